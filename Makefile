@@ -1,0 +1,104 @@
+# Everything here runs in .venv, which the first target that needs it makes from hash-pinned wheels.
+#
+#   PYTHON=python3.12   which Python makes .venv (default: the first of those below that will do)
+#   DURATION=60         seconds of `make demo`; without it until Ctrl-C
+#   CASE=rides          which benchmark, a file of bench/
+#   ARGS="-k ride"      more arguments for pytest
+
+VENV := .venv
+BIN := $(VENV)/bin
+
+# An environment is up to date when a stamp with the checksum of what it was made from is in it.
+# That of the development tools is a superset of the demo's, so both share one .venv.
+checksum = $(shell cat requirements/build.txt requirements/$(1).txt pyproject.toml | cksum | cut -d' ' -f1)
+DEMO := $(VENV)/.installed-demo-$(call checksum,demo)
+DEV := $(VENV)/.installed-dev-$(call checksum,dev)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test chaos bench quality lint format requirements hooks clean distclean
+
+help: ## Show the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(if $(wildcard $(DEV)),,$(DEMO)) ## A broker, a simulator, the detector and the console
+	@$(BIN)/eddy demo $(if $(DURATION),--duration $(DURATION))
+
+test: $(DEV) ## Every test except the long chaos runs
+	@$(BIN)/pytest $(ARGS)
+
+chaos: $(DEV) ## The chaos tests, the long ones too
+	@$(BIN)/pytest tests/chaos -m "chaos_long or not chaos_long" --timeout=3600 $(ARGS)
+
+bench: $(DEV) ## One benchmark against its peers: make bench CASE=rides
+	@test -f "bench/$(CASE).py" || { \
+		echo "make bench CASE=...: one of" $(filter-out __init__,$(basename $(notdir $(wildcard bench/*.py)))) >&2; \
+		exit 2; }
+	@$(BIN)/python -m bench.$(CASE)
+
+quality: $(DEV) ## The detectors on public data, beside a random scorer
+	@$(BIN)/python -m bench.quality
+
+lint: $(DEV) ## ruff, mypy, import-linter
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: $(DEV) ## Let ruff mend what it can
+	@$(BIN)/ruff check --fix
+	@$(BIN)/ruff format
+
+hooks: ## Let git run .githooks/pre-commit before each commit
+	git config core.hooksPath .githooks
+
+clean: ## Remove caches and build products
+	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -not -path './$(VENV)*' -prune -exec rm -rf {} +
+
+distclean: clean ## Remove .venv, too
+	rm -rf $(VENV)
+
+# --- pinning ------------------------------------------------------------------------------------
+
+COMPILE = uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-header \
+	--python-version 3.11
+
+requirements: ## Pin the newest versions that go together (needs uv)
+	@command -v uv >/dev/null || { echo "make requirements needs uv on the PATH: pip install uv" >&2; exit 1; }
+	echo 'setuptools>=77' | $(COMPILE) - --output-file requirements/build.txt
+	$(COMPILE) pyproject.toml --extra dev --constraint requirements/build.txt --output-file requirements/dev.txt
+	$(COMPILE) pyproject.toml --constraint requirements/dev.txt --output-file requirements/run.txt
+	$(COMPILE) pyproject.toml --extra embedded --constraint requirements/dev.txt --output-file requirements/demo.txt
+
+# --- the environment ----------------------------------------------------------------------------
+
+# pip is enough; uv is faster where it is. The project itself is built with the pinned setuptools
+# (--no-build-isolation), not with one that pip fetches for the occasion.
+$(VENV)/.installed-%: $(VENV)/pyvenv.cfg
+	@which=$(firstword $(subst -, ,$*)); \
+	echo "Installing requirements/$$which.txt into $(VENV) (once) ..."; \
+	if command -v uv >/dev/null; then \
+		pip() { command=$$1; shift; uv pip $$command --python $(BIN)/python "$$@"; }; \
+	else \
+		$(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip >/dev/null; \
+		pip() { $(BIN)/python -m pip --disable-pip-version-check "$$@"; }; \
+	fi; \
+	pip install --require-hashes -r requirements/build.txt -r requirements/$$which.txt && \
+	pip install --quiet --no-deps --no-build-isolation -e .
+	@rm -f $(VENV)/.installed-$(firstword $(subst -, ,$*))-*
+	@touch $@
+
+$(VENV)/pyvenv.cfg:
+	@for python in $(or $(PYTHON),python3 python3.13 python3.12 python3.11) none; do \
+		"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && break; \
+	done; \
+	if [ "$$python" = none ]; then \
+		echo "Python 3.11 or newer is needed; $(or $(PYTHON),python3) is" \
+			"$$($(or $(PYTHON),python3) --version 2>/dev/null || echo 'not there'). Name another: make PYTHON=/path/to/python3.11" >&2; \
+		exit 1; \
+	fi; \
+	if command -v uv >/dev/null; then uv venv --quiet --python "$$python" $(VENV); \
+	else "$$python" -m venv $(VENV); fi || { \
+		rm -rf $(VENV); \
+		echo "$$python cannot make a virtual environment; on Debian and Ubuntu: apt install python3-venv" >&2; \
+		exit 1; }

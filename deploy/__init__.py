@@ -1,0 +1,1 @@
+"""How it is run: the embedded development stack. No product logic."""

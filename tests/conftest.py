@@ -1,0 +1,37 @@
+"""What every test may ask for."""
+
+import signal
+from collections.abc import Iterator
+
+import pytest
+
+from tests.brokers import Kafka, embedded_kafka, session_kafka
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
+    """One broker for the whole session: share it, with topics of your own (`kafka.topic()`)."""
+    with session_kafka(tmp_path_factory.mktemp("kafka")) as shared:
+        yield shared
+
+
+@pytest.fixture
+def own_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
+    """A broker of one's own, to stop, kill and restart (`own_broker.broker`)."""
+    with embedded_kafka(tmp_path_factory.mktemp("own-kafka")) as own:
+        yield own
+
+
+def pytest_configure() -> None:
+    """End the session properly on SIGTERM (a time limit's), so that no broker is left behind."""
+    signal.signal(signal.SIGTERM, lambda *_: pytest.exit("ended by SIGTERM", returncode=143))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the long chaos runs to ``make chaos``, which selects by marker."""
+    if config.option.markexpr:
+        return
+    long = [item for item in items if item.get_closest_marker("chaos_long")]
+    if long:
+        config.hook.pytest_deselected(items=long)
+        items[:] = [item for item in items if item not in long]
