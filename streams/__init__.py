@@ -1,0 +1,1 @@
+"""Where events move: the only room that knows Kafka and Faust."""

@@ -1,0 +1,98 @@
+"""The lane: one domain on its way through the engine, with the model of the moment."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from models.domain import Domain
+from models.judge import Identity, Judge, Model
+from schemas.errors import FuseBlown
+from schemas.rejections import Rejection
+from streams.config import Route
+from streams.metrics import Metrics
+
+
+class Fuse:
+    """Blows when nearly all of a window of successive records were rejected.
+
+    Parameters
+    ----------
+    ratio : float
+        Share of rejected records that is too much.
+    window : int
+        Records looked at together.
+    """
+
+    def __init__(self, ratio: float, window: int) -> None:
+        self._ratio, self._window = ratio, window
+        self._seen = self._rejected = 0
+
+    def count(self, seen: int, rejected: int, domain: str, last: Rejection | None) -> None:
+        """Add records.
+
+        Raises
+        ------
+        FuseBlown
+            When the window is full and nearly all of it was bad.
+        """
+        self._seen += seen
+        self._rejected += rejected
+        if self._seen < self._window:
+            return
+        share = self._rejected / self._seen
+        self._seen = self._rejected = 0
+        if share >= self._ratio:
+            why = f"last: {last.reason}: {last.detail} at {last.trace}" if last else ""
+            raise FuseBlown(
+                f"{domain}: {share:.0%} of the last {self._window} records were rejected ({why}); "
+                "nothing of the open transaction was committed. Mend the producer, or move the "
+                "group's offsets beyond the bad records, then start again"
+            )
+
+
+@dataclass(slots=True)
+class Lane:
+    """A domain, what it reads and writes, its settings and its model.
+
+    Attributes
+    ----------
+    config_hash : str
+        Of everything in the configuration that verdicts depend on; the model is apart.
+    poll_model : callable
+        Gives a new model, or None; never raises on a bad artefact.
+    """
+
+    domain: Domain
+    route: Route
+    policy: Any
+    config_hash: str
+    model: Model
+    poll_model: Callable[[], Model | None]
+    fuse: Fuse
+    counters: "Counters" = field(init=False)
+
+    def build_judge(self, partition: int) -> Judge:
+        """Return a fresh judge for a partition."""
+        topic = self.route.source or self.route.topics.events
+        identity = Identity(topic, partition, self.config_hash)
+        return self.domain.build_judge(self.policy, self.model, identity)
+
+    def bind(self, metrics: Metrics) -> None:
+        """Look up this domain's metrics once; the hot path must not."""
+        self.counters = Counters(metrics, self.domain.name)
+
+
+class Counters:
+    """One domain's children of the labelled metrics."""
+
+    def __init__(self, metrics: Metrics, domain: str) -> None:
+        self.consumed = metrics.events_consumed.labels(domain)
+        self.judged = metrics.events_judged.labels(domain)
+        self.replayed = metrics.events_replayed.labels(domain)
+        self.lost = metrics.events_lost.labels(domain)
+        self.latency = metrics.end_to_end_latency.labels(domain)
+        self.scoring = metrics.scoring.labels(domain)
+        self.restore = metrics.restore.labels(domain)
+        self.watermark = metrics.watermark.labels(domain)
+        self.entities = metrics.entities_tracked.labels(domain)
+        self.state_bytes = metrics.state_bytes.labels(domain)

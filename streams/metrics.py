@@ -1,0 +1,135 @@
+"""Every metric, declared once: Prometheus conventions, base units, closed label sets."""
+
+import time
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+_LATENCY = (0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5, 10, 60)
+_SCORING = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5)
+_TRANSACTION = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5)
+
+
+class Metrics:
+    """The metrics of one process, in a registry of their own."""
+
+    def __init__(self) -> None:
+        registry = self.registry = CollectorRegistry()
+        self.events_consumed = Counter(
+            "eddy_events_consumed", "Records read, good or bad.", ["domain"], registry=registry
+        )
+        self.events_judged = Counter(
+            "eddy_events_judged", "Valid events judged live.", ["domain"], registry=registry
+        )
+        self.events_replayed = Counter(
+            "eddy_events_replayed",
+            "Events judged again without output, to rebuild state.",
+            ["domain"],
+            registry=registry,
+        )
+        self.events_lost = Counter(
+            "eddy_events_lost",
+            "Records that retention deleted before they were read.",
+            ["domain"],
+            registry=registry,
+        )
+        self.rejections = Counter(
+            "eddy_rejections", "Records set aside.", ["domain", "reason"], registry=registry
+        )
+        self.anomalies = Counter(
+            "eddy_anomalies",
+            "Anomalies published.",
+            ["domain", "detector", "severity"],
+            registry=registry,
+        )
+        self.consumer_lag_messages = Gauge(
+            "eddy_consumer_lag_messages",
+            "Messages behind the end of the partition.",
+            ["topic", "partition"],
+            registry=registry,
+        )
+        self.consumer_lag_seconds = Gauge(
+            "eddy_consumer_lag_seconds",
+            "Age of the last record processed, 0 when there is no lag.",
+            ["topic"],
+            registry=registry,
+        )
+        self.watermark = Gauge(
+            "eddy_watermark_timestamp_seconds",
+            "Latest event time seen.",
+            ["domain"],
+            registry=registry,
+        )
+        self.last_progress = Gauge(
+            "eddy_last_progress_timestamp_seconds",
+            "When events were last committed, or the end of the log was last reached.",
+            registry=registry,
+        )
+        self.end_to_end_latency = Histogram(
+            "eddy_end_to_end_latency_seconds",
+            "Record timestamp to committed, oldest record of each transaction.",
+            ["domain"],
+            buckets=_LATENCY,
+            registry=registry,
+        )
+        self.scoring = Histogram(
+            "eddy_scoring_seconds",
+            "Judging one run of a batch.",
+            ["domain"],
+            buckets=_SCORING,
+            registry=registry,
+        )
+        self.transaction = Histogram(
+            "eddy_transaction_seconds",
+            "Committing one transaction.",
+            buckets=_TRANSACTION,
+            registry=registry,
+        )
+        self.model_info = Gauge(
+            "eddy_model_info",
+            "1 for the model in use.",
+            ["name", "version", "sha256"],
+            registry=registry,
+        )
+        self.model_age = Gauge(
+            "eddy_model_age_seconds",
+            "Seconds since the model in use was trained.",
+            ["name"],
+            registry=registry,
+        )
+        self.model_reloads = Counter(
+            "eddy_model_reloads",
+            "Looks at the registry that found something new.",
+            ["name", "outcome"],
+            registry=registry,
+        )
+        self.entities_tracked = Gauge(
+            "eddy_entities_tracked", "Rows or entities held.", ["domain"], registry=registry
+        )
+        self.state_bytes = Gauge(
+            "eddy_state_bytes", "Size of the last checkpoints.", ["domain"], registry=registry
+        )
+        self.checkpoints = Counter(
+            "eddy_checkpoints",
+            "Checkpoints written, found, missing, refused or failed.",
+            ["outcome"],
+            registry=registry,
+        )
+        self.restore = Histogram(
+            "eddy_restore_seconds",
+            "Assignment of a partition until it goes live.",
+            ["domain"],
+            buckets=(0.1, 0.5, 1, 2.5, 5, 10, 30, 120),
+            registry=registry,
+        )
+        self.rebalances = Counter(
+            "eddy_rebalances", "Changes of the assignment.", registry=registry
+        )
+        self.recoveries = Counter(
+            "eddy_recoveries",
+            "Aborted transactions after which state was rebuilt.",
+            registry=registry,
+        )
+
+    def progressed(self) -> None:
+        """Note that the process did what it is for."""
+        self.last_progress.set(time.time())

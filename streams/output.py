@@ -1,0 +1,84 @@
+"""What a judged run turns into: anomalies, rejections and, where asked for, every scored event."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+import msgspec
+import numpy as np
+
+from models.judge import Events, Verdicts
+from schemas.anomalies import Anomaly
+from schemas.rejections import Rejection
+from streams.batch import DecodedRun
+from streams.lane import Lane
+from streams.metrics import Metrics
+from streams.publisher import Publisher
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Output:
+    """Publishes into the open transaction and counts what it publishes.
+
+    Parameters
+    ----------
+    publisher : Publisher
+        Has a transaction open whenever a method is called.
+    clock : callable
+        Gives the time that becomes `detected_at`.
+    """
+
+    def __init__(
+        self, publisher: Publisher, metrics: Metrics, clock: Callable[[], datetime]
+    ) -> None:
+        self._publisher = publisher
+        self._metrics = metrics
+        self._clock = clock
+
+    def anomalies(self, lane: Lane, verdicts: Verdicts) -> None:
+        """Publish the anomalies of a run."""
+        if not len(verdicts.flagged):
+            return
+        topic = lane.route.topics.anomalies
+        for anomaly in verdicts.anomalies(range(len(verdicts.flagged)), self._clock()):
+            self._publisher.produce(topic, _encode(anomaly), anomaly.entity.id.encode())
+            self._count(anomaly)
+
+    def rejections(self, lane: Lane, rejections: Sequence[Rejection]) -> None:
+        """Publish bad records under their own key, byte for byte, with the reason as headers."""
+        topic = lane.route.topics.rejections
+        for rejection in rejections:
+            headers = [
+                ("reason", rejection.reason.encode()),
+                ("detail", rejection.detail.encode()),
+                ("topic", rejection.topic.encode()),
+                ("partition", b"%d" % rejection.partition),
+                ("offset", b"%d" % rejection.offset),
+                ("trace", rejection.trace.encode()),
+            ]
+            self._publisher.produce(topic, rejection.payload, rejection.key, headers)
+            self._metrics.rejections.labels(lane.domain.name, rejection.reason).inc()
+
+    def scored(
+        self, lane: Lane, run: DecodedRun, rows: np.ndarray, events: Events, verdicts: Verdicts
+    ) -> None:
+        """Publish every judged event with its score; a Python call per event, off by default."""
+        topic, model = lane.route.topics.scored, lane.model.ref
+        flagged = set(verdicts.flagged.tolist())
+        for i, (row, score) in enumerate(zip(rows.tolist(), verdicts.scores, strict=True)):
+            warming = np.isnan(score)
+            value = {
+                "event": msgspec.Raw(run.records.value(row) or b"null"),
+                "score": None if warming else float(score),
+                "verdict": "warming" if warming else "anomaly" if i in flagged else "normal",
+                "model": {"name": model.name, "version": model.version, "sha256": model.sha256},
+                "source": {
+                    "topic": lane.route.source or run.run.topic,
+                    "partition": run.run.partition,
+                    "offset": int(events.offsets[i]),
+                },
+            }
+            self._publisher.produce(topic, _encode(value), run.records.key(row))
+
+    def _count(self, anomaly: Anomaly) -> None:
+        self._metrics.anomalies.labels(anomaly.domain, anomaly.detector, anomaly.severity).inc()

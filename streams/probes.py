@@ -1,0 +1,102 @@
+"""Liveness and readiness, judged by progress."""
+
+import time
+
+from streams.engine import Engine
+from streams.health import Health
+from streams.metrics import Metrics
+
+_SETTLED_S = 1.0
+
+
+class Probes:
+    """Watches an engine: how far behind, since when without progress, whether restored.
+
+    Parameters
+    ----------
+    limit_s : float
+        No progress for so long while there is lag means not alive.
+    """
+
+    def __init__(self, engine: Engine, metrics: Metrics, limit_s: float) -> None:
+        self._engine = engine
+        self._metrics = metrics
+        self._limit_s = limit_s
+        self._last_batch = time.monotonic()
+        self._moved = time.monotonic()
+        self._positions: dict[tuple[str, int], int] = {}
+
+    def read(self, brought_something: bool) -> None:
+        """Note a look at the queue."""
+        if brought_something:
+            self._last_batch = time.monotonic()
+
+    def observe(self) -> None:
+        """Set the gauges that are looked at rather than counted; twice a second."""
+        engine, metrics = self._engine, self._metrics
+        lag = engine.lag()
+        positions = {place: part.position for place, part in engine.partitions.items()}
+        if positions != self._positions or not any(lag.values()):
+            self._positions, self._moved = positions, time.monotonic()
+            metrics.progressed()
+        ages: dict[str, float] = {}
+        for place, behind in lag.items():
+            metrics.consumer_lag_messages.labels(place[0], str(place[1])).set(behind)
+            last = engine.partitions[place].last_timestamp_ms
+            age = max(0.0, time.time() - last / 1e3) if behind and last > 0 else 0.0
+            ages[place[0]] = max(ages.get(place[0], 0.0), age)
+        for topic, age in ages.items():
+            metrics.consumer_lag_seconds.labels(topic).set(age)
+        self._observe_lanes()
+
+    def live(self) -> Health:
+        """Whether events move, or there are none."""
+        still = time.monotonic() - self._moved
+        if still > self._limit_s:
+            behind = sum(self._engine.lag().values())
+            return Health(False, f"no progress for {still:.0f} s with {behind} messages of lag")
+        return Health(True, "progress" if still < self._limit_s / 2 else f"quiet for {still:.0f} s")
+
+    def ready(self) -> Health:
+        """Whether all owned partitions have their state."""
+        partitions = list(self._engine.partitions.values())
+        waiting = [p.place for p in partitions if not p.live and p.position < p.live_from]
+        if waiting and not self._settled():
+            return Health(False, f"restoring {waiting}")
+        if not partitions:
+            return Health(False, "no partitions assigned")
+        return Health(True, f"{len(partitions)} partitions")
+
+    def done(self) -> bool:
+        """Whether every partition has reached its route's stop.
+
+        The last offsets before the stop may hold no record (transaction markers), so a partition
+        also counts as done when nothing came for a while after its end was seen.
+        """
+        partitions = list(self._engine.partitions.values())
+        wanted = sum(len(lane.route.stop) for lane in self._engine.lanes.values())
+        if len(partitions) < wanted:
+            return False
+        behind = [
+            p for p in partitions if p.position < p.lane.route.stop.get(p.place[1], p.position)
+        ]
+        return not behind or self._settled()
+
+    def _settled(self) -> bool:
+        known = all(place in self._positions for place in self._engine.partitions)
+        return known and time.monotonic() - self._last_batch > _SETTLED_S + self._grace()
+
+    def _grace(self) -> float:
+        # Before the first fetch of a partition its end is unknown: wait longer.
+        lag = self._engine.lag()
+        return 0.0 if any(lag.values()) else _SETTLED_S
+
+    def _observe_lanes(self) -> None:
+        for lane in self._engine.lanes.values():
+            mine = [p for p in list(self._engine.partitions.values()) if p.lane is lane]
+            lane.counters.entities.set(sum(p.judge.entities for p in mine))
+            lane.counters.state_bytes.set(sum(p.state_bytes for p in mine))
+            trained_at = lane.model.ref.trained_at
+            if trained_at is not None:
+                age = max(0.0, time.time() - trained_at.timestamp())
+                self._metrics.model_age.labels(lane.model.ref.name).set(age)

@@ -1,0 +1,143 @@
+"""Reading topics outside the engine: to show, to explain, to compare. Commits nothing."""
+
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import confluent_kafka as ck
+
+from schemas.errors import MissingResource
+from streams.connection import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record as read; `timestamp_ms` is Kafka's."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp_ms: int
+    key: bytes | None
+    value: bytes | None
+    headers: dict[str, bytes] = field(default_factory=dict)
+
+
+class TopicReader:
+    """Reads topics as a read_committed consumer does, without joining a group.
+
+    Parameters
+    ----------
+    isolation : str
+        ``read_uncommitted`` also shows what was never committed.
+    """
+
+    def __init__(self, connection: Connection, isolation: str = "read_committed") -> None:
+        settings = connection.librdkafka(
+            group_id=f"eddy-read-{uuid.uuid4()}",
+            enable_auto_commit=False,
+            isolation_level=isolation,
+            auto_offset_reset="earliest",
+            enable_partition_eof=True,
+            fetch_wait_max_ms=50,
+        )
+        settings["log_level"] = 2
+        self._consumer = ck.Consumer(settings)
+
+    def ranges(self, topic: str) -> dict[int, tuple[int, int]]:
+        """Return (first kept, next) offsets by partition.
+
+        Raises
+        ------
+        MissingResource
+            Where the topic does not exist or no broker answers.
+        """
+        try:
+            known = self._consumer.list_topics(topic, timeout=10).topics[topic]
+        except ck.KafkaException as error:
+            raise MissingResource(f"{topic}: {error.args[0].str()}") from error
+        if known.error is not None:
+            raise MissingResource(
+                f"topic {topic} does not exist ({known.error.str()}); see `eddy topics create`"
+            )
+        return {
+            number: self._consumer.get_watermark_offsets(
+                ck.TopicPartition(topic, number), timeout=10
+            )
+            for number in known.partitions
+        }
+
+    def offsets_at(self, topic: str, timestamp_ms: int) -> dict[int, int]:
+        """Return by partition the first offset at or after a time; the end where there is none."""
+        ranges = self.ranges(topic)
+        asked = [ck.TopicPartition(topic, number, timestamp_ms) for number in ranges]
+        answers = self._consumer.offsets_for_times(asked, timeout=10)
+        return {
+            a.partition: a.offset if a.offset >= 0 else ranges[a.partition][1] for a in answers
+        }
+
+    def read(
+        self, topic: str, start: dict[int, int] | None = None, stop: dict[int, int] | None = None
+    ) -> Iterator[Record]:
+        """Yield the records of a topic up to its end as of now, or up to `stop`."""
+        ranges = self.ranges(topic)
+        begin = {n: max(low, (start or {}).get(n, low)) for n, (low, _) in ranges.items()}
+        until = {n: min(high, (stop or {}).get(n, high)) for n, (_, high) in ranges.items()}
+        open_ = {n for n in ranges if begin[n] < until[n]}
+        self._consumer.assign([ck.TopicPartition(topic, n, begin[n]) for n in open_])
+        while open_:
+            for message in self._consumer.consume(2_000, 0.5):
+                number = message.partition()
+                if message.error():
+                    _finish_or_raise(message, open_)
+                elif number in open_:
+                    if message.offset() < until[number]:
+                        yield _record(message)
+                    if message.offset() >= until[number] - 1:
+                        open_.discard(number)
+        self._consumer.unassign()
+
+    def follow(
+        self, topics: list[str], from_beginning: bool, stopped: Callable[[], bool]
+    ) -> Iterator[Record | None]:
+        """Yield records as they come, None when nothing came for a moment."""
+        start = []
+        for topic in topics:
+            for number, (low, high) in self.ranges(topic).items():
+                start.append(ck.TopicPartition(topic, number, low if from_beginning else high))
+        self._consumer.assign(start)
+        while not stopped():
+            got = self._consumer.consume(500, 0.2)
+            for message in got:
+                if not message.error():
+                    yield _record(message)
+            if not got:
+                yield None
+
+    def close(self) -> None:
+        """End the consumer."""
+        self._consumer.close()
+
+
+def _finish_or_raise(message: Any, open_: set[int]) -> None:
+    error = message.error()
+    if error.code() == ck.KafkaError._PARTITION_EOF:
+        open_.discard(message.partition())
+    elif error.code() == ck.KafkaError._ALL_BROKERS_DOWN:
+        raise MissingResource(f"kafka: {error.str()}")
+    elif not error.retriable() and error.fatal():
+        raise MissingResource(f"{message.topic()}: {error.str()}")
+
+
+def _record(message: Any) -> Record:
+    headers = {name: value or b"" for name, value in message.headers() or []}
+    return Record(
+        message.topic(),
+        message.partition(),
+        message.offset(),
+        message.timestamp()[1],
+        message.key(),
+        message.value(),
+        headers,
+    )

@@ -1,0 +1,125 @@
+"""How a partition gets its state: the newest fitting checkpoint, or the log."""
+
+from collections.abc import Sequence
+
+import structlog
+
+from schemas.errors import Unavailable
+from streams.checkpoints import Checkpoints
+from streams.config import EngineConfig
+from streams.fetchers import TopicPartition
+from streams.lane import Lane
+from streams.membership import Membership
+from streams.metrics import Metrics
+from streams.partition import Partition
+
+log = structlog.get_logger()
+
+
+class Restorer:
+    """Prepares partitions for replay: where to read from, from where on to publish.
+
+    Outputs begin at the committed offset. State begins at a checkpoint at or below it, or, where
+    none fits, as far back in the log as the judge's verdicts depend on.
+    """
+
+    def __init__(
+        self,
+        membership: Membership,
+        checkpoints: Checkpoints,
+        metrics: Metrics,
+        config: EngineConfig,
+    ) -> None:
+        self._membership = membership
+        self._checkpoints = checkpoints
+        self._metrics = metrics
+        self._latest = config.initial_offset == "latest"
+
+    def prepare(
+        self, places: Sequence[TopicPartition], lanes: dict[str, Lane], epoch: int
+    ) -> tuple[list[Partition], dict[TopicPartition, int]]:
+        """Return the partitions, and the initial offsets that are still to be committed.
+
+        Blocks on the broker and the checkpoint store.
+
+        Raises
+        ------
+        Unavailable
+            Where either does not answer.
+        """
+        committed = self._membership.committed(places)
+        partitions, initial = [], {}
+        for place in places:
+            partition = self._prepare(place, lanes[place[0]], committed[place], epoch)
+            partitions.append(partition)
+            if committed[place] is None:
+                initial[place] = partition.live_from
+        return partitions, initial
+
+    def _prepare(
+        self, place: TopicPartition, lane: Lane, committed: int | None, epoch: int
+    ) -> Partition:
+        low, high = self._membership.range(place)
+        live_from = self._live_from(place, lane, committed, low, high)
+        judge = lane.build_judge(place[1])
+        fetch_from, rebuilt = max(low, live_from - 2 * judge.history), True
+        found = self._checkpoint(place, live_from, lane.config_hash)
+        if found is not None:
+            offset, state = found
+            try:
+                judge.restore(state)
+                fetch_from, rebuilt = max(offset, low), False
+            except ValueError as error:
+                self._metrics.checkpoints.labels("incompatible").inc()
+                log.warning("checkpoint_refused", place=place, offset=offset, why=str(error))
+                judge = lane.build_judge(place[1])
+        if rebuilt and live_from > low:
+            log.warning("state_rebuilt_from_log", place=place, start=fetch_from, until=live_from)
+        return Partition(
+            place=place,
+            lane=lane,
+            judge=judge,
+            epoch=epoch,
+            position=fetch_from,
+            live_from=live_from,
+            fetch_from=fetch_from,
+            low=low,
+            rebuilt=rebuilt,
+        )
+
+    def _live_from(
+        self, place: TopicPartition, lane: Lane, committed: int | None, low: int, high: int
+    ) -> int:
+        if committed is None:
+            start = lane.route.start.get(place[1], high if self._latest else low)
+            return min(max(start, low), high)
+        if committed < low:
+            lane.counters.lost.inc(low - committed)
+            log.error(
+                "events_lost_to_retention",
+                place=place,
+                committed=committed,
+                first_kept=low,
+                what_to_do="raise the topic's retention above the longest outage",
+            )
+            return low
+        if committed > high:
+            log.error("offsets_beyond_log", place=place, committed=committed, end=high)
+            return low
+        return committed
+
+    def _checkpoint(
+        self, place: TopicPartition, at_most: int, config_hash: str
+    ) -> tuple[int, bytes] | None:
+        try:
+            found, refused = self._checkpoints.newest(*place, at_most, config_hash)
+        except Unavailable as error:
+            # The log can do without; only slower.
+            self._metrics.checkpoints.labels("unavailable").inc()
+            log.warning("checkpoints_unavailable", place=place, why=str(error))
+            return None
+        for outcome in refused:
+            self._metrics.checkpoints.labels(outcome).inc()
+            log.warning("checkpoint_refused", place=place, why=outcome)
+        self._metrics.checkpoints.labels("found" if found else "missing").inc()
+        return (found.header.offset, found.state) if found else None

@@ -1,0 +1,146 @@
+"""Creating and describing topics; nothing is ever created by accident."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import confluent_kafka as ck
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from schemas.errors import MissingResource
+from schemas.topics import CONTROL, LABELS, DomainTopics
+from streams.connection import Connection
+
+_DAY_MS = 86_400_000
+
+
+@dataclass(frozen=True, slots=True)
+class TopicSpec:
+    """A topic as it should be."""
+
+    name: str
+    partitions: int
+    config: dict[str, str] = field(default_factory=dict)
+
+
+def specs(
+    domains: Iterable[DomainTopics], partitions: int, side_topics: bool = True
+) -> list[TopicSpec]:
+    """Return the topics of these domains, and those all domains share.
+
+    Event topics carry the broker's clock (`LogAppendTime`): "in the future" is then judged by one
+    clock, and the same on every replay.
+    """
+    result = []
+    for topics in domains:
+        result += [
+            TopicSpec(topics.events, partitions, _kept(7, **{"message.timestamp.type": _APPEND})),
+            TopicSpec(topics.anomalies, partitions, _kept(30)),
+            TopicSpec(topics.rejections, partitions, _kept(14)),
+            TopicSpec(topics.scored, partitions, _kept(7)),
+        ]
+    if side_topics:
+        result.append(TopicSpec(LABELS, partitions, _kept(30)))
+        result.append(TopicSpec(CONTROL, 1, {"cleanup.policy": "compact"}))
+    return result
+
+
+_APPEND = "LogAppendTime"
+
+
+def _kept(days: int, **config: str) -> dict[str, str]:
+    return {"cleanup.policy": "delete", "retention.ms": str(days * _DAY_MS), **config}
+
+
+def create(
+    connection: Connection, wanted: Iterable[TopicSpec], replication: int = -1
+) -> tuple[list[str], list[str]]:
+    """Create those topics that do not exist; return the names (created, already there).
+
+    Raises
+    ------
+    MissingResource
+        Where no broker answers or a topic is refused.
+    """
+    existing = cluster_topics(connection)
+    wanted = list(wanted)
+    new = [spec for spec in wanted if spec.name not in existing]
+    if new:
+        admin = AdminClient(connection.librdkafka())
+        futures = admin.create_topics(
+            [NewTopic(s.name, s.partitions, replication, config=s.config) for s in new]
+        )
+        for name, future in futures.items():
+            try:
+                future.result(timeout=30)
+            except ck.KafkaException as error:
+                if error.args[0].code() != ck.KafkaError.TOPIC_ALREADY_EXISTS:
+                    raise MissingResource(f"topic {name}: {error.args[0].str()}") from error
+    return [s.name for s in new], [s.name for s in wanted if s.name in existing]
+
+
+def delete(connection: Connection, names: Iterable[str], groups: Iterable[str] = ()) -> None:
+    """Delete topics and consumer groups; those that do not exist are no error.
+
+    Raises
+    ------
+    MissingResource
+        Where the broker refuses.
+    """
+    admin = AdminClient(connection.librdkafka())
+    existing = cluster_topics(connection)
+    futures = {}
+    doomed = [name for name in names if name in existing]
+    if doomed:
+        futures.update(admin.delete_topics(doomed))
+    groups = list(groups)
+    if groups:
+        futures.update(admin.delete_consumer_groups(groups))
+    for name, future in futures.items():
+        try:
+            future.result(timeout=30)
+        except ck.KafkaException as error:
+            if error.args[0].code() not in _ABSENT:
+                raise MissingResource(f"{name}: {error.args[0].str()}") from error
+
+
+_ABSENT = {ck.KafkaError.UNKNOWN_TOPIC_OR_PART, ck.KafkaError.GROUP_ID_NOT_FOUND}
+
+
+def cluster_topics(connection: Connection, timeout_s: float = 10.0) -> Mapping[str, int]:
+    """Return the topics of the cluster with their numbers of partitions.
+
+    Raises
+    ------
+    MissingResource
+        Where no broker answers.
+    """
+    settings = connection.librdkafka()
+    settings["log_level"] = 2
+    try:
+        topics = AdminClient(settings).list_topics(timeout=timeout_s).topics
+    except ck.KafkaException as error:
+        raise MissingResource(
+            f"kafka.bootstrap_servers: no broker answers at {connection.bootstrap_servers} "
+            f"({error.args[0].str()}); start one with `eddy up`, or set "
+            "EDDY_KAFKA__BOOTSTRAP_SERVERS"
+        ) from error
+    return {name: len(topic.partitions) for name, topic in topics.items()}
+
+
+def answers(bootstrap_servers: str) -> bool:
+    """Whether a broker answers at this address; the readiness of an embedded one."""
+    try:
+        cluster_topics(Connection(bootstrap_servers), timeout_s=2.0)
+    except MissingResource:
+        return False
+    return True
+
+
+def check(connection: Connection, names: Iterable[str]) -> None:
+    """Raise MissingResource, naming what to do, where one of these topics does not exist."""
+    existing = cluster_topics(connection)
+    absent = [name for name in names if name not in existing]
+    if absent:
+        raise MissingResource(
+            f"topics do not exist: {', '.join(absent)}; create them with `eddy topics create`"
+        )
