@@ -52,41 +52,35 @@ def build(fields: Sequence[Field], *, all_strict: bool) -> NDArray[np.uint64]:
     choices = [choice for field in fields for choice in field.choices]
     spellings = _spell([field.json_name for field in fields] + choices)
     names, spelled_choices = spellings[: len(fields)], spellings[len(fields) :]
-    spelling_bytes = spellings.shape[1] * 8
-    rows = np.zeros(len(fields), _ROW)
-    first_choice = HEADER_BYTES + rows.nbytes + names.nbytes
-    places = {True: 0, False: 0}
-    for k, field in enumerate(fields):
-        column = -1
-        if field.is_number or field.is_key:
-            column = places[field.is_key]
-            places[field.is_key] += 8
-        rows[k] = (
-            1 << k,
-            16 * (k + 1),
-            0 if all_strict else field.takes,
-            column,
-            field.low,
-            field.high,
-            field.shortest,
-            field.longest,
-            len(field.choices),
-            first_choice,
-            len(field.json_name),
-        )
-        first_choice += len(field.choices) * spelling_bytes
-    header = np.array(
-        (
-            len(fields),
-            sum(1 << k for k, field in enumerate(fields) if field.required),
-            sum({1 << min(len(field.json_name), LONGEST_SHOWN) for field in fields}),
-            NAME + spelling_bytes,
-            spelling_bytes,
-        ),
-        _HEADER,
-    )
+    rows = _rows(fields, all_strict=all_strict)
+    spelling_bytes = 8 * spellings.shape[1]
+    before = np.cumsum([0] + [len(field.choices) for field in fields[:-1]])
+    rows["first_choice"] = HEADER_BYTES + rows.nbytes + names.nbytes + before * spelling_bytes
+    header = np.zeros(1, _HEADER)
+    header["fields"] = len(fields)
+    header["required"] = sum(1 << k for k, field in enumerate(fields) if field.required)
+    header["lengths"] = sum({1 << min(len(field.json_name), LONGEST_SHOWN) for field in fields})
+    header["row_bytes"] = NAME + spelling_bytes
+    header["spelling_bytes"] = spelling_bytes
     named = np.hstack([rows.view("<u8").reshape(len(fields), -1), names])
-    return np.concatenate([header.reshape(1).view("<u8"), named.ravel(), spelled_choices.ravel()])
+    return np.concatenate([header.view("<u8"), named.ravel(), spelled_choices.ravel()])
+
+
+def _rows(fields: Sequence[Field], *, all_strict: bool) -> NDArray[np.void]:
+    rows = np.zeros(len(fields), _ROW)
+    columns = {"number": 0, "key": 0, "none": -1}
+    for k, (row, field) in enumerate(zip(rows, fields, strict=True)):
+        kind = "number" if field.is_number else "key" if field.is_key else "none"
+        row["column"] = columns[kind]
+        columns[kind] += 0 if kind == "none" else 8
+        row["bit"] = 1 << k
+        row["state"] = 16 * (k + 1)
+        row["takes"] = 0 if all_strict else field.takes
+        row["choices"] = len(field.choices)
+        row["name_length"] = len(field.json_name)
+        for name in ("low", "high", "shortest", "longest"):
+            row[name] = getattr(field, name)
+    return rows
 
 
 def _spell(texts: Sequence[str]) -> NDArray[np.uint64]:

@@ -114,6 +114,7 @@ TOY = Domain(
     parameters_type=ToyParameters,
     default_model=lambda: Model(REF, ToyParameters()),
     build_judge=ToyJudge,
+    simulation_type=ToyPolicy,
     simulate=lambda *_: iter(()),
 )
 

@@ -183,3 +183,10 @@ def test_threads_may_share_a_decoder():
     assert len(results) == 40
     assert all(result.plain == 500 for result in results)
     assert all((result.columns.values[:, 2] == 18.4).all() for result in results)
+
+
+def test_preparing_changes_nothing_but_when_the_compiler_runs():
+    decoder = Decoder(Ride, 0.0)
+    decoder.prepare()
+    _kept, addresses, lengths = buffers([ride()])
+    assert decoder.decode(addresses, lengths, [-1]).plain == 1

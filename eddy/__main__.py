@@ -1,0 +1,5 @@
+"""``python -m eddy``: the same as the command ``eddy``."""
+
+from eddy.cli import main
+
+main()

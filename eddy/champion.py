@@ -1,0 +1,82 @@
+"""The champion: which version of a model detectors judge with, and how it changes."""
+
+import getpass
+import uuid
+
+import msgspec
+
+from eddy import wiring
+from eddy.settings import Settings
+from models.domains import DOMAINS
+from models.registry.registry import CHAMPION
+from schemas.errors import EddyError
+from schemas.topics import CONTROL
+from streams.control import Command
+from streams.sender import Sender
+from streams.topics import cluster_topics
+
+_PATIENCE_S = 3.0
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """What a promotion or a rollback did.
+
+    Attributes
+    ----------
+    announced : bool
+        Whether running detectors were told; those that were not look by themselves.
+    """
+
+    name: str
+    version: str
+    announced: bool
+
+
+def has_champion(settings: Settings, name: str) -> bool:
+    """Whether a model has a champion, good or bad."""
+    return CHAMPION in wiring.registry(settings).aliases(name)
+
+
+def promote(settings: Settings, name: str, which: str) -> Change:
+    """Make a version the champion and tell running detectors.
+
+    Raises
+    ------
+    ModelRefused
+        Where there is no such version, or detectors could not load it: nothing changes then.
+    """
+    registry = wiring.registry(settings)
+    version = registry.resolve(name, which).version
+    for domain in DOMAINS:
+        if domain.name == name:
+            registry.load(name, version, domain.parameters_type)
+    registry.promote(name, version, by=getpass.getuser())
+    return Change(name=name, version=version, announced=announce(settings, name, version))
+
+
+def rollback(settings: Settings, name: str) -> Change:
+    """Make the champion the one it replaced and tell running detectors."""
+    version = wiring.registry(settings).rollback(name, by=getpass.getuser()).version
+    return Change(name=name, version=version, announced=announce(settings, name, version))
+
+
+def announce(settings: Settings, name: str, version: str) -> bool:
+    """Send ``model_promoted`` on the control topic; return whether the broker took it.
+
+    A hint, best effort: who does not hear it looks every ``reload_interval_s`` anyway.
+    """
+    command = Command(
+        command_id=str(uuid.uuid4()),
+        kind="model_promoted",
+        name=name,
+        arguments={"version": version},
+    )
+    try:
+        if CONTROL not in cluster_topics(settings.kafka, timeout_s=_PATIENCE_S):
+            return False
+        sender = Sender(settings.kafka)
+        sender.send(CONTROL, msgspec.json.encode(command), command.command_id.encode())
+        sender.flush(_PATIENCE_S)
+    except EddyError:
+        return False
+    return True

@@ -1,0 +1,53 @@
+"""The command line. Exit codes: see `schemas.errors`; 130 when interrupted."""
+
+import sys
+
+import typer
+from rich.console import Console
+
+from eddy.commands import config, doctor, stack, topics
+from eddy.commands.demo import demo
+from eddy.commands.explain import explain
+from eddy.commands.replay import replay
+from eddy.commands.run import run
+from eddy.commands.simulate import simulate
+from eddy.commands.tail import tail
+from eddy.commands.train import models, promote, rollback, train
+from schemas.errors import EddyError
+
+app = typer.Typer(
+    name="eddy",
+    help="Watches Kafka: scores every event, publishes every anomaly exactly once.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    epilog="Exit codes: 0 done, 1 defect, 2 usage or configuration, 3 something is not to be had "
+    "(broker, port, disk, file), 4 fenced by another instance, 5 fuse blown, 6 difference found, "
+    "130 interrupted.",
+)
+app.command()(demo)
+app.command()(stack.up)
+app.command()(stack.down)
+app.command()(stack.status)
+app.add_typer(topics.app, name="topics")
+app.command()(run)
+app.add_typer(simulate, name="simulate")
+app.command()(replay)
+app.command()(tail)
+app.command()(explain)
+app.add_typer(train, name="train")
+app.command()(promote)
+app.command()(rollback)
+app.command()(models)
+app.add_typer(config.app, name="config")
+app.command()(doctor.doctor)
+
+
+def main() -> None:
+    """Run the command line; every error on purpose becomes one line and its exit code."""
+    try:
+        app(standalone_mode=True)
+    except EddyError as error:
+        Console(stderr=True).print(f"[bold red]error:[/] {error}", highlight=False, markup=True)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)

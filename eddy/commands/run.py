@@ -1,0 +1,54 @@
+"""``eddy run``: the detector."""
+
+from typing import Annotated
+
+import typer
+
+from eddy import logs, settings, wiring
+from eddy.commands.options import Bootstrap, Config
+from streams.metrics import Metrics
+from streams.topics import check
+
+
+def run(
+    config: Config = None,
+    bootstrap_servers: Bootstrap = None,
+    instance_id: Annotated[
+        str | None,
+        typer.Option(help="This process' stable name; by default the host's name."),
+    ] = None,
+    group: Annotated[str | None, typer.Option(help="Consumer group.")] = None,
+    health_port: Annotated[
+        int | None, typer.Option(help="Port of /live, /ready, /metrics; 0 takes a free one.")
+    ] = None,
+    reader: Annotated[str | None, typer.Option(help="auto, native or portable.")] = None,
+) -> None:
+    """Judge events until SIGTERM or Ctrl-C; scale by starting more, each with its instance id."""
+    chosen = settings.load(
+        config,
+        {
+            "kafka.bootstrap_servers": bootstrap_servers,
+            "engine.instance_id": instance_id,
+            "engine.group": group,
+            "engine.reader": reader,
+            "health.port": health_port,
+        },
+    )
+    logs.configure(chosen.log)
+    metrics = Metrics()
+    process = wiring.wire(chosen, metrics)
+    with wiring.only_instance(chosen):
+        needed = [process.control_topic]
+        for lane in process.lanes:
+            names = lane.route.topics
+            needed += [names.events, names.anomalies, names.rejections]
+            if chosen.engine.publish_scored:
+                needed.append(names.scored)
+        check(chosen.kafka, needed)
+        _run(process, metrics)
+
+
+def _run(process: wiring.Wiring, metrics: Metrics) -> None:
+    from streams.app import run as run_process  # noqa: PLC0415 - faust takes a second to import
+
+    run_process(process, metrics)

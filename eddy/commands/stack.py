@@ -1,0 +1,90 @@
+"""``eddy up``, ``down`` and ``status``: the embedded stack in the background."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from eddy.commands.options import Config, Json
+
+NOT_RUNNING = 3
+
+
+def up(
+    port: Annotated[
+        int | None, typer.Option(help="Of the broker; by default that of kafka.bootstrap_servers.")
+    ] = None,
+    partitions: Annotated[int, typer.Option(min=1, help="Of topics that do not exist yet.")] = 8,
+    config: Config = None,
+) -> None:
+    """Start a Kafka broker, its topics and a detector in the background, and keep them running.
+
+    What already runs is left alone, so it may be said twice. Data and logs are in the folder
+    storage.stack (.eddy).
+    """
+    from eddy import local_stack, settings  # noqa: PLC0415 - keeps --help quick
+    from eddy.progress import downloads  # noqa: PLC0415
+
+    servers = None if port is None else f"127.0.0.1:{port}"
+    chosen = settings.load(config, {"kafka.bootstrap_servers": servers})
+    console = Console()
+
+    def say(text: str) -> None:
+        console.print(text, highlight=False, markup=False)
+
+    with downloads(console, "Kafka") as progress:
+        local_stack.up(chosen, say, progress, config=config, partitions=partitions)
+    address = chosen.kafka.bootstrap_servers
+    console.print(f"\nKafka answers at [bold]{address}[/]; next: eddy simulate rides, eddy tail")
+    if port is not None:
+        console.print(f"tell other commands: export EDDY_KAFKA__BOOTSTRAP_SERVERS={address}")
+
+
+def down(config: Config = None) -> None:
+    """End what `up` started, and what a killed demo left behind; data is kept."""
+    from deploy.embedded.stack import Stack  # noqa: PLC0415 - keeps --help quick
+    from eddy import demonstration, settings  # noqa: PLC0415
+
+    chosen = settings.load(config)
+    console = Console()
+
+    def say(text: str) -> None:
+        console.print(text, highlight=False, markup=False)
+
+    ended = Stack(Path(chosen.storage.stack)).down(say)
+    ended += demonstration.end_leftovers(Path(chosen.storage.stack), say)
+    if not ended:
+        say("nothing was running")
+
+
+def status(config: Config = None, json: Json = False) -> None:
+    """Show what runs; exit code 3 unless all of it does."""
+    import msgspec  # noqa: PLC0415 - keeps --help quick
+
+    from deploy.embedded.stack import Stack  # noqa: PLC0415
+    from eddy import settings  # noqa: PLC0415
+
+    chosen = settings.load(config)
+    found = Stack(Path(chosen.storage.stack)).status()
+    console = Console()
+    if json:
+        console.print_json(msgspec.json.encode(found, enc_hook=str).decode())
+    elif not found:
+        console.print("nothing was started here; `eddy up` does")
+    else:
+        table = Table("process", "state", "pid", "port", "since", "log", box=None)
+        for one in found:
+            state = "[green]running[/]" if one.is_running else "[red]ended[/]"
+            ports = ", ".join(map(str, one.ports))
+            since = f"{one.since:%Y-%m-%d %H:%M:%S}"
+            table.add_row(one.name, state, str(one.pid), ports, since, _relative(one.log))
+        console.print(table)
+    if not found or not all(one.is_running for one in found):
+        raise typer.Exit(NOT_RUNNING)
+
+
+def _relative(path: Path) -> str:
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)

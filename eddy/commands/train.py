@@ -1,0 +1,185 @@
+"""``eddy train``, ``promote``, ``rollback`` and ``models``: how models come and go."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+from rich.table import Table
+
+from eddy.commands.options import Bootstrap, Config, Json
+from schemas.errors import ConfigError
+
+if TYPE_CHECKING:
+    from eddy.champion import Change
+    from eddy.new_model import NewModel
+    from eddy.settings import Settings
+
+train = typer.Typer(help="Train a model and put it into the registry.", no_args_is_help=True)
+
+Name = Annotated[str, typer.Argument(help="The model's name: its domain's.")]
+
+
+@train.callback()
+def _group() -> None:
+    """Train a model and put it into the registry."""
+
+
+@train.command()
+def rides(
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[FILE]...", help="Parquet, CSV or JSONL; read in this order."),
+    ] = None,
+    topic: Annotated[
+        bool, typer.Option("--topic", help="Learn from the event topic instead of files.")
+    ] = False,
+    start: Annotated[
+        str | None,
+        typer.Option("--from", help="First offset in every partition, or an RFC 3339 time."),
+    ] = None,
+    stop: Annotated[
+        str | None, typer.Option("--to", help="Offset or time before which to stop.")
+    ] = None,
+    zone: Annotated[str, typer.Option(help="Of times in files that carry no offset.")] = "UTC",
+    sensitivity: Annotated[
+        float, typer.Option(help="0 to 1; 0.5 is the knee, more finds more.")
+    ] = 0.5,
+    min_samples: Annotated[
+        int | None, typer.Option(min=2, help="Rides that make a neighbourhood dense.")
+    ] = None,
+    window: Annotated[
+        int | None, typer.Option(help="Rides the detector keeps; by default as configured.")
+    ] = None,
+    promote: Annotated[
+        bool, typer.Option("--promote", help="Make it the champion, whoever is it now.")
+    ] = False,
+    config: Config = None,
+    bootstrap_servers: Bootstrap = None,
+    json: Json = False,
+) -> None:
+    """Find scaling and radius for rides, without labels; the same rows give the same model.
+
+    The new version is the champion at once where there is none yet, or with --promote; else it
+    waits for `eddy promote rides VERSION`.
+    """
+    from eddy import champion, new_model, settings, wiring  # noqa: PLC0415 - keeps --help quick
+    from models.domains import domain  # noqa: PLC0415
+    from models.training.rides import RidesTraining  # noqa: PLC0415
+
+    chosen = settings.load(config, {"kafka.bootstrap_servers": bootstrap_servers})
+    if bool(files) == topic:
+        raise ConfigError("give files, or --topic to learn from the event topic")
+    if not topic and (start or stop):
+        raise ConfigError("--from and --to: for --topic; files are read whole")
+    policy = wiring.policy(chosen, domain("rides"))
+    given: dict[str, Any] = {"sensitivity": sensitivity, "window": window or policy.window_rides}
+    if min_samples is not None:
+        given["min_samples"] = min_samples
+    how = RidesTraining(**given)
+    with _progress() as progress:
+        task = progress.add_task("reading rides", total=None)
+
+        def told(more: int) -> None:
+            progress.advance(task, more)
+
+        if topic:
+            rows = new_model.rows_of_topic(chosen, start, stop, told)
+        else:
+            rows = new_model.rows_of_files(chosen, files or [], zone, told)
+        progress.update(task, description="learning from")
+        made = new_model.train_rides(chosen, rows, how)
+    _show(made, json)
+    if promote or not champion.has_champion(chosen, made.name):
+        change = champion.promote(chosen, made.name, made.version)
+        _say(f"{made.name} {made.version} is the champion{_when(chosen, change)}", json)
+    else:
+        _say(f"use it with `eddy promote {made.name} {made.version}`", json)
+
+
+def promote(
+    name: Name,
+    version: Annotated[str, typer.Argument(help="A version, an alias, or latest.")],
+    config: Config = None,
+    bootstrap_servers: Bootstrap = None,
+) -> None:
+    """Make a version the champion; running detectors take it up without losing an event."""
+    from eddy import champion, settings  # noqa: PLC0415 - keeps --help quick
+
+    chosen = settings.load(config, {"kafka.bootstrap_servers": bootstrap_servers})
+    change = champion.promote(chosen, name, version)
+    _say(f"{name} {change.version} is the champion{_when(chosen, change)}")
+
+
+def rollback(name: Name, config: Config = None, bootstrap_servers: Bootstrap = None) -> None:
+    """Make the champion the one it replaced; said again, the one before that."""
+    from eddy import champion, settings  # noqa: PLC0415 - keeps --help quick
+
+    chosen = settings.load(config, {"kafka.bootstrap_servers": bootstrap_servers})
+    change = champion.rollback(chosen, name)
+    _say(f"{name} {change.version} is the champion again{_when(chosen, change)}")
+
+
+def models(
+    name: Annotated[
+        str | None, typer.Argument(help="Also compare this model's settings and metrics.")
+    ] = None,
+    config: Config = None,
+    json: Json = False,
+) -> None:
+    """List the registry: versions, which are in use, and how good they were."""
+    import msgspec  # noqa: PLC0415 - keeps --help quick
+
+    from eddy import model_listing, settings, wiring  # noqa: PLC0415
+
+    chosen = settings.load(config)
+    registry = wiring.registry(chosen)
+    lines = model_listing.versions(registry, [name] if name else registry.names())
+    console = Console()
+    if json:
+        console.print_json(msgspec.json.encode(lines).decode())
+    elif not lines:
+        what = f"no model {name}" if name else "no models"
+        _say(f"{what} in {chosen.storage.registry}; `eddy train` makes one")
+    else:
+        show = model_listing.details if name else model_listing.overview
+        console.print(show(lines))
+
+
+def _show(made: "NewModel", json: bool) -> None:
+    import msgspec  # noqa: PLC0415 - keeps --help quick
+
+    from eddy.anomaly_text import number  # noqa: PLC0415
+
+    console = Console()
+    if json:
+        console.print_json(msgspec.json.encode(made).decode())
+        return
+    table = Table(title=f"{made.name} {made.version}", show_header=False)
+    table.add_row("sha256", made.sha256[:12])
+    table.add_row("rows", f"{made.rows:,}")
+    table.add_row("left out, no events", f"{made.rejected:,}")
+    for key, value in made.metrics.items():
+        table.add_row(key, number(value))
+    console.print(table)
+
+
+def _when(chosen: "Settings", change: "Change") -> str:
+    if change.announced:
+        return "; running detectors were told"
+    return f"; running detectors look every {chosen.reload_interval_s:g} s"
+
+
+def _say(text: str, aside: bool = False) -> None:
+    Console(stderr=aside).print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def _progress() -> Progress:
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        MofNCompleteColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )

@@ -1,0 +1,40 @@
+"""The demo's model: learned without labels, from simulated history."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import islice
+
+from eddy import champion
+from eddy.feeder import Feed, Shares, rides
+from eddy.new_model import COLUMNS, train_rides
+from eddy.settings import Settings
+from eddy.training_rows import TrainingRows
+from models.domains import domain
+from models.training.rides import RidesTraining
+
+_ROWS = 20_000
+_BATCH = 5_000
+_HOW = RidesTraining(window=5_000, min_samples=60, sensitivity=0.25, windows=4)
+
+
+def make(settings: Settings, seed: int, shares: Shares) -> str:
+    """Train on rides of another seed, oddities included, and promote; return the version."""
+    feed = Feed(
+        # far from the seeds of people and from those of the feed's later hours
+        seed=seed + (1 << 31),
+        rate=_ROWS / 600,
+        start=datetime.now(UTC),
+        rides=_ROWS,
+        shares=shares,
+    )
+    rows = TrainingRows(domain("rides"), COLUMNS, settings.engine.max_skew_s)
+    for payloads in _batches(feed):
+        rows.add(payloads)
+    version = train_rides(settings, rows, _HOW).version
+    return champion.promote(settings, "rides", version).version
+
+
+def _batches(feed: Feed) -> Iterator[list[bytes]]:
+    records = rides(feed)
+    while batch := [record.payload for record in islice(records, _BATCH)]:
+        yield batch

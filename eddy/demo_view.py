@@ -1,0 +1,236 @@
+"""What the demo shows: a live page on a terminal, plain lines elsewhere, a summary at the end."""
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+
+import msgspec
+from rich import box
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from eddy.anomaly_text import SEVERITY_STYLES, because, who
+from eddy.scrape import Scrape
+from eddy.tally import Score
+from schemas.anomalies import Anomaly
+
+KEPT_ANOMALIES = 60
+_FIXED_LINES = 11
+"""Lines of the page that are not rows of the table."""
+
+
+class Frame(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything one look shows.
+
+    Attributes
+    ----------
+    left_s : float, optional
+        Until the demo ends by itself; None where it goes on until Ctrl-C.
+    """
+
+    broker: str
+    config: str
+    elapsed_s: float
+    left_s: float | None
+    sent: int
+    malformed: int
+    events_per_s: float
+    warming: int
+    scrape: Scrape
+    score: Score
+    latest: Sequence[tuple[Anomaly, str | None]] = ()
+
+
+class Latest:
+    """The latest anomalies, each with the kind that was injected, newest first."""
+
+    def __init__(self) -> None:
+        self._kept: deque[tuple[Anomaly, str | None]] = deque(maxlen=KEPT_ANOMALIES)
+
+    def add(self, anomaly: Anomaly, kind: str | None) -> None:
+        """Put one at the top."""
+        self._kept.appendleft((anomaly, kind))
+
+    def items(self) -> Sequence[tuple[Anomaly, str | None]]:
+        """Return them."""
+        return tuple(self._kept)
+
+
+def ratio(value: float | None) -> str:
+    """Return a share in words; a dash where there is none yet."""
+    return "–" if value is None else f"{value:.3f}"
+
+
+def clock(seconds: float) -> str:
+    """Return minutes and seconds.
+
+    Examples
+    --------
+    >>> clock(83.9)
+    '01:23'
+    """
+    minutes, rest = divmod(int(max(seconds, 0)), 60)
+    return f"{minutes:02d}:{rest:02d}"
+
+
+class Page:
+    """The live page, as tall and wide as the terminal."""
+
+    def __init__(self) -> None:
+        self.frame: Frame | None = None
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        if self.frame is not None:
+            yield _page(self.frame, options.max_width, console.size.height)
+
+
+def _page(frame: Frame, width: int, height: int) -> RenderableType:
+    rows = max(height - _FIXED_LINES, 3)
+    return Group(
+        _header(frame, width),
+        _panels(frame),
+        _anomalies(frame.latest[:rows], width),
+        Text(f"Ctrl-C ends it · elsewhere: eddy tail --config {frame.config}", "dim"),
+    )
+
+
+def _header(frame: Frame, width: int) -> Table:
+    table = Table.grid(expand=True)
+    table.add_column()
+    table.add_column(justify="right")
+    time_left = "" if frame.left_s is None else f" · {clock(frame.left_s)} left"
+    title = Text("eddy demo", "bold cyan")
+    if width >= 100:
+        title.append("  rides, judged exactly once on a real Kafka broker", "")
+    title.append(f"  {frame.broker}", "dim")
+    table.add_row(title, Text(f"{clock(frame.elapsed_s)}{time_left}", "bold"))
+    return table
+
+
+def _panels(frame: Frame) -> Table:
+    scrape, score = frame.scrape, frame.score
+    stream = {
+        "events/s": f"{frame.events_per_s:,.0f}",
+        "sent": f"{frame.sent:,}",
+        "judged": f"{scrape.judged:,}",
+        "lag": f"{scrape.lag:,}",
+    }
+    verdicts = {
+        "anomalies": f"{scrape.anomalies:,}",
+        "while warming": f"{frame.warming:,}",
+        "broken sent": f"{frame.malformed:,}",
+        "rejected": f"{scrape.rejections:,}",
+    }
+    truth = {
+        "recall": Text(ratio(score.recall), "bold green"),
+        "precision": Text(ratio(score.precision), "bold green"),
+        "injected": f"{score.injected:,}",
+        "found": f"{score.found:,}",
+    }
+    table = Table.grid(expand=True)
+    panels = (
+        _panel("stream", stream),
+        _panel("verdicts", verdicts),
+        _panel("against the truth", truth),
+    )
+    for _ in panels:
+        table.add_column(ratio=1)
+    table.add_row(*panels)
+    return table
+
+
+def _panel(title: str, figures: Mapping[str, str | Text]) -> Panel:
+    grid = Table.grid(expand=True)
+    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column(justify="right", no_wrap=True)
+    for name, value in figures.items():
+        grid.add_row(name, value)
+    return Panel(grid, title=title, box=box.ROUNDED, border_style="dim", padding=(0, 1))
+
+
+def _anomalies(latest: Sequence[tuple[Anomaly, str | None]], width: int) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, expand=True, padding=(0, 1, 0, 0), show_edge=False)
+    table.add_column("detected", no_wrap=True, width=8)
+    table.add_column("severity", no_wrap=True, width=8)
+    table.add_column("score", no_wrap=True, justify="right", width=6)
+    table.add_column("who", no_wrap=True, width=14)
+    table.add_column("why: value (usual), part in the score", no_wrap=True, ratio=1)
+    if width >= 100:
+        table.add_column("injected as", no_wrap=True, width=18)
+    else:
+        table.add_column("", no_wrap=True, width=1)
+    for anomaly, kind in latest:
+        style = SEVERITY_STYLES[anomaly.severity]
+        wide = kind or "– natural"
+        narrow = Text("✓", "green") if kind else Text("·", "dim")
+        table.add_row(
+            f"{anomaly.detected_at:%H:%M:%S}",
+            Text(anomaly.severity, style),
+            Text(f"{anomaly.score:.2f}", style),
+            who(anomaly),
+            ", ".join(because(anomaly)),
+            Text(wide, "green" if kind else "dim") if width >= 100 else narrow,
+        )
+    return table
+
+
+def plain(frame: Frame) -> str:
+    """Return a look as one line, for logs."""
+    scrape, score = frame.scrape, frame.score
+    return (
+        f"{clock(frame.elapsed_s)} events/s={frame.events_per_s:,.0f} sent={frame.sent:,} "
+        f"judged={scrape.judged:,} rejected={scrape.rejections:,} lag={scrape.lag:,} "
+        f"anomalies={scrape.anomalies:,} precision={ratio(score.precision)} "
+        f"recall={ratio(score.recall)}"
+    )
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    listed = ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))
+    return f" ({listed})" if listed else ""
+
+
+class Summary(msgspec.Struct, frozen=True, kw_only=True):
+    """What the demo ends with.
+
+    Attributes
+    ----------
+    unaccounted : int
+        Records sent that were neither judged nor rejected when the demo ended.
+    first_anomaly_s : float, optional
+        From the start of the command to the first anomaly seen.
+    missed : dict of str to int
+        Injected anomalies that were judged and not flagged, by kind.
+    """
+
+    sent: int
+    judged: int
+    rejected: dict[str, int]
+    unaccounted: int
+    warming: int
+    anomalies: int
+    score: Score
+    missed: dict[str, int]
+    first_anomaly_s: float | None
+    interrupted: bool = False
+
+    def table(self) -> Table:
+        """Return the summary for people."""
+        score = self.score
+        first = "–" if self.first_anomaly_s is None else f"{self.first_anomaly_s:.1f} s"
+        table = Table(title="eddy demo", show_header=False, box=box.ROUNDED)
+        for name, value in (
+            ("records sent", f"{self.sent:,}"),
+            ("judged", f"{self.judged:,}, {self.warming:,} of them while warming up"),
+            ("rejected", f"{sum(self.rejected.values()):,}{_counts(self.rejected)}"),
+            ("not yet judged", f"{self.unaccounted:,}"),
+            ("anomalies published", f"{self.anomalies:,}"),
+            ("first one seen after", first),
+            ("injected after warm-up", f"{score.injected:,}"),
+            ("missed", f"{score.injected - score.found:,}{_counts(self.missed)}"),
+            ("recall", ratio(score.recall)),
+            ("precision", f"{ratio(score.precision)}, odd rides by nature counted as false alarms"),
+        ):
+            table.add_row(Text(name, "dim"), value)
+        return table

@@ -1,0 +1,127 @@
+"""The demo's two threads: one feeds rides in, one reads verdicts and anomalies back."""
+
+import threading
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+import msgspec
+
+from eddy.demo_view import Latest
+from eddy.feeder import Feed, Feeder, rides
+from eddy.settings import Settings
+from eddy.tally import Tally
+from models.simulation.record import SimulatedRecord
+from schemas.anomalies import Anomaly
+from schemas.topics import DomainTopics
+from streams.reading import TopicReader
+from streams.sender import Sender
+
+_JOIN_S = 10.0
+
+
+class _Event(msgspec.Struct):
+    event_id: str
+
+
+class _Scored(msgspec.Struct):
+    event: _Event
+    verdict: str
+
+
+_scored = msgspec.json.Decoder(_Scored)
+_anomaly = msgspec.json.Decoder(Anomaly)
+
+
+class Watch:
+    """Feeds and reads for as long as the ``with`` does.
+
+    Attributes
+    ----------
+    feeder : Feeder
+        Counts what was sent.
+    tally : Tally
+        Holds what came out against it.
+    judged : int
+        Verdicts read back.
+    first_anomaly : float, optional
+        When the first anomaly was seen, on the monotonic clock.
+    """
+
+    def __init__(self, settings: Settings, names: DomainTopics, feed: Feed) -> None:
+        self.tally = Tally()
+        self.latest = Latest()
+        self.feeder = Feeder(Sender(settings.kafka), names.events, feed.rate, self._told)
+        self.judged = 0
+        self.malformed = 0
+        self.first_anomaly: float | None = None
+        self._reader = TopicReader(settings.kafka)
+        self._names = names
+        self._feed = feed
+        self._fed, self._stop = threading.Event(), threading.Event()
+        self._failure: BaseException | None = None
+        self._threads = [
+            threading.Thread(target=self._guard, args=(work,), name=work.__name__, daemon=True)
+            for work in (self._send, self._read)
+        ]
+
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop_feeding()
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(_JOIN_S)
+        self._reader.close()
+
+    def stop_feeding(self) -> None:
+        """Send no more; what was sent is still read back."""
+        self._fed.set()
+
+    def check(self) -> None:
+        """Raise what ended one of the threads, where something did."""
+        if self._failure is not None:
+            raise self._failure
+
+    def _guard(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except BaseException as error:  # raised again by `check`
+            self._failure = self._failure or error
+
+    def _send(self) -> None:
+        self.feeder.run(rides(self._feed), self._fed.is_set)
+
+    def _told(self, record: SimulatedRecord) -> None:
+        if record.malformed is not None:
+            self.malformed += 1
+        elif record.anomaly is not None:
+            self.tally.inject(record.event_id, record.anomaly)
+
+    def _read(self) -> None:
+        topics = [self._names.scored, self._names.anomalies]
+        for record in self._reader.follow(topics, True, self._stop.is_set):
+            if record is None or record.value is None:
+                continue
+            if record.topic == self._names.scored:
+                scored = _scored.decode(record.value)
+                self.judged += 1
+                self.tally.judge(scored.event.event_id, scored.verdict)
+            else:
+                self._take(_anomaly.decode(record.value))
+
+    def _take(self, anomaly: Anomaly) -> None:
+        if self.first_anomaly is None:
+            self.first_anomaly = time.monotonic()
+        if anomaly.event_id is not None:
+            self.tally.flag(anomaly.event_id)
+        self.latest.add(anomaly, self.tally.kind(anomaly.event_id))

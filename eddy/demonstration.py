@@ -1,0 +1,261 @@
+"""The demonstration: a broker, a detector and a simulator, from nothing to anomalies in seconds.
+
+Everything lives in one directory that is emptied at the start, on ports of its own, under
+settings of its own: whatever else runs on the machine is neither used nor touched.
+"""
+
+import fcntl
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+from rich.console import Console
+from rich.live import Live
+
+from deploy.embedded.processes import tail
+from deploy.embedded.stack import Stack, running
+from eddy import demo_settings, local_stack, wiring
+from eddy.demo_view import Frame, Page, Summary, plain
+from eddy.demo_watch import Watch
+from eddy.feeder import Feed, Shares
+from eddy.progress import downloads
+from eddy.scrape import Scrape, scrape
+from eddy.settings import Settings
+from models.domains import domain
+from schemas.errors import ConfigError, MissingResource, Unavailable
+
+Say = Callable[[str], None]
+
+_FOLDER = "demo"
+_LOOK_S = 0.25
+_PLAIN_EVERY_S = 5.0
+_SETTLE_S = 10.0
+_STOPS_WITHIN_S = 4.0  # nothing in it is worth waiting for longer
+_RATE_OVER_S = 3.0
+# Late records a few seconds late, so that even a short demo sees them come.
+_SHARES = Shares(anomalies=0.003, late=0.005, duplicates=0.005, malformed=0.002)
+_LATE_S = (5.0, 20.0)
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """What may be chosen; `duration_s` None goes on until Ctrl-C."""
+
+    duration_s: float | None
+    rate: float
+    port: int
+    seed: int
+
+
+class Demonstration:
+    """One run of the demo.
+
+    Parameters
+    ----------
+    base : Path
+        The folder under which the demo has its own.
+    """
+
+    def __init__(self, options: Options, console: Console, base: Path) -> None:
+        self._options = options
+        self._console = console
+        self._directory = base / _FOLDER
+        self._base = base
+        self._began = time.monotonic()
+        self._scrape = Scrape()
+        self._rates: list[tuple[float, int]] = []
+
+    def run(self) -> Summary:
+        """Run until the time is over or Ctrl-C, end everything that was started, sum up.
+
+        Raises
+        ------
+        MissingResource
+            Where something could not be started, died on the way, or judged nothing.
+        """
+        with only_demo(self._base):
+            _empty(self._directory, self._say)
+            path = self._directory / "eddy.toml"
+            settings = demo_settings.write(
+                path, demo_settings.tree(self._directory, self._options.port)
+            )
+            self._say(f"everything is in {self._directory}; Ctrl-C ends it all")
+            with downloads(self._console, "Kafka") as progress:
+                broker = local_stack.broker(settings, progress).process()
+                broker = replace(broker, stop_within_s=_STOPS_WITHIN_S)
+                with running([broker], self._directory, self._say) as stack:
+                    local_stack.create_topics(settings, demo_settings.PARTITIONS)
+                    return self._stream(settings, path, stack)
+
+    def _stream(self, settings: Settings, path: Path, stack: Stack) -> Summary:
+        options = self._options
+        feed = Feed(
+            seed=options.seed,
+            rate=options.rate,
+            start=datetime.now(UTC),
+            shares=_SHARES,
+            late_s=_LATE_S,
+        )
+        names = wiring.topics(settings, domain("rides"))
+        detector = local_stack.detector(settings, path, demo_settings.environment())
+        interrupted = False
+        # rides come in while the detector starts: it has something to judge at once
+        with Watch(settings, names, feed) as watch:
+            stack.up([replace(detector, stop_within_s=_STOPS_WITHIN_S)], self._say)
+            try:
+                self._show(watch, stack, settings, path)
+                watch.stop_feeding()
+                self._settle(watch, stack, settings)
+            except KeyboardInterrupt:
+                interrupted = True
+            summary = self._sum_up(watch, interrupted)
+        if not interrupted and not summary.judged:
+            raise MissingResource(f"the detector judged nothing; see {_log(stack)}")
+        return summary
+
+    # -- looking ------------------------------------------------------------------------------
+
+    def _show(self, watch: Watch, stack: Stack, settings: Settings, path: Path) -> None:
+        if self._console.is_terminal:
+            page = Page()
+            with Live(page, console=self._console, screen=True, auto_refresh=False) as live:
+                for frame in self._frames(watch, stack, settings, path):
+                    page.frame = frame
+                    live.refresh()
+            return
+        told = time.monotonic()
+        for frame in self._frames(watch, stack, settings, path):
+            if time.monotonic() - told >= _PLAIN_EVERY_S:
+                told = time.monotonic()
+                self._say(plain(frame))
+
+    def _frames(
+        self, watch: Watch, stack: Stack, settings: Settings, path: Path
+    ) -> Iterator[Frame]:
+        """Yield looks until the time is over; raise where something died."""
+        begin, duration = time.monotonic(), self._options.duration_s
+        while duration is None or time.monotonic() - begin < duration:
+            time.sleep(_LOOK_S)
+            self._look(watch, stack, settings)
+            elapsed = time.monotonic() - begin
+            yield Frame(
+                broker=settings.kafka.bootstrap_servers,
+                config=str(path),
+                elapsed_s=elapsed,
+                left_s=None if duration is None else duration - elapsed,
+                sent=watch.feeder.sent,
+                malformed=watch.malformed,
+                events_per_s=self._rate(),
+                warming=watch.tally.warming,
+                scrape=self._scrape,
+                score=watch.tally.score(),
+                latest=watch.latest.items(),
+            )
+
+    def _look(self, watch: Watch, stack: Stack, settings: Settings) -> None:
+        watch.check()
+        for one in stack.status():
+            if not one.is_running:
+                raise MissingResource(
+                    f"{one.name} ended during the demo (exit code {one.exit_code}); see {one.log}, "
+                    f"which ends with:\n{tail(one.log)}"
+                )
+        try:
+            self._scrape = scrape(f"http://{settings.health.host}:{settings.health.port}/metrics")
+        except Unavailable:
+            return  # it may be busy; when it is dead, the next look says so
+        self._rates.append((time.monotonic(), self._scrape.judged))
+
+    def _rate(self) -> float:
+        """Return events judged a second, over the last few seconds."""
+        now = time.monotonic()
+        self._rates = [look for look in self._rates if now - look[0] <= _RATE_OVER_S]
+        if len(self._rates) < 2:
+            return 0.0
+        (begin, first), (end, last) = self._rates[0], self._rates[-1]
+        return (last - first) / (end - begin)
+
+    def _settle(self, watch: Watch, stack: Stack, settings: Settings) -> None:
+        """Wait until everything sent is accounted for and read back."""
+        end = time.monotonic() + _SETTLE_S
+        while time.monotonic() < end:
+            self._look(watch, stack, settings)
+            seen = self._scrape
+            if seen.judged + seen.rejections >= watch.feeder.sent and watch.judged >= seen.judged:
+                return
+            time.sleep(_LOOK_S)
+
+    def _sum_up(self, watch: Watch, interrupted: bool) -> Summary:
+        seen, sent = self._scrape, watch.feeder.sent
+        first = watch.first_anomaly
+        return Summary(
+            sent=sent,
+            judged=seen.judged,
+            rejected=dict(seen.rejected),
+            unaccounted=sent - seen.judged - seen.rejections,
+            warming=watch.tally.warming,
+            anomalies=seen.anomalies,
+            score=watch.tally.score(),
+            missed=watch.tally.missed(),
+            first_anomaly_s=None if first is None else first - self._began,
+            interrupted=interrupted,
+        )
+
+    def _say(self, text: str) -> None:
+        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def _log(stack: Stack) -> Path:
+    return stack.directory / "logs" / f"{local_stack.DETECTOR}.log"
+
+
+@contextmanager
+def only_demo(base: Path) -> Iterator[None]:
+    """Hold the demo's lock; the kernel lets go of it when the process ends, however it ends.
+
+    Raises
+    ------
+    ConfigError
+        Where another demo holds it.
+    """
+    try:
+        base.mkdir(parents=True, exist_ok=True)
+        lock = (base / f"{_FOLDER}.lock").open("w")
+    except OSError as error:
+        raise MissingResource(f"cannot write to {base}: {error.strerror}") from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise ConfigError(
+                f"a demo already runs in {base.absolute()}; end it with Ctrl-C there, "
+                "or start this one in another folder, with another --port"
+            ) from error
+        yield
+
+
+def end_leftovers(base: Path, say: Say) -> list[str]:
+    """End what a demo that was killed has left running; a demo that runs is left alone."""
+    if not (base / _FOLDER).exists():
+        return []
+    try:
+        with only_demo(base):
+            return Stack(base / _FOLDER).down(say)
+    except ConfigError:
+        say("a demo is running here; Ctrl-C in its terminal ends it")
+        return []
+
+
+def _empty(directory: Path, say: Say) -> None:
+    """Begin anew; the caller holds the lock, so whatever still runs here was left behind."""
+    Stack(directory).down(say)
+    try:
+        if directory.exists():
+            shutil.rmtree(directory)
+        directory.mkdir(parents=True)
+    except OSError as error:
+        raise MissingResource(f"cannot empty {directory}: {error}") from error

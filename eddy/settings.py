@@ -1,0 +1,204 @@
+"""All settings: ``eddy.toml`` < environment ``EDDY_*`` < flags; unknown keys are errors."""
+
+import os
+import socket
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, is_dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from schemas.errors import ConfigError
+from streams.config import EngineConfig
+from streams.connection import Connection
+
+_FORBID: dict[str, str] = {"extra": "forbid"}
+DEFAULT_FILE = Path("eddy.toml")
+# Variables of the same family that are no settings of the running product.
+_OTHER_VARIABLES = {"EDDY_CACHE", "EDDY_CONFIG", "EDDY_DATA"}
+_SECRET_WORDS = ("password", "secret", "token", "private", ".key")
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """Where state, models and the embedded stack rest."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = _FORBID
+
+    checkpoints_url: str = ".eddy/checkpoints"
+    registry: str = ".eddy/models"
+    stack: str = ".eddy"
+
+
+@dataclass(frozen=True, slots=True)
+class HealthConfig:
+    """Where ``/live``, ``/ready`` and ``/metrics`` answer; port 0 takes a free one."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = _FORBID
+
+    host: str = "127.0.0.1"
+    port: int = 9464
+
+
+@dataclass(frozen=True, slots=True)
+class LogConfig:
+    """How to log: ``console`` for people, ``json`` for machines."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = _FORBID
+
+    format: Literal["console", "json"] = "console"
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+
+class Settings(BaseModel):
+    """Every setting with its default.
+
+    `domains` chooses and configures domains: the keys under ``[domains.<name>]`` are those of
+    the domain's own policy.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kafka: Connection = Field(default_factory=Connection)
+    engine: EngineConfig = Field(default_factory=EngineConfig)
+    storage: Storage = Field(default_factory=Storage)
+    health: HealthConfig = Field(default_factory=HealthConfig)
+    log: LogConfig = Field(default_factory=LogConfig)
+    reload_interval_s: float = Field(default=10.0, gt=0)
+    topic_prefix: str = ""
+    domains: dict[str, dict[str, Any]] = Field(default_factory=lambda: {"rides": {}})
+
+
+def load(file: Path | None = None, flags: Mapping[str, Any] | None = None) -> Settings:
+    """Return the settings: file, then environment, then flags, each overriding the one before.
+
+    Parameters
+    ----------
+    file : Path, optional
+        A TOML file that must exist; by default ``eddy.toml`` where there is one.
+    flags : mapping, optional
+        Dotted names to values; None means "not given".
+
+    Raises
+    ------
+    ConfigError
+        Naming the key and where it came from.
+    """
+    chosen = file or _default_file()
+    tree = _read(chosen) if chosen else {}
+    _refuse_unknown_variables()
+    environment = _environment()
+    given: dict[str, Any] = {}
+    for name, value in (flags or {}).items():
+        if value is not None:
+            _put(given, name, value)
+    merged = _merge(_merge(tree, environment), given)
+    try:
+        settings = Settings(**merged)
+    except ValidationError as error:
+        raise ConfigError(_explain(error, chosen)) from error
+    return _complete(settings)
+
+
+def flatten(settings: Settings) -> Iterator[tuple[str, Any]]:
+    """Yield every setting as (dotted name, value), secrets masked."""
+    for name in type(settings).model_fields:
+        yield from _flatten(name, getattr(settings, name))
+
+
+def _flatten(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+    if is_dataclass(value) and not isinstance(value, type):
+        value = asdict(value)
+    if isinstance(value, dict) and value:
+        for key, inner in value.items():
+            yield from _flatten(f"{name}.{key}", inner)
+    elif value is not None and any(word in name for word in _SECRET_WORDS):
+        yield name, "********"
+    else:
+        yield name, value
+
+
+def _default_file() -> Path | None:
+    named = os.environ.get("EDDY_CONFIG")
+    if named:
+        return Path(named)
+    return DEFAULT_FILE if DEFAULT_FILE.is_file() else None
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{file}: {error.strerror}; give another with --config") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file}: not TOML: {error}") from error
+
+
+def _is_setting(name: str) -> bool:
+    return (
+        name.startswith("EDDY_")
+        and name not in _OTHER_VARIABLES
+        and not name.startswith("EDDY_TEST_")
+    )
+
+
+def _environment() -> dict[str, Any]:
+    tree: dict[str, Any] = {}
+    for name, value in os.environ.items():
+        if _is_setting(name):
+            _put(tree, name.removeprefix("EDDY_").lower().replace("__", "."), value)
+    return tree
+
+
+def _refuse_unknown_variables() -> None:
+    for name in os.environ:
+        head = name.removeprefix("EDDY_").lower().partition("__")[0]
+        if _is_setting(name) and head not in Settings.model_fields:
+            raise ConfigError(
+                f"environment variable {name}: no such setting; sections are "
+                f"{', '.join(Settings.model_fields)} (as in EDDY_KAFKA__BOOTSTRAP_SERVERS)"
+            )
+
+
+def _put(tree: dict[str, Any], name: str, value: Any) -> None:
+    *path, last = name.split(".")
+    for part in path:
+        tree = tree.setdefault(part, {})
+    tree[last] = value
+
+
+def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    result = dict(base)
+    for key, value in over.items():
+        old = result.get(key)
+        both = isinstance(old, dict) and isinstance(value, dict)
+        result[key] = _merge(old, value) if both else value  # type: ignore[arg-type]
+    return result
+
+
+def _explain(error: ValidationError, file: Path | None) -> str:
+    lines = []
+    for item in error.errors():
+        key = ".".join(str(part) for part in item["loc"])
+        unknown = item["type"] in ("extra_forbidden", "unexpected_keyword_argument")
+        lines.append(f"{key}: {'unknown key' if unknown else item['msg']}")
+    where = f" (in {file}, the environment or the flags)" if file else ""
+    return "; ".join(lines) + where
+
+
+def _complete(settings: Settings) -> Settings:
+    """Fill in what depends on the machine or on files: the instance id and secrets."""
+    kafka, engine = settings.kafka, settings.engine
+    if kafka.sasl_password_file:
+        try:
+            secret = Path(kafka.sasl_password_file).read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise ConfigError(
+                f"kafka.sasl_password_file: {kafka.sasl_password_file}: {error.strerror}"
+            ) from error
+        kafka = replace(kafka, sasl_password=secret)
+    if not engine.instance_id:
+        engine = replace(engine, instance_id=socket.gethostname())
+    return settings.model_copy(update={"kafka": kafka, "engine": engine})

@@ -1,0 +1,201 @@
+"""The composition root: the one place where settings become real things."""
+
+import fcntl
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import structlog
+
+from eddy.settings import Settings
+from models.domain import Domain
+from models.domains import DOMAINS, domain
+from models.judge import Model
+from models.registry.folder import FolderRegistry
+from models.registry.registry import CHAMPION
+from models.registry.reload import ModelWatcher
+from schemas.errors import ConfigError, MissingResource, ModelRefused, Unavailable
+from schemas.topics import DomainTopics, domain_topics
+from streams.app import Wiring
+from streams.config import Route
+from streams.lane import Fuse, Lane
+from streams.metrics import Metrics
+
+log = structlog.get_logger()
+
+
+def registry(settings: Settings) -> FolderRegistry:
+    """Return the model registry that the settings name."""
+    return FolderRegistry(Path(settings.storage.registry), lambda: datetime.now(UTC))
+
+
+def chosen_domains(settings: Settings) -> list[Domain]:
+    """Return the domains the settings choose.
+
+    Raises
+    ------
+    ConfigError
+        Where one does not exist.
+    """
+    if not settings.domains:
+        raise ConfigError(f"domains: none chosen; there are {[d.name for d in DOMAINS]}")
+    return [domain(name) for name in settings.domains]
+
+
+def policy(settings: Settings, chosen: Domain) -> Any:
+    """Return a domain's policy from its section of the settings.
+
+    Raises
+    ------
+    ConfigError
+        Naming the key.
+    """
+    section = settings.domains.get(chosen.name, {})
+    try:
+        # Values from the environment are text; lax conversion reads numbers from it.
+        return msgspec.convert(section, chosen.policy_type, strict=False)
+    except (msgspec.ValidationError, ValueError) as error:
+        raise ConfigError(f"domains.{chosen.name}: {error}") from error
+
+
+def topics(settings: Settings, chosen: Domain) -> DomainTopics:
+    """Return a domain's topics under the configured prefix."""
+    return domain_topics(chosen.name, settings.topic_prefix)
+
+
+def config_hash(settings: Settings, chosen: Domain) -> str:
+    """Identify everything in the configuration that a domain's verdicts depend on."""
+    content = [chosen.name, policy(settings, chosen), settings.engine.max_skew_s]
+    return hashlib.sha256(msgspec.json.encode(content, order="deterministic")).hexdigest()[:16]
+
+
+def wire(
+    settings: Settings,
+    metrics: Metrics,
+    *,
+    routes: Mapping[str, Route] | None = None,
+    reload: bool = True,
+    until_done: bool = False,
+) -> Wiring:
+    """Return a process, wired and not yet started.
+
+    Parameters
+    ----------
+    routes : mapping of str to Route, optional
+        By domain; the configured topics where not given.
+    reload : bool
+        Whether new champions are taken up while running.
+    """
+    lanes = []
+    for chosen in chosen_domains(settings):
+        route = (routes or {}).get(chosen.name) or Route(topics(settings, chosen))
+        lanes.append(_lane(settings, chosen, route, metrics, reload))
+    return Wiring(
+        config=settings.engine,
+        connection=settings.kafka,
+        lanes=lanes,
+        checkpoints_url=settings.storage.checkpoints_url,
+        reload_interval_s=settings.reload_interval_s,
+        health_host=settings.health.host,
+        health_port=settings.health.port,
+        until_done=until_done,
+    )
+
+
+def _lane(
+    settings: Settings, chosen: Domain, route: Route, metrics: Metrics, reload: bool
+) -> Lane:
+    model, poll = _models(settings, chosen, metrics)
+    engine = settings.engine
+    return Lane(
+        domain=chosen,
+        route=route,
+        policy=policy(settings, chosen),
+        config_hash=config_hash(settings, chosen),
+        model=model,
+        poll_model=poll if reload else lambda: None,
+        fuse=Fuse(engine.fuse_ratio, engine.fuse_window),
+    )
+
+
+def _models(
+    settings: Settings, chosen: Domain, metrics: Metrics
+) -> tuple[Model, Callable[[], Model | None]]:
+    """Return the champion, or the default where there is none, and how to look for a newer one."""
+    current = champion(settings, chosen)
+    is_default = current.ref == chosen.default_model().ref
+    watcher = ModelWatcher(
+        registry(settings),
+        chosen.name,
+        chosen.parameters_type,
+        current=None if is_default else current.ref,
+    )
+    _show(metrics, None, current)
+
+    def poll() -> Model | None:
+        nonlocal current
+        newer = watcher.poll()
+        outcome = watcher.outcome
+        if outcome.kind != "unchanged":
+            metrics.model_reloads.labels(chosen.name, outcome.kind).inc()
+        if outcome.kind == "refused":
+            log.warning("model_not_taken", name=chosen.name, why=outcome.why)
+        if newer is not None:
+            _show(metrics, current, newer)
+            current = newer
+        return newer
+
+    return current, poll
+
+
+def champion(settings: Settings, chosen: Domain) -> Model:
+    """Return a domain's champion, or its default model where the registry holds none."""
+    try:
+        return registry(settings).load(chosen.name, CHAMPION, chosen.parameters_type)
+    except (ModelRefused, Unavailable) as error:
+        log.info("default_model_in_use", name=chosen.name, why=str(error))
+        return chosen.default_model()
+
+
+def _show(metrics: Metrics, before: Model | None, now: Model) -> None:
+    if before is not None:
+        old = before.ref
+        metrics.model_info.labels(old.name, old.version, old.sha256).set(0)
+    metrics.model_info.labels(now.ref.name, now.ref.version, now.ref.sha256).set(1)
+
+
+@contextmanager
+def only_instance(settings: Settings) -> Iterator[None]:
+    """Hold this machine's lock on the group and instance id.
+
+    Raises
+    ------
+    ConfigError
+        Where another process holds it.
+    """
+    engine = settings.engine
+    folder = Path(settings.storage.stack) / "locks"
+    path = folder / f"{engine.group}.{engine.instance_id}.lock"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = path.open("a+")
+    except OSError as error:
+        raise MissingResource(f"storage.stack: {folder}: {error.strerror}") from error
+    with handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise ConfigError(
+                f"engine.instance_id: a process already runs as {engine.instance_id!r} in group "
+                f"{engine.group!r} here; give each its own with --instance-id or "
+                "EDDY_ENGINE__INSTANCE_ID"
+            ) from error
+        handle.truncate(0)
+        handle.write(str(os.getpid()))
+        handle.flush()
+        yield

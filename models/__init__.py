@@ -1,0 +1,4 @@
+"""What learns and judges: features, detectors, domains, registry, training.
+
+Knows events, never where they come from.
+"""

@@ -1,0 +1,43 @@
+"""The domain: one frozen row that tells everything particular to one kind of event."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from models.judge import Identity, Judge, Model
+
+
+@dataclass(frozen=True, slots=True)
+class Domain:
+    """One row of the product's table of contents.
+
+    Attributes
+    ----------
+    name : str
+        Names topics, metrics and configuration.
+    event_type : type
+        The msgspec struct in schemas/; decoders, JSON Schema and columns come from it.
+    policy_type : type
+        The msgspec struct of the settings under ``[domains.<name>]``; all with defaults.
+    parameters_type : type
+        The msgspec struct that a trained artefact holds.
+    default_model : callable
+        Gives the model used while the registry holds no champion.
+    build_judge : callable
+        ``build_judge(policy, model, identity)`` gives a fresh judge.
+    simulation_type : type
+        The msgspec struct that says what to simulate.
+    simulate : callable
+        ``simulate(seed, options)`` yields simulated records with their truth.
+    """
+
+    name: str
+    event_type: type[msgspec.Struct]
+    policy_type: type[Any]
+    parameters_type: type[Any]
+    default_model: Callable[[], Model]
+    build_judge: Callable[[Any, Model, Identity], Judge]
+    simulation_type: type[Any]
+    simulate: Callable[[int, Any], Iterator[Any]]

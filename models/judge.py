@@ -1,0 +1,114 @@
+"""The judge of one partition, and what goes in and comes out of it.
+
+A judge is a deterministic function of (configuration, model, events so far): cutting the events
+into batches differently, or restoring a snapshot in between, changes no verdict.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.anomalies import Anomaly, ModelRef
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Where a judge sits; goes into anomaly ids, so it must be the same on every replay."""
+
+    topic: str
+    partition: int
+    config_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """Valid events of one partition, in offset order, as columns.
+
+    Attributes
+    ----------
+    offsets : ndarray of int64, shape (n,)
+        Strictly increasing.
+    occurred_at : ndarray of int64, shape (n,)
+        Microseconds since 1970, UTC.
+    values : ndarray of float64, shape (n, k)
+        The event type's number fields in `schemas.columns.Program.numbers` order; NaN for null.
+    keys : ndarray of uint64, shape (n, m)
+        Hashes of the event type's key fields.
+    event : callable
+        ``event(i)`` decodes row i into the typed struct; only for rows that need their text.
+    """
+
+    offsets: NDArray[np.int64]
+    occurred_at: NDArray[np.int64]
+    values: NDArray[np.float64]
+    keys: NDArray[np.uint64]
+    event: Callable[[int], Any]
+
+    def __len__(self) -> int:
+        return len(self.offsets)
+
+
+class Verdicts(Protocol):
+    """What a judge says of a batch: a score a row, and anomalies for the few flagged rows.
+
+    Attributes
+    ----------
+    scores : ndarray of float64, shape (n,)
+        1.0 is the boundary; NaN while warming.
+    flagged : ndarray of int64, shape (m,)
+        Rows that are anomalies, ascending.
+    """
+
+    scores: NDArray[np.float64]
+    flagged: NDArray[np.int64]
+
+    def anomalies(self, rows: Sequence[int], detected_at: datetime) -> list[Anomaly]:
+        """Build the anomalies of `rows`, positions in `flagged`; reads the events' text."""
+        ...
+
+
+class Judge(Protocol):
+    """Belongs to one partition of one topic and holds all that was learned from it."""
+
+    def judge(self, events: Events) -> Verdicts:
+        """Score the events, then learn from them."""
+        ...
+
+    def adopt(self, model: "Model") -> None:
+        """Go on with another model without losing what was learned from the stream."""
+        ...
+
+    def snapshot(self) -> bytes:
+        """Return the state, independent of the model in use."""
+        ...
+
+    def restore(self, state: bytes) -> None:
+        """Take over a snapshot; ValueError where it is not one of this judge's kind."""
+        ...
+
+    @property
+    def history(self) -> int:
+        """Upper estimate of the events before now on which the next verdict can depend."""
+        ...
+
+    @property
+    def complete(self) -> bool:
+        """Whether verdicts no longer depend on events older than those this judge has seen."""
+        ...
+
+    @property
+    def entities(self) -> int:
+        """How many entities (or stored rows) the judge holds; a gauge."""
+        ...
+
+
+class Model(msgspec.Struct, frozen=True):
+    """A loaded artefact: who it is, and its parameters as the domain's own struct."""
+
+    ref: ModelRef
+    parameters: Any

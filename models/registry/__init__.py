@@ -1,0 +1,1 @@
+"""Where models rest: versions, manifests, aliases."""
