@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import islice
 
-from eddy import champion
+from eddy import wiring
 from eddy.feeder import Feed, Shares, rides
-from eddy.new_model import COLUMNS, train_rides
+from eddy.new_model import COLUMNS, NewModel, train_rides
 from eddy.settings import Settings
 from eddy.training_rows import TrainingRows
 from models.domains import domain
@@ -17,8 +17,8 @@ _BATCH = 5_000
 _HOW = RidesTraining(window=5_000, min_samples=60, sensitivity=0.25, windows=4)
 
 
-def make(settings: Settings, seed: int, shares: Shares) -> str:
-    """Train on rides of another seed, oddities included, and promote; return the version."""
+def make(settings: Settings, seed: int, shares: Shares) -> NewModel:
+    """Train on rides of another seed, oddities included, and make it the champion."""
     feed = Feed(
         # far from the seeds of people and from those of the feed's later hours
         seed=seed + (1 << 31),
@@ -30,8 +30,9 @@ def make(settings: Settings, seed: int, shares: Shares) -> str:
     rows = TrainingRows(domain("rides"), COLUMNS, settings.engine.max_skew_s)
     for payloads in _batches(feed):
         rows.add(payloads)
-    version = train_rides(settings, rows, _HOW).version
-    return champion.promote(settings, "rides", version).version
+    made = train_rides(settings, rows, _HOW)
+    wiring.registry(settings).promote(made.name, made.version, by="eddy demo")
+    return made
 
 
 def _batches(feed: Feed) -> Iterator[list[bytes]]:

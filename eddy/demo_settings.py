@@ -29,7 +29,7 @@ def tree(directory: Path, port: int) -> dict[str, Any]:
             "registry": str(directory / "models"),
         },
         "health": {"port": free_port()},
-        "domains": {"rides": {"min_window": 500}},
+        "domains": {"rides": {"window_rides": 5_000, "min_window": 1_000}},
     }
 
 

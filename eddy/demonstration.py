@@ -8,6 +8,7 @@ import fcntl
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -19,10 +20,11 @@ from rich.live import Live
 
 from deploy.embedded.processes import tail
 from deploy.embedded.stack import Stack, running
-from eddy import demo_settings, local_stack, wiring
+from eddy import demo_model, demo_settings, local_stack, wiring
 from eddy.demo_view import Frame, Page, Summary, plain
 from eddy.demo_watch import Watch
 from eddy.feeder import Feed, Shares
+from eddy.new_model import NewModel
 from eddy.progress import downloads
 from eddy.scrape import Scrape, scrape
 from eddy.settings import Settings
@@ -87,11 +89,16 @@ class Demonstration:
             with downloads(self._console, "Kafka") as progress:
                 broker = local_stack.broker(settings, progress).process()
                 broker = replace(broker, stop_within_s=_STOPS_WITHIN_S)
-                with running([broker], self._directory, self._say) as stack:
-                    local_stack.create_topics(settings, demo_settings.PARTITIONS)
-                    return self._stream(settings, path, stack)
+                with ThreadPoolExecutor(1, thread_name_prefix="training") as pool:
+                    # both take seconds: the broker starts on one core, the model on another
+                    model = pool.submit(demo_model.make, settings, self._options.seed, _SHARES)
+                    with running([broker], self._directory, self._say) as stack:
+                        local_stack.create_topics(settings, demo_settings.PARTITIONS)
+                        return self._stream(settings, path, stack, model)
 
-    def _stream(self, settings: Settings, path: Path, stack: Stack) -> Summary:
+    def _stream(
+        self, settings: Settings, path: Path, stack: Stack, model: Future[NewModel]
+    ) -> Summary:
         options = self._options
         feed = Feed(
             seed=options.seed,
@@ -105,6 +112,7 @@ class Demonstration:
         interrupted = False
         # rides come in while the detector starts: it has something to judge at once
         with Watch(settings, names, feed) as watch:
+            self._await(model)
             stack.up([replace(detector, stop_within_s=_STOPS_WITHIN_S)], self._say)
             try:
                 self._show(watch, stack, settings, path)
@@ -116,6 +124,15 @@ class Demonstration:
         if not interrupted and not summary.judged:
             raise MissingResource(f"the detector judged nothing; see {_log(stack)}")
         return summary
+
+    def _await(self, model: Future[NewModel]) -> None:
+        try:
+            made = model.result()
+        except ConfigError as error:  # without the extra for training there is still a default
+            self._say(f"the default model judges: {error}")
+        else:
+            rate = made.metrics["expected_alert_rate"]
+            self._say(f"trained a model on {made.rows:,} rides, expects to flag {rate:.2%}")
 
     # -- looking ------------------------------------------------------------------------------
 

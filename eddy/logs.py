@@ -11,7 +11,7 @@ _SECRET = ("password", "secret", "token")
 
 
 def _mask(
-    logger: object, method: str, event: structlog.typing.EventDict
+    _logger: object, _method: str, event: structlog.typing.EventDict
 ) -> structlog.typing.EventDict:
     for key in event:
         if any(word in key for word in _SECRET):

@@ -16,7 +16,14 @@ from typing import Any
 
 import msgspec
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
 
 from eddy import wiring
 from eddy.settings import Settings
@@ -30,7 +37,6 @@ from streams.config import Route
 from streams.metrics import Metrics
 from streams.reading import TopicReader
 from streams.sender import Sender
-
 
 Place = tuple[int, int]
 
@@ -196,7 +202,7 @@ class Replay:
             total = sum(route.stop.values()) - sum(route.start.values())
             task = progress.add_task("judge", total=total)
             judged = metrics.events_consumed.labels(self._domain.name)
-            with _showing(progress, task, lambda: judged._value.get()):
+            with _showing(progress, task, judged._value.get):
                 run(process, metrics)
 
     def _account(self, source: str, expected: set[Place]) -> Summary:

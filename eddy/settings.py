@@ -68,7 +68,7 @@ class Settings(BaseModel):
     log: LogConfig = Field(default_factory=LogConfig)
     reload_interval_s: float = Field(default=10.0, gt=0)
     topic_prefix: str = ""
-    domains: dict[str, dict[str, Any]] = Field(default_factory=lambda: {"rides": {}})
+    domains: dict[str, dict[str, Any]] = {"rides": {}}
 
 
 def load(file: Path | None = None, flags: Mapping[str, Any] | None = None) -> Settings:

@@ -107,9 +107,7 @@ def wire(
     )
 
 
-def _lane(
-    settings: Settings, chosen: Domain, route: Route, metrics: Metrics, reload: bool
-) -> Lane:
+def _lane(settings: Settings, chosen: Domain, route: Route, metrics: Metrics, reload: bool) -> Lane:
     model, poll = _models(settings, chosen, metrics)
     engine = settings.engine
     return Lane(

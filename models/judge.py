@@ -64,8 +64,11 @@ class Verdicts(Protocol):
         Rows that are anomalies, ascending.
     """
 
-    scores: NDArray[np.float64]
-    flagged: NDArray[np.int64]
+    @property
+    def scores(self) -> NDArray[np.float64]: ...  # noqa: D102
+
+    @property
+    def flagged(self) -> NDArray[np.int64]: ...  # noqa: D102
 
     def anomalies(self, rows: Sequence[int], detected_at: datetime) -> list[Anomaly]:
         """Build the anomalies of `rows`, positions in `flagged`; reads the events' text."""

@@ -20,7 +20,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import Any, NoReturn, cast
 
 import faust
 import structlog
@@ -29,7 +29,6 @@ from schemas.decoding import Decoder
 from schemas.errors import EddyError, FatalError
 from schemas.topics import CONTROL
 from streams import control
-from streams.batch import Batch
 from streams.channel import SteadyChannel
 from streams.checkpoints import Checkpoints, open_store
 from streams.config import EngineConfig
@@ -150,7 +149,7 @@ class Process:
 
     # -- agents -------------------------------------------------------------------------------
 
-    async def _judge(self, stream: faust.Stream[Batch]) -> None:
+    async def _judge(self, stream: Any) -> None:
         async for batch in stream:
             try:
                 await self.engine.process(batch)
@@ -158,7 +157,7 @@ class Process:
                 self._fail(error)
                 raise
 
-    async def _hear(self, stream: faust.Stream[bytes]) -> None:
+    async def _hear(self, stream: Any) -> None:
         async for payload in stream:
             command = control.parse(payload)
             if command is not None and command.kind == "model_promoted":
@@ -177,7 +176,9 @@ class Process:
             if reading.errors:
                 await self.engine.read_errors(reading.errors)
             if reading.batch is not None:
-                await self._batches.put(reading.batch)
+                await self._batches.put(
+                    cast("Any", reading.batch)
+                )  # a channel takes what it is given
 
     async def _tick_forever(self) -> None:
         while not self._stop.is_set():
@@ -319,7 +320,7 @@ class Process:
             await work()
         except asyncio.CancelledError:
             raise
-        except BaseException as error:  # noqa: BLE001 - every failure must end the process
+        except BaseException as error:
             self._fail(error)
 
     def _fail(self, error: BaseException) -> None:
@@ -367,5 +368,3 @@ def _leave(failure: BaseException | None) -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     os._exit(0 if failure is None else getattr(failure, "exit_code", 1))
-
-

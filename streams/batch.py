@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from models.judge import Events
 from schemas.columns import Columns
 from schemas.errors import RejectedRecord
-from schemas.rejections import Rejection
+from schemas.rejections import Reason, Rejection
 from streams.records import Records, Run
 
 
@@ -61,7 +61,7 @@ class DecodedRun:
             if start <= row < stop:
                 place = f"{self.run.topic}-{self.run.partition}-{self.records.offsets[row]}"
                 yield Rejection(
-                    reason=why.reason,
+                    reason=cast("Reason", why.reason),
                     detail=why.detail,
                     topic=self.run.topic,
                     partition=self.run.partition,

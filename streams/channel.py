@@ -14,7 +14,7 @@ from faust.channels import Channel
 from mode.utils.queues import FlowControlEvent, ThrowableQueue
 
 
-class SteadyChannel(Channel):  # type: ignore[misc]  # faust carries no types
+class SteadyChannel(Channel[Any]):
     """An in-memory channel that no rebalance clears; `maxsize` is the back-pressure."""
 
     def __init__(self, app: faust.App, *, maxsize: int, **options: Any) -> None:

@@ -105,7 +105,7 @@ class Engine:
                 await self._process(batch)
             except FatalError:
                 raise
-            except Exception as error:  # noqa: BLE001 - no error may skip an event
+            except Exception as error:
                 await self._recover(error)
             finally:
                 batch.release()
@@ -214,9 +214,7 @@ class Engine:
             return
         self._publisher.begin()
         begun, offsets = time.monotonic(), dict(self._offsets)
-        await self._publishing(
-            lambda: self._publisher.commit(offsets, self._membership.metadata())
-        )
+        await self._publishing(lambda: self._publisher.commit(offsets, self._membership.metadata()))
         self._last_commit = time.monotonic()
         self._metrics.transaction.observe(self._last_commit - begun)
         now_ms = self._clock().timestamp() * 1e3
@@ -240,8 +238,7 @@ class Engine:
         self._recoveries += 1
         self._metrics.recoveries.inc()
         log.warning("recovering", why=str(cause), kind=type(cause).__name__, try_=self._recoveries)
-        expected = isinstance(cause, (TransactionAborted, ProducerLost, Unavailable))
-        if not expected:
+        if not isinstance(cause, (TransactionAborted, ProducerLost, Unavailable)):
             log.error("unexpected_error", exc_info=cause)
         if self._recoveries > self._config.max_recoveries:
             raise FatalError(
@@ -405,7 +402,7 @@ class Engine:
             except Unavailable as error:
                 # Not fatal: a crash now costs a longer replay, no event.
                 self._metrics.checkpoints.labels("failed").inc()
-                log.error("checkpoint_failed", place=partition.place, why=str(error))
+                log.warning("checkpoint_failed", place=partition.place, why=str(error))
             else:
                 partition.checkpointed = offset
                 self._metrics.checkpoints.labels("written").inc()
@@ -425,7 +422,7 @@ class Engine:
         result = {}
         for place, partition in list(self._partitions.items()):
             end = self._reader.end_offset(place)
-            result[place] = max(0, (partition.position if end is None else end) - partition.position)
+            result[place] = 0 if end is None else max(0, end - partition.position)
         return result
 
     @property
@@ -452,7 +449,8 @@ class Engine:
         work = asyncio.ensure_future(self._off_loop(call))
         done, _ = await asyncio.wait([work], timeout=limit_s)
         if done:
-            return work.result()
+            work.result()
+            return
         self.stuck += 1
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="commit")
         self._publisher.abandon()

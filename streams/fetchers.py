@@ -6,6 +6,7 @@ Neither joins a group; who owns which partition is `streams.membership`'s busine
 import ctypes
 import time
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
 from typing import Any, Protocol
 
 import confluent_kafka as ck
@@ -168,7 +169,7 @@ class NativeFetcher:
         )
         edges = [0, *(changes + 1).tolist(), len(codes)]
         runs, errors = [], []
-        for start, stop in zip(edges, edges[1:], strict=False):
+        for start, stop in pairwise(edges):
             topic, partition = self._name(int(topics[start])), int(partitions[start])
             code = int(codes[start])
             if code == 0:
@@ -246,7 +247,7 @@ def _portable_records(got: list[Any]) -> Records:
         _ = keep
 
     return Records(
-        runs=[Run(*places[a], a, b) for a, b in zip(edges, edges[1:], strict=False)],
+        runs=[Run(*places[a], a, b) for a, b in pairwise(edges)],
         errors=errors,
         offsets=np.fromiter((m.offset() for m in rows), np.int64, n),
         timestamps=np.fromiter((m.timestamp()[1] for m in rows), np.int64, n),

@@ -74,7 +74,7 @@ class _Handler(BaseHTTPRequestHandler):
     registry: CollectorRegistry
     probes: dict[str, Callable[[], Health]]
 
-    def do_GET(self) -> None:  # noqa: N802 - the name http.server asks for
+    def do_GET(self) -> None:
         path = self.path.partition("?")[0]
         if path == "/metrics":
             self._answer(200, generate_latest(self.registry), CONTENT_TYPE_LATEST)

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterable, Mapping
 
 import confluent_kafka as ck
-from confluent_kafka.admin import AdminClient, ConfigResource
+from confluent_kafka.admin import AdminClient, ConfigResource  # type: ignore[attr-defined]
 
 from schemas.errors import MissingResource
 from streams.connection import Connection

@@ -16,7 +16,6 @@ from schemas.errors import Fenced, MissingResource, Unavailable
 from streams.connection import Connection
 from streams.fetchers import TopicPartition
 
-
 log = structlog.get_logger()
 
 DISTURBANCE_S = 120.0
@@ -132,9 +131,9 @@ class Membership:
         if self._fenced:
             self._rejoin_or_give_up()
         self._metadata = self._consumer.consumer_group_metadata()
-        if message is None or message.error() is None:
-            return  # a record fetched in the moment before the pause; the reader has it too
-        error = message.error()
+        error = None if message is None else message.error()
+        if error is None:
+            return  # nothing, or a record fetched in the moment before the pause
         if error.code() in _FENCED:
             self._rejoin_or_give_up()
         elif error.code() in _REFUSED:

@@ -73,9 +73,7 @@ class TopicReader:
         ranges = self.ranges(topic)
         asked = [ck.TopicPartition(topic, number, timestamp_ms) for number in ranges]
         answers = self._consumer.offsets_for_times(asked, timeout=10)
-        return {
-            a.partition: a.offset if a.offset >= 0 else ranges[a.partition][1] for a in answers
-        }
+        return {a.partition: a.offset if a.offset >= 0 else ranges[a.partition][1] for a in answers}
 
     def read(
         self, topic: str, start: dict[int, int] | None = None, stop: dict[int, int] | None = None
@@ -88,14 +86,14 @@ class TopicReader:
         self._consumer.assign([ck.TopicPartition(topic, n, begin[n]) for n in open_])
         while open_:
             for message in self._consumer.consume(2_000, 0.5):
-                number = message.partition()
                 if message.error():
                     _finish_or_raise(message, open_)
-                elif number in open_:
-                    if message.offset() < until[number]:
-                        yield _record(message)
-                    if message.offset() >= until[number] - 1:
-                        open_.discard(number)
+                    continue
+                record = _record(message)
+                if record.partition in open_ and record.offset < until[record.partition]:
+                    yield record
+                if record.offset >= until[record.partition] - 1:
+                    open_.discard(record.partition)
         self._consumer.unassign()
 
     def follow(

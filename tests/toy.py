@@ -54,10 +54,17 @@ class ToyVerdicts:
         tick = self.events.event(i)
         return Anomaly(
             anomaly_id=point_id("toy", "window_sum", identity.topic, identity.partition, offset),
-            domain="toy", detector="window_sum", event_id=tick.event_id,
-            entity=Entity("tick", tick.event_id), occurred_at=tick.occurred_at,
-            detected_at=detected_at, score=float(self.scores[i]), severity="info", confidence=1.0,
-            actual={"value": tick.value}, model=self.judge.model.ref,
+            domain="toy",
+            detector="window_sum",
+            event_id=tick.event_id,
+            entity=Entity("tick", tick.event_id),
+            occurred_at=tick.occurred_at,
+            detected_at=detected_at,
+            score=float(self.scores[i]),
+            severity="info",
+            confidence=1.0,
+            actual={"value": tick.value},
+            model=self.judge.model.ref,
             config_hash=identity.config_hash,
             source=Source(identity.topic, identity.partition, offset),
         )

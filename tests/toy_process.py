@@ -32,12 +32,20 @@ def main() -> None:
         **{"group": options.prefix, "instance_id": options.instance, **options.engine}
     )
     lane = Lane(
-        TOY, Route(domain_topics("toy", options.prefix)), options.policy, options.config_hash,
-        TOY.default_model(), lambda: None, Fuse(config.fuse_ratio, config.fuse_window),
+        TOY,
+        Route(domain_topics("toy", options.prefix)),
+        options.policy,
+        options.config_hash,
+        TOY.default_model(),
+        lambda: None,
+        Fuse(config.fuse_ratio, config.fuse_window),
     )
     wiring = Wiring(
-        config=config, connection=Connection(options.bootstrap), lanes=[lane],
-        checkpoints_url=options.checkpoints, control_topic=f"{options.prefix}.control",
+        config=config,
+        connection=Connection(options.bootstrap),
+        lanes=[lane],
+        checkpoints_url=options.checkpoints,
+        control_topic=f"{options.prefix}.control",
     )
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)

@@ -29,18 +29,26 @@ ROOT = Path(__file__).parents[1]
 class Detector:
     """One running toy process."""
 
-    def __init__(self, world: "World", instance: str, engine: dict[str, Any], **options: Any) -> None:
+    def __init__(
+        self, world: "World", instance: str, engine: dict[str, Any], **options: Any
+    ) -> None:
         self.log = world.folder / f"{instance}.log"
         payload = {
-            "bootstrap": world.bootstrap, "prefix": world.prefix, "instance": instance,
-            "checkpoints": str(world.checkpoints), "policy": options.pop("policy", {}),
+            "bootstrap": world.bootstrap,
+            "prefix": world.prefix,
+            "instance": instance,
+            "checkpoints": str(world.checkpoints),
+            "policy": options.pop("policy", {}),
             "engine": {"checkpoint_interval_s": 1.0, "session_timeout_ms": 6_000, **engine},
             **options,
         }
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "tests.toy_process", json.dumps(payload)],
-                cwd=ROOT, stdout=log, stderr=log, start_new_session=True,
+                cwd=ROOT,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
 
     def kill(self) -> None:
@@ -106,7 +114,9 @@ class World:
                     sender.poll()
         sender.flush()
 
-    def start(self, instance: str = "one", engine: dict[str, Any] | None = None, **options: Any) -> Detector:
+    def start(
+        self, instance: str = "one", engine: dict[str, Any] | None = None, **options: Any
+    ) -> Detector:
         detector = Detector(self, instance, engine or {}, **options)
         self.detectors.append(detector)
         return detector
@@ -147,7 +157,12 @@ class World:
     def rejections(self) -> list[tuple[int, int, bytes | None, str]]:
         reader = TopicReader(self.connection)
         found = [
-            (int(r.headers["partition"]), int(r.headers["offset"]), r.value, r.headers["reason"].decode())
+            (
+                int(r.headers["partition"]),
+                int(r.headers["offset"]),
+                r.value,
+                r.headers["reason"].decode(),
+            )
             for r in reader.read(self.topics.rejections)
         ]
         reader.close()

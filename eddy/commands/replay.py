@@ -9,9 +9,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from eddy import logs, settings, wiring
+from eddy import logs, settings
 from eddy.commands.options import Bootstrap, Config, Json
 from eddy.replaying import Replay, Summary
+from models.domains import domain as domain_called
 from schemas.errors import ConfigError, Mismatch
 
 
@@ -50,7 +51,7 @@ def replay(
     side = name or re.sub(r"[^a-zA-Z0-9-]+", "-", Path(what).stem if _is_file(what) else what)
     if not re.fullmatch(r"[a-zA-Z0-9-]{1,80}", side):
         raise ConfigError(f"--name {side!r}: letters, digits and -, at most 80")
-    job = Replay(chosen, wiring.domain(domain), side, Console(stderr=True))
+    job = Replay(chosen, domain_called(domain), side, Console(stderr=True))
     if fresh:
         job.forget()
     if _is_file(what):

@@ -1,6 +1,6 @@
 """``eddy run``: the detector."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -8,6 +8,9 @@ from eddy import logs, settings, wiring
 from eddy.commands.options import Bootstrap, Config
 from streams.metrics import Metrics
 from streams.topics import check
+
+if TYPE_CHECKING:
+    from streams.app import Wiring
 
 
 def run(
@@ -48,7 +51,7 @@ def run(
         _run(process, metrics)
 
 
-def _run(process: wiring.Wiring, metrics: Metrics) -> None:
+def _run(process: "Wiring", metrics: Metrics) -> None:
     from streams.app import run as run_process  # noqa: PLC0415 - faust takes a second to import
 
     run_process(process, metrics)

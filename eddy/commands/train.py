@@ -158,8 +158,8 @@ def _show(made: "NewModel", json: bool) -> None:
         return
     table = Table(title=f"{made.name} {made.version}", show_header=False)
     table.add_row("sha256", made.sha256[:12])
-    table.add_row("rows", f"{made.rows:,}")
-    table.add_row("left out, no events", f"{made.rejected:,}")
+    table.add_row("learned from", f"{made.rows:,} rides")
+    table.add_row("left out", f"{made.rejected:,} records that are no rides")
     for key, value in made.metrics.items():
         table.add_row(key, number(value))
     console.print(table)

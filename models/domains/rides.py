@@ -85,14 +85,14 @@ def features(values: Floats) -> Floats:
         distance_km, duration_s.
     """
     scaled = values / _UNITS
-    logs: Floats = np.log1p(np.abs(scaled))
-    return np.copysign(logs, scaled)
+    logs: Floats = np.copysign(np.log1p(np.abs(scaled)), scaled)
+    return logs
 
 
 def in_units(rows: Floats) -> Floats:
     """Return kilometres and seconds of features: the inverse of `features`."""
-    sizes: Floats = np.expm1(np.abs(rows))
-    return np.copysign(sizes, rows) * _UNITS
+    sizes: Floats = np.copysign(np.expm1(np.abs(rows)), rows) * _UNITS
+    return sizes
 
 
 def _number_columns() -> list[int]:
@@ -178,9 +178,7 @@ class RidesVerdicts:
             expected=dict(zip(NAMES, typical, strict=True)),
             lower=dict(zip(NAMES, low.tolist(), strict=True)),
             upper=dict(zip(NAMES, high.tolist(), strict=True)),
-            reasons=[
-                Reason(name, actual[j], typical[j], parts[j]) for j, name in enumerate(NAMES)
-            ],
+            reasons=[Reason(name, actual[j], typical[j], parts[j]) for j, name in enumerate(NAMES)],
             labels=["late"] if self.scored.late[row] else [],
             model=self.model.ref,
             config_hash=identity.config_hash,

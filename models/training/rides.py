@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from models.domains.rides import DbscanParameters, features
+from models.domains.rides import DbscanParameters, RidesPolicy, features
 from models.registry.artefact import digest
 from models.training.density import fallback, knee, kth_distances, noise_share, slices
 from models.training.scaling import fit_transform_parameters
@@ -28,9 +28,10 @@ class RidesTraining(msgspec.Struct, frozen=True, kw_only=True):
     Attributes
     ----------
     window : int
-        Rides the detector keeps, as set where it will run.
+        Rides the detector keeps: `RidesPolicy.window_rides` where it will run.
     min_samples : int
-        Rides, the ride itself included, that make a neighbourhood dense.
+        Rides, the ride itself included, that make a neighbourhood dense. About 2 % of the window:
+        less, and ways to go wrong that are common enough pass for ordinary.
     sensitivity : float
         Between 0 and 1; 0.5 puts the radius at the knee, more makes it smaller and finds more.
     scaling : str
@@ -39,11 +40,11 @@ class RidesTraining(msgspec.Struct, frozen=True, kw_only=True):
         Runs to measure.
     """
 
-    window: int = 50_000
+    window: int = RidesPolicy().window_rides
     min_samples: int = 100
     sensitivity: float = 0.5
     scaling: str = "whiten"
-    windows: int = 8
+    windows: int = 24
 
     def __post_init__(self) -> None:
         if not 0 < self.sensitivity < 1:
@@ -77,8 +78,8 @@ def train(values: Floats, settings: RidesTraining) -> tuple[DbscanParameters, di
     metrics : dict of str to float
         `expected_alert_rate` is the share of rides that are noise in the windows measured, with
         `alert_rate_least` and `alert_rate_most`; `eps_least`, `eps_most` bound the radius over
-        the windows, `eps_spread` is their distance relative to it; `knee_share` is the share of
-        windows whose curve had a knee.
+        the windows, and half of them say the same within `eps_spread` of it; `knee_share` is the
+        share of windows whose curve had a knee.
 
     Raises
     ------
@@ -112,7 +113,7 @@ def train(values: Floats, settings: RidesTraining) -> tuple[DbscanParameters, di
         "eps": eps,
         "eps_least": float(radii.min()),
         "eps_most": float(radii.max()),
-        "eps_spread": float(np.ptp(radii) / eps),
+        "eps_spread": float(np.subtract(*np.quantile(radii, (0.75, 0.25))) / eps),
         "knee_share": sum(found is not None for found in knees) / len(knees),
         "expected_alert_rate": float(np.mean(rates)),
         "alert_rate_least": min(rates),

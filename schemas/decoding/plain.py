@@ -81,7 +81,7 @@ def _build(sources: str) -> Callable[..., int]:
     """
 
     @compiled_and_kept
-    def decode_all(  # noqa: PLR0917 - kernels know no keywords
+    def decode_all(
         addresses: int,
         lengths: int,
         count: int,

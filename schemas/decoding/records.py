@@ -59,7 +59,7 @@ _NO_KEY = np.uint64(NO_KEY)
 
 
 @compiled
-def record(  # noqa: PLR0911, PLR0917 - each doubt leaves at once; kernels know no keywords
+def record(  # noqa: PLR0911 - each doubt leaves at once; kernels know no keywords
     at: int, end: int, table: int, follows: int, time: int, numbers: int, hashes: int
 ) -> bool:
     """Read one record into its rows; False where it is not plain.
@@ -163,9 +163,7 @@ def _skip(at: int, end: int) -> int:
 
 
 @compiled
-def _value(  # noqa: PLR0917 - kernels know no keywords
-    at: int, end: int, table: int, row: int, time: int, numbers: int, hashes: int
-) -> int:
+def _value(at: int, end: int, table: int, row: int, time: int, numbers: int, hashes: int) -> int:
     """Read a known field's value into its column."""
     here = byte(at, end)
     if here == QUOTE:

@@ -33,7 +33,13 @@ def collect(fetcher, count, limit_s=20.0):
             continue
         for run in records.runs:
             got += [
-                (run.topic, run.partition, int(records.offsets[i]), records.key(i), records.value(i))
+                (
+                    run.topic,
+                    run.partition,
+                    int(records.offsets[i]),
+                    records.key(i),
+                    records.value(i),
+                )
                 for i in range(run.start, run.stop)
             ]
         assert (records.timestamps > 0).all()

@@ -121,7 +121,9 @@ def test_health_and_metrics_answer(world):
     world.send(1_000)
     detector = world.start()
     world.drain()
-    port = int(re.search(r"health_port=\D*(\d+)", re.sub(r"\x1b\[[0-9;]*m", "", detector.said()))[1])
+    port = int(
+        re.search(r"health_port=\D*(\d+)", re.sub(r"\x1b\[[0-9;]*m", "", detector.said()))[1]
+    )
     world.wait_for(lambda: _get(port, "/ready")[0] == 200, "ready", 10)
     status, body = _get(port, "/live")
     assert (status, json.loads(body)["ok"]) == (200, True)

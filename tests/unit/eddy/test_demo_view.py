@@ -11,11 +11,19 @@ SCORE = Score(injected=92, found=90, flagged=131, precision=0.69, recall=0.978)
 
 def frame(**changes):
     fields = {
-        "broker": "127.0.0.1:9092", "config": ".eddy/demo/eddy.toml", "elapsed_s": 83.9,
-        "left_s": 36.1, "sent": 46_512, "malformed": 87, "events_per_s": 2_004.4, "warming": 4_000,
-        "scrape": Scrape(consumed=46_000, judged=45_990, anomalies=131, lag=12,
-                         rejected={"empty": 80}),
-        "score": SCORE, "latest": [(anomaly(), "teleport"), (anomaly(), None)] * 40,
+        "broker": "127.0.0.1:9092",
+        "config": ".eddy/demo/eddy.toml",
+        "elapsed_s": 83.9,
+        "left_s": 36.1,
+        "sent": 46_512,
+        "malformed": 87,
+        "events_per_s": 2_004.4,
+        "warming": 4_000,
+        "scrape": Scrape(
+            consumed=46_000, judged=45_990, anomalies=131, lag=12, rejected={"empty": 80}
+        ),
+        "score": SCORE,
+        "latest": [(anomaly(), "teleport"), (anomaly(), None)] * 40,
     }
     return Frame(**{**fields, **changes})
 
@@ -35,8 +43,17 @@ def test_the_page_fits_the_terminal(width, height):
     assert len(lines) <= height
     assert max(map(len, lines)) <= width
     text = "\n".join(lines)
-    for part in ("2,004", "46,512", "0.978", "0.690", "01:23", "00:36 left", "critical", "zone 74",
-                 "Ctrl-C"):
+    for part in (
+        "2,004",
+        "46,512",
+        "0.978",
+        "0.690",
+        "01:23",
+        "00:36 left",
+        "critical",
+        "zone 74",
+        "Ctrl-C",
+    ):
         assert part in text, part
 
 
@@ -74,8 +91,15 @@ def test_words_for_numbers():
 
 def test_the_summary_tells_what_was_missed():
     summary = Summary(
-        sent=10, judged=7, rejected={"empty": 2}, unaccounted=1, warming=3, anomalies=2,
-        score=SCORE, missed={"teleport": 2}, first_anomaly_s=8.14,
+        sent=10,
+        judged=7,
+        rejected={"empty": 2},
+        unaccounted=1,
+        warming=3,
+        anomalies=2,
+        score=SCORE,
+        missed={"teleport": 2},
+        first_anomaly_s=8.14,
     )
     console = Console(width=100)
     with console.capture() as capture:

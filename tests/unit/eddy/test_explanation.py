@@ -56,8 +56,16 @@ def test_finds_the_anomaly_and_its_event():
     assert found.anomaly == anomaly()
     assert bytes(found.event) == b'{"n":1234}'
     text = shown(found)
-    for part in ("14.20", "2,100", "+12.90", "events.rides partition 1 offset 1234", "late",
-                 "0123456789abcdef", "abababababab", '"n": 1234'):
+    for part in (
+        "14.20",
+        "2,100",
+        "+12.90",
+        "events.rides partition 1 offset 1234",
+        "late",
+        "0123456789abcdef",
+        "abababababab",
+        '"n": 1234',
+    ):
         assert part in text, part
 
 

@@ -4,8 +4,12 @@ from schemas.errors import ConfigError
 from streams.connection import Connection
 
 SASL = Connection(
-    "a:1, b:2", security_protocol="SASL_PLAINTEXT", sasl_mechanism="SCRAM-SHA-512",
-    sasl_username="u", sasl_password="hush", properties={"socket.keepalive.enable": "true"},
+    "a:1, b:2",
+    security_protocol="SASL_PLAINTEXT",
+    sasl_mechanism="SCRAM-SHA-512",
+    sasl_username="u",
+    sasl_password="hush",
+    properties={"socket.keepalive.enable": "true"},
 )
 
 

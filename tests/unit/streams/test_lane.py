@@ -5,8 +5,14 @@ from schemas.rejections import Rejection
 from streams.lane import Fuse
 
 BAD = Rejection(
-    reason="malformed_json", detail="d", topic="t", partition=0, offset=7, key=None,
-    payload=b"x", trace="t-0-7",
+    reason="malformed_json",
+    detail="d",
+    topic="t",
+    partition=0,
+    offset=7,
+    key=None,
+    payload=b"x",
+    trace="t-0-7",
 )
 
 

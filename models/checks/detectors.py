@@ -1,0 +1,96 @@
+"""What every detector must do; each check takes a factory, features and times."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from models.checks.rows import (
+    Floats,
+    Ints,
+    batches,
+    bounded,
+    numbers,
+    places,
+    same,
+    ways_to_cut,
+)
+from models.detector import Detector
+
+MakeDetector = Callable[[], Detector]
+DetectorCheck = Callable[[MakeDetector, Floats, Ints], None]
+
+
+def check_same_input_same_scores(make: MakeDetector, features: Floats, times: Ints) -> None:
+    """Two detectors of one making, given the same rows, give the same scores, bit by bit."""
+    same(make().score(features, times), make().score(features, times), "a second run")
+
+
+def check_batches_do_not_matter(make: MakeDetector, features: Floats, times: Ints) -> None:
+    """Rows one by one, cut at random, and all at once give the same scores, bit by bit."""
+    whole = make().score(features, times)
+    for cuts in ways_to_cut(len(features)):
+        same(_scores(make(), features, times, cuts), whole, f"{len(cuts)} cuts")
+
+
+def check_snapshot_round_trip(make: MakeDetector, features: Floats, times: Ints) -> None:
+    """Whoever takes over a snapshot, taken anywhere, goes on with the same scores."""
+    whole = make().score(features, times)
+    for at in places(len(features)):
+        first, second = make(), make()
+        first.score(features[:at], times[:at])
+        # what was learned before must give way to the snapshot
+        second.score(features[-10:], times[-10:])
+        state = first.snapshot()
+        first.score(features[at:], times[at:])  # must not reach into what it gave away
+        second.restore(state)
+        same(second.score(features[at:], times[at:]), whole[at:], f"a snapshot at {at}")
+
+
+def check_memory_is_bounded(make: MakeDetector, features: Floats, times: Ints) -> None:
+    """The state does not grow any more in the second half of the rows; give enough to fill it."""
+    detector, half = make(), len(features) // 2
+
+    def size() -> int:
+        return sum(array.nbytes for array in detector.snapshot().values())
+
+    def run(start: int, stop: int) -> int:
+        detector.score(features[start:stop], times[start:stop])
+        return size()
+
+    bounded(run, half, len(features))
+
+
+def check_scores_are_numbers(make: MakeDetector, features: Floats, times: Ints) -> None:
+    """Scores are one a row, finite and not negative; NaN only in the beginning, while warming.
+
+    Give rows that leave no gap in which a detector would have to warm anew.
+    """
+    numbers(make().score(features, times), len(features))
+
+
+def check_input_is_left_alone(make: MakeDetector, features: Floats, times: Ints) -> None:
+    """Scoring writes nothing into the arrays it is given, nor keeps hold of them."""
+    mine, moments = features.copy(), times.copy()
+    detector, half = make(), len(features) // 2
+    before = detector.score(mine[:half], moments[:half])
+    same(mine, features, "the features, after scoring")
+    same(moments, times, "the times, after scoring")
+    mine[:half], moments[:half] = 0.0, 0
+    after = detector.score(features[half:], times[half:])
+    whole = make().score(features, times)
+    same(np.concatenate([before, after]), whole, "after the caller used its arrays anew")
+
+
+DETECTOR_CHECKS: tuple[DetectorCheck, ...] = (
+    check_same_input_same_scores,
+    check_batches_do_not_matter,
+    check_snapshot_round_trip,
+    check_memory_is_bounded,
+    check_scores_are_numbers,
+    check_input_is_left_alone,
+)
+
+
+def _scores(detector: Detector, features: Floats, times: Ints, cuts: Sequence[int]) -> Floats:
+    batches = batches(len(features), cuts)
+    return np.concatenate([detector.score(features[a:b], times[a:b]) for a, b in batches])

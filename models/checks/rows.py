@@ -1,0 +1,88 @@
+"""What the checks share: comparing bit by bit, cutting rows into batches, watching memory."""
+
+import gc
+import tracemalloc
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+_SEEDS = range(3)
+# What the interpreter itself may keep from one run to the next, in bytes.
+_SLACK = 64 * 1024
+
+
+def require(holds: bool, message: str) -> None:
+    """Raise AssertionError with `message` unless `holds`."""
+    if not holds:
+        raise AssertionError(message)
+
+
+def same(found: NDArray[Any], expected: NDArray[Any], what: str) -> None:
+    """Require equal shapes and equal bits, NaN included."""
+    require(found.shape == expected.shape, f"{what}: {found.shape}, not {expected.shape}")
+    differ = np.flatnonzero(
+        [a.tobytes() != b.tobytes() for a, b in zip(found, expected, strict=True)]
+    )
+    if len(differ):
+        i = int(differ[0])
+        raise AssertionError(f"{what}: {len(differ)} differ; row {i}: {found[i]}, {expected[i]}")
+
+
+def numbers(scores: Floats, rows: int) -> None:
+    """Require a score a row, finite and not negative, NaN only before the first one."""
+    require(scores.shape == (rows,), f"{scores.shape} scores of {rows} rows")
+    require(scores.dtype == np.float64, f"scores are {scores.dtype}")
+    known = ~np.isnan(scores)
+    require(bool(known.any()), "no row had a score; give more than it takes to warm up")
+    require(bool(known[np.argmax(known) :].all()), "NaN after the first score")
+    require(bool(np.isfinite(scores[known]).all()), "an infinite score")
+    require(bool((scores[known] >= 0).all()), "a negative score")
+
+
+def bounded(run: Callable[[int, int], int], half: int, rows: int) -> None:
+    """Run both halves in small steps; neither snapshots nor memory may grow in the second."""
+    step = max(1, rows // 40)
+    tracing = tracemalloc.is_tracing()
+    most = max(run(at, min(at + step, half)) for at in range(0, half, step))
+    tracemalloc.start()
+    run(half, half + step)
+    before = _traced()
+    later = max(run(at, min(at + step, rows)) for at in range(half + step, rows, step))
+    grown = _traced() - before
+    if not tracing:
+        tracemalloc.stop()
+    require(later <= most, f"the snapshot grew from {most} to {later} bytes")
+    require(grown <= _SLACK, f"{grown} bytes more in the second half of the rows")
+
+
+def _traced() -> int:
+    gc.collect()
+    return tracemalloc.get_traced_memory()[0]
+
+
+def batches(rows: int, cuts: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Return where batches begin and end that are cut at `cuts`."""
+    edges = [0, *cuts, rows]
+    return zip(edges[:-1], edges[1:], strict=True)
+
+
+def ways_to_cut(rows: int) -> Iterator[list[int]]:
+    """Yield cuts: into single rows, then at random, empty batches included."""
+    yield list(range(1, rows))
+    for seed in _SEEDS:
+        rng = np.random.default_rng(seed)
+        # sorted with repetitions: empty batches, too
+        yield np.sort(rng.integers(0, rows + 1, rng.integers(1, 60))).tolist()
+
+
+def places(rows: int) -> Iterator[int]:
+    """Yield places among so many rows: both ends, and some at random."""
+    yield from (0, 1)
+    for seed in _SEEDS:
+        yield int(np.random.default_rng(seed).integers(2, rows - 1))
+    yield rows
