@@ -425,6 +425,16 @@ class Engine:
             result[place] = 0 if end is None else max(0, end - partition.position)
         return result
 
+    def ends_known(self) -> bool:
+        """Whether every owned partition was fetched from at least once."""
+        return all(self._reader.end_offset(place) is not None for place in self._partitions)
+
+    @property
+    def idle(self) -> bool:
+        """Whether all that was read is judged and committed."""
+        read_all = self._sequence == self._reader.sequence
+        return read_all and not self._offsets and not self._lock.locked()
+
     @property
     def partitions(self) -> Mapping[TopicPartition, Partition]:
         """The partitions owned now."""

@@ -6,7 +6,8 @@ from streams.engine import Engine
 from streams.health import Health
 from streams.metrics import Metrics
 
-_SETTLED_S = 1.0
+# Looks at the queue in a row that brought nothing: a second or more.
+_EMPTY_READS = 50
 
 
 class Probes:
@@ -22,14 +23,13 @@ class Probes:
         self._engine = engine
         self._metrics = metrics
         self._limit_s = limit_s
-        self._last_batch = time.monotonic()
+        self._empty_reads = 0
         self._moved = time.monotonic()
         self._positions: dict[tuple[str, int], int] = {}
 
     def read(self, brought_something: bool) -> None:
         """Note a look at the queue."""
-        if brought_something:
-            self._last_batch = time.monotonic()
+        self._empty_reads = 0 if brought_something else self._empty_reads + 1
 
     def observe(self) -> None:
         """Set the gauges that are looked at rather than counted; twice a second."""
@@ -70,26 +70,18 @@ class Probes:
     def done(self) -> bool:
         """Whether every partition has reached its route's stop.
 
-        The last offsets before the stop may hold no record (transaction markers), so a partition
-        also counts as done when nothing came for a while after its end was seen.
+        The last offsets before the stop may hold no record (transaction markers): a partition
+        whose end was seen also counts as done when nothing is left to read or to commit.
         """
         partitions = list(self._engine.partitions.values())
         wanted = sum(len(lane.route.stop) for lane in self._engine.lanes.values())
         if len(partitions) < wanted:
             return False
-        behind = [
-            p for p in partitions if p.position < p.lane.route.stop.get(p.place[1], p.position)
-        ]
-        return not behind or self._settled()
+        behind = [p for p in partitions if p.position < p.lane.route.stop.get(p.place[1], 0)]
+        return not behind or (self._settled() and self._engine.ends_known())
 
     def _settled(self) -> bool:
-        known = all(place in self._positions for place in self._engine.partitions)
-        return known and time.monotonic() - self._last_batch > _SETTLED_S + self._grace()
-
-    def _grace(self) -> float:
-        # Before the first fetch of a partition its end is unknown: wait longer.
-        lag = self._engine.lag()
-        return 0.0 if any(lag.values()) else _SETTLED_S
+        return self._empty_reads >= _EMPTY_READS and self._engine.idle
 
     def _observe_lanes(self) -> None:
         for lane in self._engine.lanes.values():

@@ -69,6 +69,11 @@ class Reader:
         """Return the end of a partition as of the last fetch, None before the first."""
         return self._fetcher.end_offset(partition)
 
+    @property
+    def sequence(self) -> int:
+        """The number of the last batch."""
+        return self._sequence
+
     def close(self) -> None:
         """End the fetcher."""
         self._fetcher.close()
