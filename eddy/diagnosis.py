@@ -27,6 +27,7 @@ Outcome = Literal["ok", "warn", "fail"]
 _NEEDED_BYTES = 2**30
 _COMFORTABLE_BYTES = 5 * 2**30
 _CLOCK_TOLERANCE_S = 1.0
+_BROKER_PATIENCE_S = 5.0
 
 
 class Check(msgspec.Struct, frozen=True):
@@ -205,7 +206,7 @@ def _model(domain: Domain, settings: Settings) -> Check:
 
 
 def _broker(settings: Settings) -> Check:
-    found = kafka_topics.cluster_topics(settings.kafka, timeout_s=5.0)
+    found = kafka_topics.cluster_topics(settings.kafka, timeout_s=_BROKER_PATIENCE_S)
     return _ok(f"{settings.kafka.bootstrap_servers} answers, {len(found)} topics")
 
 

@@ -47,7 +47,7 @@ def check_snapshot_round_trip(make: MakeDetector, features: Floats, times: Ints)
 
 
 def check_memory_is_bounded(make: MakeDetector, features: Floats, times: Ints) -> None:
-    """The state does not grow any more in the second half of the rows; give enough to fill it."""
+    """Rows of the second half make the state no larger; give enough to fill it before."""
     detector, half = make(), len(features) // 2
 
     def size() -> int:
@@ -92,5 +92,5 @@ DETECTOR_CHECKS: tuple[DetectorCheck, ...] = (
 
 
 def _scores(detector: Detector, features: Floats, times: Ints, cuts: Sequence[int]) -> Floats:
-    batches = batches(len(features), cuts)
-    return np.concatenate([detector.score(features[a:b], times[a:b]) for a, b in batches])
+    cut = batches(len(features), cuts)
+    return np.concatenate([detector.score(features[a:b], times[a:b]) for a, b in cut])

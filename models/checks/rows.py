@@ -3,6 +3,7 @@
 import gc
 import tracemalloc
 from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -68,7 +69,7 @@ def _traced() -> int:
 def batches(rows: int, cuts: Sequence[int]) -> Iterator[tuple[int, int]]:
     """Return where batches begin and end that are cut at `cuts`."""
     edges = [0, *cuts, rows]
-    return zip(edges[:-1], edges[1:], strict=True)
+    return pairwise(edges)
 
 
 def ways_to_cut(rows: int) -> Iterator[list[int]]:

@@ -1,21 +1,18 @@
-"""The points of the windowed DBSCAN: they arrive and depart, and who is core is known cheaply.
+"""The points of the windowed DBSCAN: who is core, decided as rarely as possible.
 
 A cell's side is eps / sqrt 2, so that two points of one cell are neighbours, and a cell with
-``min_samples`` points holds core points only. Of a point in a cell with fewer, `Grid.states` says
+``min_samples`` points holds core points only. Elsewhere neighbours are counted, and the count is
+remembered with the margin by which it decided: as each point that comes into the area around a
+cell, or leaves it, changes a count by at most one, the decision holds until as many came or left.
+A memo m (of a point in ``slots["state"]``, or of all points of a part in ``memos``) says
 
-* n > 0: it is *counted*: n is its exact number of neighbours, itself included, kept up to date as
-  points arrive and depart. All points that are not core are counted, and few others.
-* -s < 0: it is core for as long as the point with serial number s is in the window: it has
-  min_samples neighbours that came no earlier, and points depart in the order they came. s = 0 is
-  never in the window: nothing is known, `is_core` looks when asked.
+* 4 m + LOW: not core while fewer than m points have ever arrived in the area;
+* 4 m + CORE: core while fewer than m points have ever departed from it;
+* 4 m + MIXED: some points of a part are core, some not; worth another look after m arrivals;
+* UNKNOWN: nothing is known.
 
-Cost: a row among dense cells finds one cell and no counted point around it. Any row may meet the
-counted points around it, twice, coming and going: at most 25 cells of 2 min_samples points, as a
-point is no longer counted when it has more neighbours. A row that falls into a cell with fewer
-than min_samples points looks for that many neighbours; it may have to pass by many points that are
-just too far, but no point sees more than min_samples such rows come into each of the 24 cells
-around it, for the window keeps them all until that point departs. In sum some 100 min_samples
-distance tests a row, amortised, whatever the window's size and the order of rows.
+Where min_samples is large, cells are split into parts, and neighbours are counted by the part: a
+part that is within eps as a whole adds its count, only points of parts on the rim are measured.
 """
 
 from typing import NamedTuple
@@ -23,31 +20,29 @@ from typing import NamedTuple
 import numpy as np
 
 from models.detectors.dbscan_grid import (
-    AROUND,
-    COUNTED,
-    FIRST,
-    LOW,
+    ARRIVALS,
     NEAR,
     NEIGHBOURS,
-    NEWEST,
     OFFSETS,
-    ROWS,
-    SELF,
+    SETTLED,
     SIZE,
-    START,
+    WITHIN,
     Grid,
     close_cell,
     find_cell,
-    list_cell,
     open_cell,
+    settle,
+    tell,
 )
 from models.numba_typing import compiled, inlined
 
 # The side falls short of eps / sqrt 2 by far more than floating point can err, so that "same cell"
-# implies "within eps" in float64; distances to cells are shortened by SLACK sides alike.
+# implies "within eps" in float64; where cells and parts end is taken SLACK sides wider.
 SHRINK = 1.0 - 1e-7
 SLACK = 1e-6
-UNKNOWN = 0
+REACH = np.sqrt(2.0) / SHRINK  # eps in sides
+REACH2 = REACH * REACH
+UNKNOWN, CORE, LOW, MIXED = 0, 1, 2, 3
 
 
 class Rule(NamedTuple):
@@ -85,179 +80,204 @@ def distance2(grid: Grid, slot: int, x: float, y: float) -> float:
 
 
 @inlined
-def around(grid: Grid, rule: Rule, cell: int, k: int, x: float, y: float) -> int:
-    """Return a cell's k-th neighbour, itself at -1; or -1 where no point of it is within eps."""
+def nearest2(left: float, low: float, size: float) -> float:
+    """Return a lower bound of the squared distance from the origin to any point of a square."""
+    dx = max(max(left, -left - size) - SLACK, 0.0)
+    dy = max(max(low, -low - size) - SLACK, 0.0)
+    return dx * dx + dy * dy
+
+
+@inlined
+def furthest2(left: float, low: float, size: float) -> float:
+    """Return an upper bound of the squared distance from the origin to any point of a square."""
+    dx = max(-left, left + size) + SLACK
+    dy = max(-low, low + size) + SLACK
+    return dx * dx + dy * dy
+
+
+@inlined
+def _neighbour(grid: Grid, cell: int, k: int) -> int:
+    """Return the k-th cell of an area, the cell itself at -1; or -1."""
+    return int(grid.cells[cell, NEAR + k]) if k >= 0 else cell
+
+
+@inlined
+def _corner(k: int, px: float, py: float) -> tuple[float, float]:
+    """Return where the k-th cell of an area begins, seen from (px, py) in the cell, in sides."""
     if k < 0:
-        return cell
-    other = grid.cells[cell, NEAR + k]
-    if other < 0:
-        return -1
-    left = (grid.keys[cell, 0] + OFFSETS[k, 0]) * rule.side
-    low = (grid.keys[cell, 1] + OFFSETS[k, 1]) * rule.side
-    dx = max(max(left - x, x - left - rule.side) - SLACK * rule.side, 0.0)
-    dy = max(max(low - y, y - low - rule.side) - SLACK * rule.side, 0.0)
-    return int(other) if dx * dx + dy * dy <= rule.eps * rule.eps else -1
-
-
-@inlined
-def _serial(grid: Grid, slot: int) -> int:
-    """Return a point's serial number: the order of arrival."""
-    place = slot - int(grid.counters[START])
-    if place < 0:
-        place += len(grid.times)
-    return int(grid.counters[FIRST]) + place
+        return -px, -py
+    return OFFSETS[k, 0] - px, OFFSETS[k, 1] - py
 
 
 @compiled
-def _mark(grid: Grid, cell: int, has_counted: bool) -> None:
-    """Let the cells around know whether a cell has counted points."""
-    grid.cells[cell, AROUND] ^= 1 << SELF
-    for k in range(NEIGHBOURS):
-        other = grid.cells[cell, NEAR + k]
-        if other >= 0:
-            bit = 1 << (k ^ 1)
-            grid.cells[other, AROUND] &= ~bit
-            grid.cells[other, AROUND] |= has_counted * bit
+def _bounds(
+    grid: Grid, cell: int, px: float, py: float, spread: float, enough: int
+) -> tuple[int, int]:
+    """Bound the number of neighbours of every point within `spread` sides of (px, py).
 
-
-@inlined
-def _set_state(grid: Grid, min_samples: int, slot: int, state: int) -> None:
-    """Change what is known of a point."""
-    before, cell = grid.slots[slot]["state"], grid.slots[slot]["cell"]
-    grid.slots[slot]["state"] = state
-    if (state > 0) != (before > 0):
-        grid.cells[cell, COUNTED] += 1 if state > 0 else -1
-        if grid.cells[cell, COUNTED] == (state > 0):
-            _mark(grid, cell, state > 0)
-    was_low, is_low = 0 < before < min_samples, 0 < state < min_samples
-    if was_low != is_low:
-        grid.cells[cell, LOW] += 1 if is_low else -1
-        list_cell(grid, cell)
-
-
-@compiled
-def _recount_in(grid: Grid, rule: Rule, cell: int, slot: int, change: int) -> None:
-    """Let the counted points of a cell know that the point in `slot` came or went."""
-    x, y = grid.slots[slot]["x"], grid.slots[slot]["y"]
-    j = grid.cells[cell, NEWEST]
-    for _ in range(grid.cells[cell, SIZE]):
-        state = grid.slots[j]["state"]
-        if state > 0 and j != slot and distance2(grid, j, x, y) <= rule.eps * rule.eps:
-            state += change
-            known = state if state < 2 * rule.min_samples else UNKNOWN
-            _set_state(grid, rule.min_samples, j, known)
-        j = grid.slots[j]["older"]
-
-
-@inlined
-def _recount(grid: Grid, rule: Rule, slot: int, change: int) -> None:
-    """Let all counted points within eps know that the point in `slot` came or went."""
-    x, y, home = grid.slots[slot]["x"], grid.slots[slot]["y"], grid.slots[slot]["cell"]
-    marks = grid.cells[home, AROUND]
-    if marks >> SELF:
-        _recount_in(grid, rule, home, slot, change)
-    for k in range(NEIGHBOURS):
-        if (marks >> k) & 1:
-            cell = around(grid, rule, home, k, x, y)
-            if cell >= 0:
-                _recount_in(grid, rule, cell, slot, change)
-
-
-@inlined
-def _neighbours(grid: Grid, rule: Rule, slot: int, least_serial: int, enough: int) -> int:
-    """Return how many points from a serial number on are within eps of one, itself included.
-
-    Stops at `enough`.
+    Lengths are in sides, from the cell's corner. Stops counting when the lower bound is `enough`.
     """
-    x, y = grid.slots[slot]["x"], grid.slots[slot]["y"]
-    eps2, home = rule.eps * rule.eps, grid.slots[slot]["cell"]
-    found = 0
+    inner2, outer2 = (REACH - spread) ** 2, (REACH + spread) ** 2
+    parts, lower, upper = grid.corners.shape[1], 0, 0
+    step = 1.0 / np.sqrt(parts)
     for k in range(-1, NEIGHBOURS):
-        cell = around(grid, rule, home, k, x, y)
-        if cell < 0:
+        other = _neighbour(grid, cell, k)
+        if other < 0:
             continue
-        j = grid.cells[cell, NEWEST]
-        for _ in range(grid.cells[cell, SIZE]):
-            if distance2(grid, j, x, y) <= eps2:
-                if _serial(grid, j) < least_serial:
-                    break
-                found += 1
-                if found == enough:
-                    return found
-            j = grid.slots[j]["older"]
-    return found
+        left, low = _corner(k, px, py)
+        if nearest2(left, low, 1.0) > outer2:
+            continue
+        if furthest2(left, low, 1.0) <= inner2:
+            lower += grid.cells[other, SIZE]
+            upper += grid.cells[other, SIZE]
+        else:
+            first = other * parts
+            for part in range(parts):
+                at_x, at_y = left + grid.corners[0, part], low + grid.corners[1, part]
+                count = grid.counts[first + part]
+                lower += count * (furthest2(at_x, at_y, step) <= inner2)
+                upper += count * (nearest2(at_x, at_y, step) <= outer2)
+        if lower >= enough:
+            return lower, lower
+    return lower, upper
 
 
 @compiled
-def _examine(grid: Grid, rule: Rule, slot: int, is_passing: bool) -> bool:
-    """Find out whether a point of a sparse cell is core, and remember it.
-
-    Nothing is remembered while a passing (late) row is in the window: it leaves out of order.
-    """
-    first, rows = grid.counters[FIRST], grid.counters[ROWS]
-    for halvings in range(1, 5):
-        serial = first + (rows >> halvings)
-        found = _neighbours(grid, rule, slot, serial, rule.min_samples)
-        if found == rule.min_samples:
-            if not is_passing:
-                grid.slots[slot]["state"] = -serial
-            return True
-        if halvings == 1:
-            found = _neighbours(grid, rule, slot, first, 2 * rule.min_samples)
-            if found < 2 * rule.min_samples:
-                _set_state(grid, rule.min_samples, slot, found)
-                return found >= rule.min_samples
-    return True
-
-
-@inlined
-def is_core(grid: Grid, rule: Rule, slot: int, is_passing: bool) -> bool:
-    """Return whether a point in the window is a core point."""
-    state = grid.slots[slot]["state"]
-    if state > 0:
-        return state >= rule.min_samples
-    if -state >= grid.counters[FIRST]:
-        return True
-    if grid.cells[grid.slots[slot]["cell"], SIZE] >= rule.min_samples:
-        return True
-    return _examine(grid, rule, slot, is_passing)
+def _measure(
+    grid: Grid, rule: Rule, slot: int, lower: int, upper: int, margin: int
+) -> tuple[int, int]:
+    """Narrow the `_bounds` of one point by measuring distances, until they decide by a margin."""
+    x, y, parts = grid.slots[slot]["x"], grid.slots[slot]["y"], grid.corners.shape[1]
+    cell, step, eps2 = grid.slots[slot]["part"] // parts, 1.0 / np.sqrt(parts), rule.eps * rule.eps
+    px, py = x / rule.side - grid.keys[cell, 0], y / rule.side - grid.keys[cell, 1]
+    for k in range(-1, NEIGHBOURS):
+        other = _neighbour(grid, cell, k)
+        if other < 0:
+            continue
+        left, low = _corner(k, px, py)
+        if nearest2(left, low, 1.0) > REACH2 or furthest2(left, low, 1.0) <= REACH2:
+            continue
+        for p in range(parts):
+            count = grid.counts[other * parts + p]
+            if count == 0:
+                continue
+            at_x, at_y = left + grid.corners[0, p], low + grid.corners[1, p]
+            if nearest2(at_x, at_y, step) > REACH2 or furthest2(at_x, at_y, step) <= REACH2:
+                continue
+            found, j = 0, grid.newest[other * parts + p]
+            for _ in range(count):
+                found += distance2(grid, j, x, y) <= eps2
+                j = grid.slots[j]["older"]
+            lower += found
+            upper -= count - found
+            if lower >= rule.min_samples + margin or upper < rule.min_samples - margin:
+                return lower, upper
+    return lower, upper
 
 
 @inlined
-def arrive(grid: Grid, rule: Rule, slot: int) -> bool:
-    """Put the point in `slot` on the grid; return whether it is a core point."""
-    kx = int(np.floor(grid.slots[slot]["x"] / rule.side))
-    ky = int(np.floor(grid.slots[slot]["y"] / rule.side))
+def recall(grid: Grid, cell: int, memo: int) -> int:
+    """Return what a memo still says."""
+    area = grid.areas[cell]
+    known = memo & 3
+    number = area[ARRIVALS] - area[WITHIN] if known == CORE else area[ARRIVALS]
+    return known if number < memo >> 2 else UNKNOWN
+
+
+@inlined
+def _memo(grid: Grid, cell: int, min_samples: int, lower: int, upper: int) -> int:
+    """Return the memo that a number of neighbours between two bounds allows."""
+    area = grid.areas[cell]
+    if upper < min_samples:
+        return 4 * (area[ARRIVALS] + min_samples - upper) + LOW
+    if lower >= min_samples:
+        return 4 * (area[ARRIVALS] - area[WITHIN] + lower - min_samples + 1) + CORE
+    return 4 * (area[ARRIVALS] + 1 + (upper - lower) // 4) + MIXED
+
+
+@compiled
+def part_status(grid: Grid, rule: Rule, part: int) -> int:
+    """Return whether all points of a part are CORE, or none (LOW), or that it depends (MIXED)."""
+    parts = grid.corners.shape[1]
+    cell = part // parts
+    if grid.cells[cell, SIZE] >= rule.min_samples:
+        return CORE
+    if grid.areas[cell, WITHIN] < rule.min_samples:
+        return LOW
+    if parts == 1:
+        return MIXED
+    status = recall(grid, cell, grid.memos[part])
+    if status != UNKNOWN:
+        return status
+    half = 0.5 / np.sqrt(parts)
+    px = grid.corners[0, part - cell * parts] + half
+    py = grid.corners[1, part - cell * parts] + half
+    spread = np.sqrt(2.0) * half + SLACK
+    lower, upper = _bounds(grid, cell, px, py, spread, 2 * rule.min_samples)
+    grid.memos[part] = _memo(grid, cell, rule.min_samples, lower, upper)
+    return int(grid.memos[part] & 3)
+
+
+@compiled
+def is_core(grid: Grid, rule: Rule, slot: int, margin: int) -> bool:
+    """Return whether a point of a mixed part is core, and remember it; longer with more margin."""
+    parts, enough = grid.corners.shape[1], rule.min_samples + margin
+    cell = grid.slots[slot]["part"] // parts
+    status = recall(grid, cell, grid.slots[slot]["state"])
+    if status != UNKNOWN:
+        return status == CORE
+    px = grid.slots[slot]["x"] / rule.side - grid.keys[cell, 0]
+    py = grid.slots[slot]["y"] / rule.side - grid.keys[cell, 1]
+    lower, upper = _bounds(grid, cell, px, py, 0.0, enough)
+    if lower < enough and upper >= rule.min_samples - margin:
+        lower, upper = _measure(grid, rule, slot, lower, upper, margin)
+    grid.slots[slot]["state"] = _memo(grid, cell, rule.min_samples, lower, upper)
+    return lower >= rule.min_samples
+
+
+@inlined
+def _part_of(grid: Grid, rule: Rule, slot: int) -> int:
+    """Return the part of a cell in which a point lies; the cell is made where there is none."""
+    x, y = grid.slots[slot]["x"] / rule.side, grid.slots[slot]["y"] / rule.side
+    kx, ky = int(np.floor(x)), int(np.floor(y))
     at = find_cell(grid, kx, ky)
     cell = grid.table[at]
     if cell < 0:
-        cell = open_cell(grid, kx, ky, at)
-    cells = grid.cells
-    grid.slots[slot]["cell"], grid.slots[slot]["older"] = cell, cells[cell, NEWEST]
+        cell = open_cell(grid, kx, ky, at, rule.min_samples)
+    parts = grid.corners.shape[1]
+    if parts == 1:
+        return int(cell)
+    split = int(np.sqrt(parts))
+    px, py = int((x - kx) * split), int((y - ky) * split)
+    return int(cell) * parts + min(px, split - 1) * split + min(py, split - 1)
+
+
+@inlined
+def arrive(grid: Grid, rule: Rule, slot: int) -> None:
+    """Put the point in `slot` on the grid."""
+    part = _part_of(grid, rule, slot)
+    cell = part // grid.corners.shape[1]
+    grid.slots[slot]["part"], grid.slots[slot]["older"] = part, grid.newest[part]
     grid.slots[slot]["state"] = UNKNOWN
-    cells[cell, NEWEST] = slot
-    cells[cell, SIZE] += 1
-    list_cell(grid, cell)
-    if cells[cell, AROUND] > 0:
-        _recount(grid, rule, slot, 1)
-    if cells[cell, SIZE] >= rule.min_samples:
-        return True
-    found = _neighbours(grid, rule, slot, grid.counters[FIRST], rule.min_samples)
-    if found < rule.min_samples:
-        _set_state(grid, rule.min_samples, slot, found)
-    return found >= rule.min_samples
+    grid.newest[part] = slot
+    grid.counts[part] += 1
+    grid.cells[cell, SIZE] += 1
+    tell(grid, cell, 1, rule.min_samples)
+    if grid.cells[cell, SIZE] >= 2 * rule.min_samples and not grid.cells[cell, SETTLED]:
+        settle(grid, cell, True, rule.min_samples)
 
 
 @inlined
 def depart(grid: Grid, rule: Rule, slot: int, is_passing: bool) -> None:
     """Take a point off the grid: the oldest, or the newest where it was only passing."""
-    cell = grid.slots[slot]["cell"]
+    part = grid.slots[slot]["part"]
+    cell = part // grid.corners.shape[1]
     if is_passing:
-        grid.cells[cell, NEWEST] = grid.slots[slot]["older"]
+        grid.newest[part] = grid.slots[slot]["older"]
+    grid.counts[part] -= 1
     grid.cells[cell, SIZE] -= 1
-    _set_state(grid, rule.min_samples, slot, UNKNOWN)
-    if grid.cells[cell, AROUND] > 0:
-        _recount(grid, rule, slot, -1)
-    list_cell(grid, cell)
+    tell(grid, cell, -1, rule.min_samples)
+    if grid.cells[cell, SETTLED] and grid.cells[cell, SIZE] < rule.min_samples:
+        settle(grid, cell, False, rule.min_samples)
     if grid.cells[cell, SIZE] == 0:
         close_cell(grid, cell)

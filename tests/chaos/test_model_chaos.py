@@ -45,6 +45,8 @@ def test_models_change_under_load(kafka, tmp_path):
             sender.send(f"{prefix}.events.rides", record, partition=number % 2)
             sent += 1
         sender.flush()
+        if step == 0:
+            wait_until_committed(kafka.bootstrap, prefix, sent)
         eps = 0.6 + 0.1 * rng.random() + 0.1 * step
         parameters = msgspec.structs.replace(DEFAULT_PARAMETERS, eps=eps)
         training = Training(trained_at=NOW)

@@ -7,11 +7,13 @@ import pytest
 
 from bench.model import MIN_WINDOW, PARAMETERS, WINDOW, register
 from bench.peers.job import AT_LEAST_ONCE, Job
-from bench.peers.work import MOST_ROWS, Counter, Windows, anomaly
+from bench.peers.work import Counter, Windows, anomaly
 from models.detectors.windowed_dbscan import WindowedDbscan
 from models.domains.rides import DbscanParameters, features
 from models.registry.folder import FolderRegistry
 from models.registry.registry import CHAMPION
+
+MOST_ROWS = 1_000
 
 
 @pytest.fixture(scope="module")

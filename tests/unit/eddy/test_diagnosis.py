@@ -14,7 +14,8 @@ from streams.connection import Connection
 
 
 @pytest.fixture
-def settings(tmp_path):
+def settings(tmp_path, monkeypatch):
+    monkeypatch.setattr(diagnosis, "_BROKER_PATIENCE_S", 0.2)
     return Settings(
         kafka=Connection(bootstrap_servers=f"127.0.0.1:{free_port()}"),
         storage=Storage(
