@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from schemas.anomalies import Anomaly
 from schemas.topics import domain_topics
@@ -21,6 +20,7 @@ from streams import topics as kafka_topics
 from streams.connection import Connection
 from streams.reading import TopicReader
 from streams.sender import Sender
+from tests.offsets import committed
 from tests.toy import ToyPolicy, oracle, ticks
 
 ROOT = Path(__file__).parents[1]
@@ -123,14 +123,7 @@ class World:
 
     def lag(self) -> int:
         """Records sent and not committed."""
-        consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": self.prefix})
-        try:
-            places = [TopicPartition(self.topics.events, n) for n in self.sent]
-            done = {p.partition: max(p.offset, 0) for p in consumer.committed(places, timeout=15)}
-        except KafkaException:  # the coordinator moves, or the broker is down
-            done = dict.fromkeys(self.sent, 0)
-        finally:
-            consumer.close()
+        done = committed(self.bootstrap, self.prefix, self.topics.events, self.partitions)
         return sum(len(sent) - done[n] for n, sent in self.sent.items())
 
     def wait_for(self, condition: Callable[[], bool], what: str, limit_s: float = 60.0) -> None:

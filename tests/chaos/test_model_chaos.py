@@ -9,7 +9,6 @@ from collections import Counter
 from datetime import UTC, datetime
 
 import msgspec
-from confluent_kafka import Consumer, TopicPartition
 
 from models.domains.rides import DEFAULT_PARAMETERS, default_model
 from models.registry.artefact import encode_parameters
@@ -21,6 +20,7 @@ from streams.connection import Connection
 from streams.reading import TopicReader
 from streams.sender import Sender
 from tests.eddy_process import eddy, environment, start
+from tests.offsets import wait_until_committed
 
 SEED = int(os.environ.get("EDDY_TEST_SEED", str(random.SystemRandom().randrange(10**6))))
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -46,7 +46,7 @@ def test_models_change_under_load(kafka, tmp_path):
             sent += 1
         sender.flush()
         if step == 0:
-            wait_until_committed(kafka.bootstrap, prefix, sent)
+            wait_until_committed(kafka.bootstrap, prefix, f"{prefix}.events.rides", 2, sent)
         eps = 0.6 + 0.1 * rng.random() + 0.1 * step
         parameters = msgspec.structs.replace(DEFAULT_PARAMETERS, eps=eps)
         training = Training(trained_at=NOW)
@@ -59,7 +59,7 @@ def test_models_change_under_load(kafka, tmp_path):
         else:
             good.add(manifest.sha256)
         time.sleep(0.5)
-    wait_until_committed(kafka.bootstrap, prefix, sent)
+    wait_until_committed(kafka.bootstrap, prefix, f"{prefix}.events.rides", 2, sent)
     detector.terminate()
     assert detector.wait(30) == 0
 
@@ -74,16 +74,6 @@ def corrupt(folder, rng):
     content[rng.randrange(len(content))] ^= 0x10
     file.chmod(0o644)
     file.write_bytes(bytes(content))
-
-
-def wait_until_committed(bootstrap, group, total):
-    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": group})
-    places = [TopicPartition(f"{group}.events.rides", n) for n in range(2)]
-    end = time.monotonic() + 90
-    while sum(max(p.offset, 0) for p in consumer.committed(places, timeout=10)) < total:
-        assert time.monotonic() < end, "not drained"
-        time.sleep(0.2)
-    consumer.close()
 
 
 def verify(bootstrap, prefix, sent, good):

@@ -13,6 +13,7 @@ from streams.connection import Connection
 from streams.reading import TopicReader
 from streams.sender import Sender
 from tests.eddy_process import eddy, environment, start
+from tests.offsets import wait_until_committed
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -60,7 +61,7 @@ def wait_for_records(bootstrap: str, topic: str) -> int:
     while time.monotonic() < end:
         try:
             found = sum(high for _, high in reader.ranges(topic).values())
-        except Exception:  # noqa: BLE001 - not there yet
+        except Exception:
             found = 0
         if found:
             break
@@ -80,7 +81,7 @@ def test_the_replay_of_a_topic_equals_what_was_published_live(kafka, tmp_path):
         sender.send(f"{prefix}.events.rides", record, partition=number % 2)
     sender.flush()
     detector = start(env, "run", log=tmp_path / "log")
-    wait_until_judged(kafka.bootstrap, prefix, len(records))
+    wait_until_committed(kafka.bootstrap, prefix, f"{prefix}.events.rides", 2, len(records))
     detector.terminate()
     assert detector.wait(30) == 0
 
@@ -95,21 +96,6 @@ def test_the_replay_of_a_topic_equals_what_was_published_live(kafka, tmp_path):
     )  # fmt: skip
     assert part["problems"] == []
     assert part["records"] == 2_000
-
-
-def wait_until_judged(bootstrap: str, group: str, total: int) -> None:
-    from confluent_kafka import Consumer, TopicPartition
-
-    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": group})
-    places = [TopicPartition(f"{group}.events.rides", n) for n in range(2)]
-    end = time.monotonic() + 90
-    while time.monotonic() < end:
-        if sum(max(p.offset, 0) for p in consumer.committed(places, timeout=10)) >= total:
-            break
-        time.sleep(0.2)
-    else:
-        pytest.fail("the live run did not finish")
-    consumer.close()
 
 
 def test_a_missing_file_and_a_missing_topic_are_named(env):
