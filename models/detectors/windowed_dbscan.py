@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.detectors import dbscan_kernel as kernel
-from models.detectors.dbscan_counts import SHRINK, Rule
-from models.detectors.dbscan_grid import ROWS, START, WATERMARK, empty_grid
+from models.detectors.dbscan import kernel
+from models.detectors.dbscan.counts import SHRINK, Rule
+from models.detectors.dbscan.grid import ROWS, START, WATERMARK, empty_grid
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -15,26 +15,22 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.detectors import dbscan_counts, dbscan_grid
-from models.detectors.dbscan_counts import (
-    CORE,
-    LOW,
-    MIXED,
+from models.detectors.dbscan import counts, grid
+from models.detectors.dbscan.counts import (
+    SLACK,
     Rule,
+    around,
     arrive,
     depart,
     distance2,
     is_core,
-    nearest2,
-    part_status,
-    recall,
 )
-from models.detectors.dbscan_grid import (
+from models.detectors.dbscan.grid import (
     CORE_LIST,
+    FIRST,
     LISTED,
-    NEAR,
     NEIGHBOURS,
-    OPEN_LIST,
+    NEWEST,
     ROWS,
     SIZE,
     START,
@@ -95,19 +91,18 @@ def _comes_first(grid: Grid, a: int, b: int) -> bool:
 
 @compiled
 def _nearest_in(
-    grid: Grid, rule: Rule, part: int, slot: int, is_mixed: bool, best2: float, best: int
+    grid: Grid, rule: Rule, cell: int, slot: int, is_passing: bool, best2: float, best: int
 ) -> tuple[float, int]:
-    """Return the nearest core point of a part, or the one given where that is nearer."""
+    """Return the nearest core point of a cell, or the one given where that is nearer."""
     x, y = grid.slots[slot]["x"], grid.slots[slot]["y"]
-    margin = 1 + rule.min_samples // 32
-    j = grid.newest[part]
-    for _ in range(grid.counts[part]):
+    j = grid.cells[cell, NEWEST]
+    for _ in range(grid.cells[cell, SIZE]):
         d2 = distance2(grid, j, x, y)
         if (
             d2 <= best2
             and j != slot
             and (d2 < best2 or best < 0 or _comes_first(grid, j, best))
-            and (not is_mixed or is_core(grid, rule, j, margin))
+            and is_core(grid, rule, j, is_passing)
         ):
             best2, best = d2, j
         j = grid.slots[j]["older"]
@@ -115,85 +110,54 @@ def _nearest_in(
 
 
 @compiled
-def _bound_all(grid: Grid, rule: Rule, slot: int) -> int:
-    """Note lower bounds (d^2, in sides) of the distances to the listed cells.
-
-    Returns the place in the list of the closest cell that is dense, or of any where none is.
-    """
-    kx, ky, bounds = grid.boxes[0], grid.boxes[1], grid.boxes[2]
-    x, y = grid.slots[slot]["x"] / rule.side, grid.slots[slot]["y"] / rule.side
-    for i in range(grid.counters[LISTED]):
-        bounds[i] = nearest2(kx[i] - x, ky[i] - y, 1.0)
-    closest, least = 0, np.inf
-    for i in range(grid.counters[LISTED]):
-        if bounds[i] < least:
-            cell = grid.lists[CORE_LIST, i]
-            if grid.cells[cell, SIZE] >= rule.min_samples:
-                closest, least = i, bounds[i]
-    return closest
-
-
-@compiled
-def _look_over(
-    grid: Grid, rule: Rule, cell: int, slot: int, opened: int, best2: float, best: int
-) -> tuple[int, float, int]:
-    """Take the nearest of what is known to be core in a cell; note the parts yet to look into."""
-    parts, side2 = grid.corners.shape[1], rule.side * rule.side
-    step, dense = 1.0 / np.sqrt(parts), grid.cells[cell, SIZE] >= rule.min_samples
-    left = grid.keys[cell, 0] - grid.slots[slot]["x"] / rule.side
-    low = grid.keys[cell, 1] - grid.slots[slot]["y"] / rule.side
-    for p in range(parts):
-        part = cell * parts + p
-        if grid.counts[part] == 0:
-            continue
-        bound2 = nearest2(left + grid.corners[0, p], low + grid.corners[1, p], step) * side2
-        if bound2 > best2:
-            continue
-        known = CORE if dense else recall(grid, cell, grid.memos[part])
-        if known == CORE:
-            best2, best = _nearest_in(grid, rule, part, slot, False, best2, best)
-        elif known != LOW:
-            grid.lists[OPEN_LIST, opened], grid.boxes[3, opened] = part, bound2
-            opened += 1
-    return opened, best2, best
-
-
-@compiled
-def _look_into(
-    grid: Grid, rule: Rule, slot: int, opened: int, best2: float, best: int
-) -> tuple[float, int]:
-    """Look into the noted parts, nearest first, while one may hold a nearer core point."""
-    listed, bounds = grid.lists[OPEN_LIST], grid.boxes[3]
-    while opened > 0:
-        least = 0
-        for i in range(opened):
-            if bounds[i] < bounds[least]:
-                least = i
-        if bounds[least] > best2:
-            break
-        status = part_status(grid, rule, listed[least])
-        if status != LOW:
-            best2, best = _nearest_in(
-                grid, rule, listed[least], slot, status == MIXED, best2, best
-            )
-        opened -= 1
-        listed[least], bounds[least] = listed[opened], bounds[opened]
+def _nearest_within_eps(grid: Grid, rule: Rule, slot: int, is_passing: bool) -> tuple[float, int]:
+    """Return the squared distance to the nearest core point within eps, and its slot or -1."""
+    x, y = grid.slots[slot]["x"], grid.slots[slot]["y"]
+    best2, best = rule.eps * rule.eps, -1
+    for k in range(-1, NEIGHBOURS):
+        cell = around(grid, rule, grid.slots[slot]["cell"], k, x, y)
+        if cell >= 0:
+            best2, best = _nearest_in(grid, rule, cell, slot, is_passing, best2, best)
     return best2, best
 
 
 @compiled
-def _nearest_core(grid: Grid, rule: Rule, slot: int) -> tuple[float, int]:
-    """Return the squared distance to the nearest core point of the window, and its slot or -1."""
-    best2, best, opened = np.inf, -1, 0
-    if grid.counters[LISTED] == 0:
-        return best2, best
-    side2, listed = rule.side * rule.side, grid.lists[CORE_LIST]
-    closest = _bound_all(grid, rule, slot)
-    opened, best2, best = _look_over(grid, rule, listed[closest], slot, opened, best2, best)
+def _bound_all(grid: Grid, rule: Rule, slot: int) -> int:
+    """Note lower bounds (d^2) of the distances to all listed cells; return the least one's place.
+
+    In units of the side, in which the cells' corners are whole numbers.
+    """
+    kx, ky, bounds = grid.boxes[0], grid.boxes[1], grid.boxes[2]
+    x, y = grid.slots[slot]["x"] / rule.side, grid.slots[slot]["y"] / rule.side
     for i in range(grid.counters[LISTED]):
-        if i != closest and grid.boxes[2, i] * side2 <= best2:
-            opened, best2, best = _look_over(grid, rule, listed[i], slot, opened, best2, best)
-    return _look_into(grid, rule, slot, opened, best2, best)
+        dx = max(max(kx[i] - x, x - kx[i] - 1.0) - SLACK, 0.0)
+        dy = max(max(ky[i] - y, y - ky[i] - 1.0) - SLACK, 0.0)
+        bounds[i] = dx * dx + dy * dy
+    least = 0
+    for i in range(grid.counters[LISTED]):
+        if bounds[i] < bounds[least]:
+            least = i
+    return least
+
+
+@compiled
+def _nearest_core(grid: Grid, rule: Rule, slot: int, is_passing: bool) -> tuple[float, int]:
+    """Return the squared distance to the nearest core point of the window, and its slot or -1."""
+    best2, best = np.inf, -1
+    bounds, side2 = grid.boxes[2], rule.side * rule.side
+    i = _bound_all(grid, rule, slot)
+    while i < grid.counters[LISTED]:
+        if bounds[i] < 0 or bounds[i] * side2 > best2:
+            i += 1
+            continue
+        # noted as done, rather than passed by: a cell that proves to hold no core point gives its
+        # place to the last of the list
+        bounds[i] = -1.0
+        cell = grid.lists[CORE_LIST, i]
+        is_first = best < 0
+        best2, best = _nearest_in(grid, rule, cell, slot, is_passing, best2, best)
+        i = 0 if is_first else i
+    return best2, best
 
 
 @compiled
@@ -202,21 +166,18 @@ def _surroundings(
 ) -> None:
     """Write the least and greatest raw features of the points within eps of a core point."""
     x, y, eps2 = grid.slots[core]["x"], grid.slots[core]["y"], rule.eps * rule.eps
-    parts = grid.corners.shape[1]
-    cell = grid.slots[core]["part"] // parts
     low0 = high0 = grid.raw[core, 0]
     low1 = high1 = grid.raw[core, 1]
     for k in range(-1, NEIGHBOURS):
-        other = grid.cells[cell, NEAR + k] if k >= 0 else cell
-        if other < 0:
+        cell = around(grid, rule, grid.slots[core]["cell"], k, x, y)
+        if cell < 0:
             continue
-        for part in range(other * parts, (other + 1) * parts):
-            j = grid.newest[part]
-            for _ in range(min(grid.counts[part], SEEN_PER_CELL // parts)):
-                if distance2(grid, j, x, y) <= eps2:
-                    low0, high0 = min(low0, grid.raw[j, 0]), max(high0, grid.raw[j, 0])
-                    low1, high1 = min(low1, grid.raw[j, 1]), max(high1, grid.raw[j, 1])
-                j = grid.slots[j]["older"]
+        j = grid.cells[cell, NEWEST]
+        for _ in range(min(grid.cells[cell, SIZE], SEEN_PER_CELL)):
+            if distance2(grid, j, x, y) <= eps2:
+                low0, high0 = min(low0, grid.raw[j, 0]), max(high0, grid.raw[j, 0])
+                low1, high1 = min(low1, grid.raw[j, 1]), max(high1, grid.raw[j, 1])
+            j = grid.slots[j]["older"]
     low[0], low[1], high[0], high[1] = low0, low1, high0, high1
 
 
@@ -233,40 +194,34 @@ def _evict(grid: Grid, rule: Rule, oldest_time: int) -> None:
     while c[ROWS] > 0 and (c[ROWS] >= rule.max_rows or grid.times[c[START]] < oldest_time):
         depart(grid, rule, c[START], False)
         c[START] = _wrap(grid, c[START] + 1)
+        c[FIRST] += 1
         c[ROWS] -= 1
 
 
 @inlined
-def _insert(grid: Grid, rule: Rule, f0: float, f1: float, time: int) -> int:
-    """Append a row to the window; return its slot."""
+def _insert(grid: Grid, rule: Rule, f0: float, f1: float, time: int) -> tuple[int, bool]:
+    """Append a row to the window; return its slot and whether it is core."""
     c = grid.counters
     slot = _wrap(grid, c[START] + c[ROWS])
     _place(grid, rule, slot, f0, f1)
     grid.times[slot] = time
     c[ROWS] += 1
-    arrive(grid, rule, slot)
-    return slot
+    return slot, arrive(grid, rule, slot)
 
 
 @compiled
-def _score(grid: Grid, rule: Rule, slot: int, k: int, out: Findings) -> float:
+def _score(grid: Grid, rule: Rule, slot: int, is_passing: bool, k: int, out: Findings) -> float:
     """Score a row that is not core; of noise, take down its surroundings as the k-th finding."""
-    d2, core = _nearest_core(grid, rule, slot)
+    d2, core = _nearest_within_eps(grid, rule, slot, is_passing)
+    if core >= 0:
+        return np.sqrt(d2) / rule.eps
+    d2, core = _nearest_core(grid, rule, slot, is_passing)
     if core < 0:
         return np.nan
-    if d2 <= rule.eps * rule.eps:
-        return np.sqrt(d2) / rule.eps
     out.rows[k] = grid.counters[ROWS]
     out.nearest[k, 0], out.nearest[k, 1] = grid.raw[core, 0], grid.raw[core, 1]
     _surroundings(grid, rule, core, out.low[k], out.high[k])
     return max(np.sqrt(d2) / rule.eps, JUST_ABOVE_ONE)
-
-
-@inlined
-def _is_core_now(grid: Grid, rule: Rule, slot: int) -> bool:
-    """Return whether the row that just came is core."""
-    status = part_status(grid, rule, grid.slots[slot]["part"])
-    return status == CORE or (status == MIXED and is_core(grid, rule, slot, 0))
 
 
 @compiled
@@ -281,14 +236,14 @@ def _judge(
         late = times[r] < oldest_time
         if not late:
             _evict(grid, rule, oldest_time)
-        slot = _insert(grid, rule, features[r, 0], features[r, 1], times[r])
+        slot, core = _insert(grid, rule, features[r, 0], features[r, 1], times[r])
         out.late[r] = late
         if c[ROWS] < rule.min_rows:
             out.scores[r] = np.nan
-        elif _is_core_now(grid, rule, slot):
+        elif core:
             out.scores[r] = 0.0
         else:
-            out.scores[r] = _score(grid, rule, slot, noise, out)
+            out.scores[r] = _score(grid, rule, slot, late, noise, out)
             if out.scores[r] > 1.0:
                 out.noise[noise] = r
                 noise += 1
@@ -335,4 +290,4 @@ def _entries(
     return judge, refill
 
 
-judge, refill = _entries(fingerprint(dbscan_grid, dbscan_counts, __file__))
+judge, refill = _entries(fingerprint(grid, counts, __file__))
