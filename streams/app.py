@@ -102,8 +102,9 @@ class Process:
             topic: Decoder(lane.domain.event_type, config.max_skew_s)
             for topic, lane in lanes.items()
         }
-        for decoder in decoders.values():
-            decoder.prepare()
+        for topic, lane in lanes.items():
+            decoders[topic].prepare()
+            lane.warm_up()
         self._checkpoints = Checkpoints(open_store(wiring.checkpoints_url), config.group)
         self._reader = Reader(open_fetcher(config.reader, connection, config.group), decoders)
         self._membership = Membership(

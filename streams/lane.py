@@ -4,8 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from models.domain import Domain
-from models.judge import Identity, Judge, Model
+from models.judge import Events, Identity, Judge, Model
+from schemas.columns import Program
 from schemas.errors import FuseBlown
 from schemas.rejections import Rejection
 from streams.config import Route
@@ -76,6 +79,22 @@ class Lane:
         topic = self.route.source or self.route.topics.events
         identity = Identity(topic, partition, self.config_hash)
         return self.domain.build_judge(self.policy, self.model, identity)
+
+    def warm_up(self) -> None:
+        """Compile what judging needs before there is anything to judge."""
+        numbers, keys = self._columns()
+        nothing = Events(
+            offsets=np.empty(0, np.int64),
+            occurred_at=np.empty(0, np.int64),
+            values=np.empty((0, numbers)),
+            keys=np.empty((0, keys), np.uint64),
+            event=lambda _: None,
+        )
+        self.build_judge(0).judge(nothing)
+
+    def _columns(self) -> tuple[int, int]:
+        program = Program.of(self.domain.event_type)
+        return len(program.numbers), len(program.keys)
 
     def bind(self, metrics: Metrics) -> None:
         """Look up this domain's metrics once; the hot path must not."""

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+Done = subprocess.CompletedProcess[str]
 EDDY = str(Path(sys.executable).parent / "eddy")
 
 
@@ -24,7 +25,9 @@ def environment(bootstrap: str, folder: Path, **settings: object) -> dict[str, s
     }
 
 
-def eddy(env: dict[str, str], *arguments: str, limit_s: float = 120) -> subprocess.CompletedProcess[str]:
+def eddy(
+    env: dict[str, str], *arguments: str, limit_s: float = 120
+) -> Done:
     """Run a command to its end."""
     return subprocess.run(
         [EDDY, *arguments],

@@ -58,7 +58,7 @@ def test_models_change_under_load(kafka, tmp_path):
             corrupt(tmp_path / "models" / "rides" / "versions" / version, rng)
         else:
             good.add(manifest.sha256)
-        time.sleep(0.5)
+        time.sleep(1.0)
     wait_until_committed(kafka.bootstrap, prefix, f"{prefix}.events.rides", 2, sent)
     detector.terminate()
     assert detector.wait(30) == 0
