@@ -2,7 +2,7 @@
 #
 #   PYTHON=python3.12   which Python makes .venv (default: the first of those below that will do)
 #   DURATION=60         seconds of `make demo`; without it until Ctrl-C
-#   CASE=rides          which benchmark, a file of bench/
+#   CASE=rides          which benchmark: rides, latency, restart, memory or growth
 #   ARGS="-k ride"      more arguments for pytest
 
 VENV := .venv
@@ -29,14 +29,11 @@ test: $(DEV) ## Every test except the long chaos runs
 chaos: $(DEV) ## The chaos tests, the long ones too
 	@$(BIN)/pytest tests/chaos -m "chaos_long or not chaos_long" --timeout=3600 $(ARGS)
 
-bench: $(DEV) ## One benchmark against its peers: make bench CASE=rides
-	@test -f "bench/$(CASE).py" || { \
-		echo "make bench CASE=...: one of" $(filter-out __init__,$(basename $(notdir $(wildcard bench/*.py)))) >&2; \
-		exit 2; }
-	@$(BIN)/python -m bench.$(CASE)
+bench: $(DEV) ## Benchmarks against peers, all of them or one: make bench CASE=rides
+	@$(BIN)/python -m bench $(if $(CASE),--case $(CASE)) $(ARGS)
 
 quality: $(DEV) ## The detectors on public data, beside a random scorer
-	@$(BIN)/python -m bench.quality
+	@$(BIN)/python -m bench.quality $(ARGS)
 
 lint: $(DEV) ## ruff, mypy, import-linter
 	@$(BIN)/ruff check

@@ -122,7 +122,7 @@ def _panels(frame: Frame) -> Table:
         "broken sent": f"{frame.malformed:,}",
         "rejected": f"{scrape.rejections:,}",
     }
-    truth = {
+    truth: dict[str, str | Text] = {
         "recall": Text(ratio(score.recall), "bold green"),
         "precision": Text(ratio(score.precision), "bold green"),
         "injected": f"{score.injected:,}",

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 from rich.console import Console
@@ -20,16 +21,18 @@ from rich.live import Live
 
 from deploy.embedded.processes import tail
 from deploy.embedded.stack import Stack, running
-from eddy import demo_model, demo_settings, local_stack, wiring
+from eddy import demo_settings, local_stack, wiring
 from eddy.demo_view import Frame, Page, Summary, plain
 from eddy.demo_watch import Watch
 from eddy.feeder import Feed, Shares
-from eddy.new_model import NewModel
 from eddy.progress import downloads
 from eddy.scrape import Scrape, scrape
 from eddy.settings import Settings
 from models.domains import domain
 from schemas.errors import ConfigError, MissingResource, Unavailable
+
+if TYPE_CHECKING:
+    from eddy.new_model import NewModel
 
 Say = Callable[[str], None]
 
@@ -91,13 +94,13 @@ class Demonstration:
                 broker = replace(broker, stop_within_s=_STOPS_WITHIN_S)
                 with ThreadPoolExecutor(1, thread_name_prefix="training") as pool:
                     # both take seconds: the broker starts on one core, the model on another
-                    model = pool.submit(demo_model.make, settings, self._options.seed, _SHARES)
+                    model = pool.submit(_train, settings, self._options.seed)
                     with running([broker], self._directory, self._say) as stack:
                         local_stack.create_topics(settings, demo_settings.PARTITIONS)
                         return self._stream(settings, path, stack, model)
 
     def _stream(
-        self, settings: Settings, path: Path, stack: Stack, model: Future[NewModel]
+        self, settings: Settings, path: Path, stack: Stack, model: "Future[NewModel]"
     ) -> Summary:
         options = self._options
         feed = Feed(
@@ -125,7 +128,7 @@ class Demonstration:
             raise MissingResource(f"the detector judged nothing; see {_log(stack)}")
         return summary
 
-    def _await(self, model: Future[NewModel]) -> None:
+    def _await(self, model: "Future[NewModel]") -> None:
         try:
             made = model.result()
         except ConfigError as error:  # without the extra for training there is still a default
@@ -224,6 +227,12 @@ class Demonstration:
 
     def _say(self, text: str) -> None:
         self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def _train(settings: Settings, seed: int) -> "NewModel":
+    from eddy import demo_model  # noqa: PLC0415 - takes a second, while the broker starts
+
+    return demo_model.make(settings, seed, _SHARES)
 
 
 def _log(stack: Stack) -> Path:

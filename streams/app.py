@@ -129,8 +129,10 @@ class Process:
         self._app = self._build_app()
         self._batches = SteadyChannel(self._app, maxsize=config.queue_batches)
         self._app.agent(self._batches, name="judge")(self._judge)
-        topic = self._app.topic(wiring.control_topic, value_serializer="raw", key_serializer="raw")
-        self._app.agent(topic, name="hear")(self._hear)
+        commands = self._app.topic(
+            wiring.control_topic, value_serializer="raw", key_serializer="raw"
+        )
+        self._app.agent(commands, name="hear")(self._hear)
 
     def _build_app(self) -> faust.App:
         connection, config = self._wiring.connection, self._config

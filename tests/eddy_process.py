@@ -25,9 +25,7 @@ def environment(bootstrap: str, folder: Path, **settings: object) -> dict[str, s
     }
 
 
-def eddy(
-    env: dict[str, str], *arguments: str, limit_s: float = 120
-) -> Done:
+def eddy(env: dict[str, str], *arguments: str, limit_s: float = 120) -> Done:
     """Run a command to its end."""
     return subprocess.run(
         [EDDY, *arguments],

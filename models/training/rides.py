@@ -19,6 +19,7 @@ from schemas.errors import ConfigError
 Floats = NDArray[np.float64]
 
 _FEWEST_NEIGHBOURS = 10  # with 5 the radius came out a third too small on real rides
+_DENSE_SHARE = 0.02
 _DIAL = 16.0  # the dial's whole range changes the radius by this factor
 
 
@@ -29,9 +30,10 @@ class RidesTraining(msgspec.Struct, frozen=True, kw_only=True):
     ----------
     window : int
         Rides the detector keeps: `RidesPolicy.window_rides` where it will run.
-    min_samples : int
-        Rides, the ride itself included, that make a neighbourhood dense. About 2 % of the window:
-        less, and ways to go wrong that are common enough pass for ordinary.
+    min_samples : int, optional
+        Rides, the ride itself included, that make a neighbourhood dense; 2 % of the window where
+        not set. With less, ways to go wrong that are common enough pass for ordinary: on real
+        rides 2 % found the badly recorded ones best at every size of window tried.
     sensitivity : float
         Between 0 and 1; 0.5 puts the radius at the knee, more makes it smaller and finds more.
     scaling : str
@@ -41,7 +43,7 @@ class RidesTraining(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     window: int = RidesPolicy().window_rides
-    min_samples: int = 100
+    min_samples: int | None = None
     sensitivity: float = 0.5
     scaling: str = "whiten"
     windows: int = 24
@@ -49,17 +51,24 @@ class RidesTraining(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if not 0 < self.sensitivity < 1:
             raise ConfigError("sensitivity: between 0 and 1, neither included; 0.5 is the knee")
-        if self.min_samples < 2:
+        if self.neighbours < 2:
             raise ConfigError("min_samples: at least 2")
-        if self.window <= self.min_samples:
-            raise ConfigError("window: more than min_samples")
+        if self.window <= self.neighbours:
+            raise ConfigError(f"window: more than min_samples, which is {self.neighbours}")
         if self.windows < 1:
             raise ConfigError("windows: at least 1")
 
     @property
+    def neighbours(self) -> int:
+        """`min_samples`, or what stands for it."""
+        if self.min_samples is None:
+            return max(_FEWEST_NEIGHBOURS, round(self.window * _DENSE_SHARE))
+        return self.min_samples
+
+    @property
     def fewest_rows(self) -> int:
         """How many rides are enough to train on."""
-        share = min(1.0, _FEWEST_NEIGHBOURS / self.min_samples)
+        share = min(1.0, _FEWEST_NEIGHBOURS / self.neighbours)
         return int(np.ceil(self.window * share))
 
 
@@ -101,11 +110,11 @@ def train(values: Floats, settings: RidesTraining) -> tuple[DbscanParameters, di
     eps = float(np.median(radii))
     if not eps > 0:
         raise ConfigError(
-            f"train rides: nearly all rides have {settings.min_samples} others just like them; "
+            f"train rides: nearly all rides have {settings.neighbours} others just like them; "
             "give rides with measured distances and durations, or raise min_samples"
         )
     rates = [noise_share(run, at, eps) for run, at in zip(runs, distances, strict=True)]
-    parameters = DbscanParameters(center, transform, eps, settings.min_samples)
+    parameters = DbscanParameters(center, transform, eps, settings.neighbours)
     return parameters, {
         "rows": float(len(points)),
         "windows": float(len(runs)),
@@ -129,7 +138,7 @@ def data_sha256(values: Floats) -> str:
 def _neighbours(rows: int, settings: RidesTraining) -> int:
     """Return the k that means in `rows` rides what min_samples means in a full window."""
     share = min(1.0, rows / settings.window)
-    return max(2, round(settings.min_samples * share))
+    return max(2, round(settings.neighbours * share))
 
 
 def _check(values: Floats, settings: RidesTraining) -> None:
@@ -146,7 +155,7 @@ def _check(values: Floats, settings: RidesTraining) -> None:
     if len(values) < settings.fewest_rows:
         raise ConfigError(
             f"train rides: {len(values)} rows are too few for a window of {settings.window} and "
-            f"min_samples {settings.min_samples}: give at least {settings.fewest_rows} rows, "
+            f"min_samples {settings.neighbours}: give at least {settings.fewest_rows} rows, "
             "or make the window smaller, here and where the detector runs"
         )
     if (values == values[0]).all():

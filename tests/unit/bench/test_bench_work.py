@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from bench.model import MIN_WINDOW, PARAMETERS, WINDOW, register
+from bench.model import MIN_WINDOW, WINDOW, parameters, register
 from bench.peers.job import AT_LEAST_ONCE, Job
 from bench.peers.work import Counter, Windows, anomaly
 from models.detectors.windowed_dbscan import WindowedDbscan
@@ -25,11 +25,12 @@ def rides():
 
 
 def expected(rides):
+    model = parameters()
     detector = WindowedDbscan(
-        center=PARAMETERS.center,
-        transform=PARAMETERS.transform,
-        eps=PARAMETERS.eps,
-        min_samples=PARAMETERS.min_samples,
+        center=model.center,
+        transform=model.transform,
+        eps=model.eps,
+        min_samples=model.min_samples,
         window_rows=WINDOW,
         min_window=MIN_WINDOW,
     )
@@ -83,4 +84,10 @@ def test_a_counter_can_be_looked_at_from_outside(tmp_path):
 def test_the_engine_finds_the_same_model_in_its_registry(tmp_path):
     register(tmp_path)
     registry = FolderRegistry(tmp_path, lambda: datetime.now(UTC))
-    assert registry.load("rides", CHAMPION, DbscanParameters).parameters == PARAMETERS
+    assert registry.load("rides", CHAMPION, DbscanParameters).parameters == parameters()
+
+
+def test_a_smaller_window_gets_a_larger_radius():
+    small, usual = parameters(WINDOW // 4), parameters()
+    assert small.eps == 2 * usual.eps
+    assert small.min_samples == usual.min_samples

@@ -1,4 +1,3 @@
-import os
 import sys
 
 import pytest
@@ -52,4 +51,4 @@ def test_a_demo_begins_with_an_empty_folder(tmp_path):
     (tmp_path / "demo" / "checkpoints").mkdir()
     _empty(tmp_path / "demo", print)
     assert not process.is_running()
-    assert os.listdir(tmp_path / "demo") == []
+    assert list((tmp_path / "demo").iterdir()) == []

@@ -42,7 +42,9 @@ def run(*arguments, code=0):
 
 
 def train(history, *options):
-    done = run("train", "rides", history, "--window", 1_000, "--min-samples", 20, "--json", *options)
+    done = run(
+        "train", "rides", history, "--window", 1_000, "--min-samples", 20, "--json", *options
+    )
     return json.loads(done.stdout), done.stderr
 
 

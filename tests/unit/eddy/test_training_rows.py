@@ -34,8 +34,7 @@ def test_what_the_stream_rejects_is_left_out_and_counted():
 
 def test_the_future_is_judged_by_the_records_own_time():
     collected = rows()
-    collected.add([ride(60), ride(61, occurred_at="2026-01-01T00:10:00Z")],
-                  [1_767_225_600_000] * 2)
+    collected.add([ride(60), ride(61, occurred_at="2026-01-01T00:10:00Z")], [1_767_225_600_000] * 2)
     assert collected.values()[:, 0].tolist() == [60]
 
 
@@ -75,5 +74,3 @@ def test_a_topic_is_read_as_each_partitions_judge_sees_it():
 def test_an_empty_range_says_so():
     with pytest.raises(MissingResource, match="no records"):
         rows().read_topic(Reader(), "t", {0: 9, 1: 9}, {}, lambda _: None)
-
-

@@ -1,0 +1,69 @@
+"""Growth: events a second with more events, more partitions, larger windows."""
+
+from bench.engine import engine
+from bench.measure import Measured, measure_engine
+from bench.model import WINDOW
+from bench.peers.job import EXACTLY_ONCE
+from bench.results import ENGINE, Result
+from bench.samples import TooShortError
+from bench.site import PARTITIONS, Site
+from schemas.errors import MissingResource
+from schemas.topics import DomainTopics
+
+FEW_EVENTS = 1_000_000
+MANY_EVENTS = 10_000_000
+SMALL_TOPIC = 1_000_000
+PARTITION_COUNTS = (1, 4, 8, 16)
+WINDOWS = (1_000, 10_000, 100_000)
+
+
+def run(site: Site, long: bool) -> None:
+    """Measure each, the rest as in the case rides.
+
+    Parameters
+    ----------
+    long : bool
+        Go up to ten million events.
+    """
+    _events(site, long)
+    for partitions in PARTITION_COUNTS:
+        topics = site.filled(f"growth-{partitions}", partitions, SMALL_TOPIC)
+        _one(site, topics, f"partitions={partitions}", WINDOW)
+    for window in WINDOWS:
+        _one(site, site.main_topics, f"window={window}", window)
+
+
+def _events(site: Site, long: bool) -> None:
+    """Measure the first million and all of them in one run, so that only the number differs."""
+    topics = site.filled("growth-long", PARTITIONS, MANY_EVENTS) if long else site.main_topics
+    measured = _measured(site, topics, "events", WINDOW)
+    if measured is None:
+        return
+    for mark in (FEW_EVENTS, measured.total):
+        if mark <= measured.total:
+            _add(site, measured, f"events={mark}", mark)
+
+
+def _one(site: Site, topics: DomainTopics, setting: str, window: int) -> None:
+    measured = _measured(site, topics, setting, window)
+    if measured is not None:
+        said = f"{setting}, {measured.anomalous:.1%} anomalous"
+        _add(site, measured, said, measured.total)
+
+
+def _measured(site: Site, topics: DomainTopics, setting: str, window: int) -> Measured | None:
+    name = f"growth-{setting.replace('=', '-')}"
+    try:
+        return measure_engine(site, engine(site, topics, name, window=window), topics)
+    except MissingResource as error:
+        site.fail(f"growth, {setting}", error)
+        return None
+
+
+def _add(site: Site, measured: Measured, setting: str, up_to: int) -> None:
+    try:
+        row = measured.row(up_to)
+    except TooShortError as error:
+        site.fail(f"growth, {setting}", error)
+        return
+    site.add(Result(case="growth", engine=ENGINE, guarantee=EXACTLY_ONCE, setting=setting, **row))

@@ -1,0 +1,91 @@
+"""The engine under test: the real ``eddy run`` in a process of its own."""
+
+import os
+import sys
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from bench.model import MIN_WINDOW, WINDOW, register
+from bench.peers.peer import ROOT
+from bench.site import Site
+from deploy.embedded.machine import free_port
+from deploy.embedded.processes import Process
+from schemas.errors import MissingResource
+from schemas.topics import DomainTopics
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """One configured engine; start it again and it is the same one."""
+
+    process: Process
+    group: str
+    port: int
+
+    def metric(self, name: str) -> float:
+        """Return a metric of the running engine, summed over its labels; 0 while it is not there.
+
+        Raises
+        ------
+        MissingResource
+            When the engine does not answer.
+        """
+        url = f"http://127.0.0.1:{self.port}/metrics"
+        try:
+            with urllib.request.urlopen(url, timeout=5) as answer:
+                text = answer.read().decode()
+        except (urllib.error.URLError, OSError) as error:
+            raise MissingResource(f"{url} does not answer: {error}") from error
+        return total(text, name)
+
+
+def total(text: str, name: str) -> float:
+    """Sum a metric over its labels, from the text of ``/metrics``."""
+    return sum(
+        sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+        if sample.name == name
+    )
+
+
+def engine(
+    site: Site, topics: DomainTopics, name: str, *, reader: str = "auto", window: int = WINDOW
+) -> Engine:
+    """Configure an engine on `topics` with a state folder, model, group and port of its own."""
+    folder = site.new_folder("eddy")
+    (folder / "eddy.toml").touch()
+    register(folder / "models", window)
+    group, port = f"{site.cluster.prefix}.{name}", free_port()
+    settings = {
+        "CONFIG": str(folder / "eddy.toml"),
+        "KAFKA__BOOTSTRAP_SERVERS": site.cluster.bootstrap,
+        "TOPIC_PREFIX": topics.events.removesuffix(".events.rides"),
+        "ENGINE__GROUP": group,
+        "ENGINE__INSTANCE_ID": name,
+        "ENGINE__READER": reader,
+        "STORAGE__CHECKPOINTS_URL": str(folder / "checkpoints"),
+        "STORAGE__REGISTRY": str(folder / "models"),
+        "STORAGE__STACK": str(folder),
+        "HEALTH__PORT": str(port),
+        "DOMAINS__RIDES__WINDOW_RIDES": str(window),
+        "DOMAINS__RIDES__MIN_WINDOW": str(MIN_WINDOW),
+    }
+    process = Process(
+        name=f"eddy-{name}",
+        argv=(sys.executable, "-m", "eddy", "run"),
+        env=_environment() | {f"EDDY_{key}": value for key, value in settings.items()},
+    )
+    return Engine(process, group, port)
+
+
+def _environment() -> dict[str, str]:
+    """Return this process' environment without settings that would reach the engine."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("EDDY_")}
+    if cache := os.environ.get("EDDY_CACHE"):
+        kept["EDDY_CACHE"] = cache
+    paths = [str(ROOT), os.environ.get("PYTHONPATH", "")]
+    return kept | {"PYTHONPATH": os.pathsep.join(filter(None, paths))}

