@@ -24,7 +24,7 @@ class EngineConfig:
     read_timeout_ms : int
         How long a batch may take to fill.
     commit_interval_ms : int
-        A transaction is open at most this long while events flow.
+        A transaction is open about this long under load, half as long with nothing waiting.
     commit_max_events : int
         ... or until it holds this many events.
     transaction_timeout_ms : int

@@ -257,8 +257,8 @@ class RidesJudge:
 DEFAULT_PARAMETERS = DbscanParameters(
     center=(1.5140663773143124, 2.504375675127179),
     transform=((2.7355633853137764, -1.550667278886445), (-1.550667278886445, 2.7461957612173893)),
-    eps=1.0291064155940777,
-    min_samples=30,
+    eps=1.807054177585738,
+    min_samples=50,
 )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from sklearn.cluster import DBSCAN
 
-from models.domains.rides import DbscanParameters, features
+from models.domains.rides import DEFAULT_PARAMETERS, DbscanParameters, features
 from models.history.rides import ride_records
 from models.registry.artefact import decode_parameters, encode_parameters
 from models.simulation.ride_draws import draw_rides
@@ -222,3 +222,11 @@ def test_two_years_later_the_radius_still_holds() -> None:
         density.noise_share(run, density.kth_distances(run, 100), parameters.eps) for run in later
     ]
     assert np.mean(noise) == pytest.approx(metrics["expected_alert_rate"], abs=0.01)
+
+
+def test_the_default_model_is_what_training_makes_of_real_rides():
+    trained, _ = train(real("2022-01"), RidesTraining())
+    assert trained.min_samples == DEFAULT_PARAMETERS.min_samples
+    np.testing.assert_allclose(trained.eps, DEFAULT_PARAMETERS.eps, rtol=1e-6)
+    np.testing.assert_allclose(trained.center, DEFAULT_PARAMETERS.center, rtol=1e-6)
+    np.testing.assert_allclose(trained.transform, DEFAULT_PARAMETERS.transform, rtol=1e-6)
