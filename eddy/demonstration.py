@@ -4,10 +4,8 @@ Everything lives in one directory that is emptied at the start, on ports of its 
 settings of its own: whatever else runs on the machine is neither used nor touched.
 """
 
-import fcntl
-import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -22,6 +20,7 @@ from rich.live import Live
 from deploy.embedded.processes import tail
 from deploy.embedded.stack import Stack, running
 from eddy import demo_settings, local_stack, wiring
+from eddy.demo_folder import FOLDER, empty, only_demo
 from eddy.demo_view import Frame, Page, Summary, plain
 from eddy.demo_watch import Watch
 from eddy.feeder import Feed, Shares
@@ -34,9 +33,6 @@ from schemas.errors import ConfigError, MissingResource, Unavailable
 if TYPE_CHECKING:
     from eddy.new_model import NewModel
 
-Say = Callable[[str], None]
-
-_FOLDER = "demo"
 _LOOK_S = 0.25
 _PLAIN_EVERY_S = 5.0
 _SETTLE_S = 10.0
@@ -68,7 +64,7 @@ class Demonstration:
     def __init__(self, options: Options, console: Console, base: Path) -> None:
         self._options = options
         self._console = console
-        self._directory = base / _FOLDER
+        self._directory = base / FOLDER
         self._base = base
         self._began = time.monotonic()
         self._scrape = Scrape()
@@ -83,7 +79,7 @@ class Demonstration:
             Where something could not be started, died on the way, or judged nothing.
         """
         with only_demo(self._base):
-            _empty(self._directory, self._say)
+            empty(self._directory, self._say)
             path = self._directory / "eddy.toml"
             settings = demo_settings.write(
                 path, demo_settings.tree(self._directory, self._options.port)
@@ -95,7 +91,7 @@ class Demonstration:
                 with ThreadPoolExecutor(1, thread_name_prefix="training") as pool:
                     # both take seconds: the broker starts on one core, the model on another
                     model = pool.submit(_train, settings, self._options.seed)
-                    with running([broker], self._directory, self._say) as stack:
+                    with running([broker], self._directory, self._say) as stack, _blaming(stack):
                         local_stack.create_topics(settings, demo_settings.PARTITIONS)
                         return self._stream(settings, path, stack, model)
 
@@ -178,12 +174,7 @@ class Demonstration:
 
     def _look(self, watch: Watch, stack: Stack, settings: Settings) -> None:
         watch.check()
-        for one in stack.status():
-            if not one.is_running:
-                raise MissingResource(
-                    f"{one.name} ended during the demo (exit code {one.exit_code}); see {one.log}, "
-                    f"which ends with:\n{tail(one.log)}"
-                )
+        _check_running(stack)
         try:
             self._scrape = scrape(f"http://{settings.health.host}:{settings.health.port}/metrics")
         except Unavailable:
@@ -229,6 +220,25 @@ class Demonstration:
         self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
+@contextmanager
+def _blaming(stack: Stack) -> Iterator[None]:
+    """Where something fails because a process died, say that instead of what came of it."""
+    try:
+        yield
+    except Exception:
+        _check_running(stack)
+        raise
+
+
+def _check_running(stack: Stack) -> None:
+    for one in stack.status():  # in starting order: the broker's death comes before its clients'
+        if not one.is_running:
+            raise MissingResource(
+                f"{one.name} ended during the demo (exit code {one.exit_code}); see {one.log}, "
+                f"which says:\n{tail(one.log)}"
+            )
+
+
 def _train(settings: Settings, seed: int) -> "NewModel":
     from eddy import demo_model  # noqa: PLC0415 - takes a second, while the broker starts
 
@@ -237,51 +247,3 @@ def _train(settings: Settings, seed: int) -> "NewModel":
 
 def _log(stack: Stack) -> Path:
     return stack.directory / "logs" / f"{local_stack.DETECTOR}.log"
-
-
-@contextmanager
-def only_demo(base: Path) -> Iterator[None]:
-    """Hold the demo's lock; the kernel lets go of it when the process ends, however it ends.
-
-    Raises
-    ------
-    ConfigError
-        Where another demo holds it.
-    """
-    try:
-        base.mkdir(parents=True, exist_ok=True)
-        lock = (base / f"{_FOLDER}.lock").open("w")
-    except OSError as error:
-        raise MissingResource(f"cannot write to {base}: {error.strerror}") from error
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise ConfigError(
-                f"a demo already runs in {base.absolute()}; end it with Ctrl-C there, "
-                "or start this one in another folder, with another --port"
-            ) from error
-        yield
-
-
-def end_leftovers(base: Path, say: Say) -> list[str]:
-    """End what a demo that was killed has left running; a demo that runs is left alone."""
-    if not (base / _FOLDER).exists():
-        return []
-    try:
-        with only_demo(base):
-            return Stack(base / _FOLDER).down(say)
-    except ConfigError:
-        say("a demo is running here; Ctrl-C in its terminal ends it")
-        return []
-
-
-def _empty(directory: Path, say: Say) -> None:
-    """Begin anew; the caller holds the lock, so whatever still runs here was left behind."""
-    Stack(directory).down(say)
-    try:
-        if directory.exists():
-            shutil.rmtree(directory)
-        directory.mkdir(parents=True)
-    except OSError as error:
-        raise MissingResource(f"cannot empty {directory}: {error}") from error

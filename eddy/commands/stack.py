@@ -45,7 +45,7 @@ def up(
 def down(config: Config = None) -> None:
     """End what `up` started, and what a killed demo left behind; data is kept."""
     from deploy.embedded.stack import Stack  # noqa: PLC0415 - keeps --help quick
-    from eddy import demonstration, settings  # noqa: PLC0415
+    from eddy import demo_folder, settings  # noqa: PLC0415
 
     chosen = settings.load(config)
     console = Console()
@@ -54,7 +54,7 @@ def down(config: Config = None) -> None:
         console.print(text, highlight=False, markup=False)
 
     ended = Stack(Path(chosen.storage.stack)).down(say)
-    ended += demonstration.end_leftovers(Path(chosen.storage.stack), say)
+    ended += demo_folder.end_leftovers(Path(chosen.storage.stack), say)
     if not ended:
         say("nothing was running")
 

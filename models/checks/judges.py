@@ -132,7 +132,7 @@ def check_snapshot_of_another_kind_is_refused(case: JudgeCase) -> None:
 
 
 def check_judge_memory_is_bounded(case: JudgeCase) -> None:
-    """Events of the second half make the state no larger, and the judge is complete."""
+    """Events of the second half make the state no larger."""
     judge, half = case.judge(), len(case.events) // 2
 
     def run(start: int, stop: int) -> int:
@@ -140,19 +140,22 @@ def check_judge_memory_is_bounded(case: JudgeCase) -> None:
         return len(judge.snapshot())
 
     bounded(run, half, len(case.events))
-    require(judge.complete, "give events enough to fill the judge's window")
     require(0 < judge.entities <= judge.history, f"{judge.entities} of {judge.history}")
 
 
 def check_complete_needs_no_older_events(case: JudgeCase) -> None:
-    """Whoever begins in the middle and says it is complete judges as if it had seen all."""
+    """Whoever begins in the middle and says it is complete judges as if it had seen all.
+
+    A judge may never say so; its state is then rebuilt from all that the log holds.
+    """
     n = len(case.events)
     whole, late_comer = say(case.judge(), case.events), case.judge()
     start = at = n // 5
     while at < n and not late_comer.complete:
         late_comer.judge(part(case.events, at, at + 1))
         at += 1
-    require(at < n, "give events enough to fill the judge's window")
+    if at == n:
+        return
     # `history` is an estimate, as late events take no place; a restart reads twice as many
     require(at - start <= 2 * late_comer.history, f"complete only after {at - start} events")
     rest = say(late_comer, part(case.events, at, n))

@@ -171,8 +171,12 @@ class WindowedDbscan:
 
     @property
     def full(self) -> bool:
-        """Whether rows have been dropped, so that older ones cannot matter."""
-        return self._full
+        """Whether rows have been dropped, so that older ones cannot matter.
+
+        Never claimed of a window bounded by time: an earlier row with a later time would have
+        moved the watermark, and only those who saw it know.
+        """
+        return self._full and self._window_us == _FOREVER
 
     def _set_rule(
         self,

@@ -240,7 +240,10 @@ class RidesJudge:
 
     @property
     def complete(self) -> bool:
-        """Whether rides older than those seen cannot matter."""
+        """Whether rides older than those seen cannot matter.
+
+        Where it is never said, a rebuild reads all that the log still holds.
+        """
         return self._detector.full
 
     @property

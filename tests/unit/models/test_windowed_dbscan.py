@@ -83,7 +83,6 @@ def test_old_rows_leave_by_time() -> None:
     detector = make(window_us=5)
     detector.score(CROWD, at(*range(10)))
     assert detector.rows == 6  # 4 to 9
-    assert detector.full
     assert np.isnan(detector.score(row(0.0), at(1_000))[0])  # alone again: warming
     assert detector.rows == 1
 

@@ -4,7 +4,7 @@ import pytest
 
 from deploy.embedded.processes import Process, ProcessId
 from deploy.embedded.stack import Stack
-from eddy.demonstration import _empty, end_leftovers, only_demo
+from eddy.demo_folder import empty, end_leftovers, only_demo
 from schemas.errors import ConfigError, MissingResource
 
 SLEEP = Process(name="sleeper", argv=(sys.executable, "-c", "import time; time.sleep(60)"))
@@ -49,6 +49,6 @@ def test_down_leaves_a_running_demo_alone(tmp_path):
 def test_a_demo_begins_with_an_empty_folder(tmp_path):
     process = left_behind(tmp_path)
     (tmp_path / "demo" / "checkpoints").mkdir()
-    _empty(tmp_path / "demo", print)
+    empty(tmp_path / "demo", print)
     assert not process.is_running()
     assert list((tmp_path / "demo").iterdir()) == []
