@@ -4,6 +4,7 @@ import sys
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from eddy.commands import config, doctor, stack, topics
 from eddy.commands.demo import demo
@@ -47,7 +48,9 @@ def main() -> None:
     try:
         app(standalone_mode=True)
     except EddyError as error:
-        Console(stderr=True).print(f"[bold red]error:[/] {error}", highlight=False, markup=True)
+        Console(stderr=True).print(
+            f"[bold red]error:[/] {escape(str(error))}", highlight=False, soft_wrap=True
+        )
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)

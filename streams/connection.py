@@ -4,8 +4,6 @@ import ssl
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
-from faust.auth import GSSAPICredentials, SASLCredentials, SSLCredentials
-
 from schemas.errors import ConfigError
 
 Protocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
@@ -71,6 +69,12 @@ class Connection:
         """
         if self.security_protocol == "PLAINTEXT":
             return None
+        from faust.auth import (  # noqa: PLC0415 - half a second that most commands can do without
+            GSSAPICredentials,
+            SASLCredentials,
+            SSLCredentials,
+        )
+
         context = self._ssl_context() if self.security_protocol.endswith("SSL") else None
         if self.security_protocol == "SSL":
             return SSLCredentials(context=context)

@@ -1,5 +1,6 @@
 """Reading topics outside the engine: to show, to explain, to compare. Commits nothing."""
 
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -9,6 +10,8 @@ import confluent_kafka as ck
 
 from schemas.errors import MissingResource
 from streams.connection import Connection
+
+_ATTEMPTS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +64,22 @@ class TopicReader:
             raise MissingResource(
                 f"topic {topic} does not exist ({known.error.str()}); see `eddy topics create`"
             )
-        return {
-            number: self._consumer.get_watermark_offsets(
-                ck.TopicPartition(topic, number), timeout=10
-            )
-            for number in known.partitions
-        }
+        return {number: self._range(topic, number) for number in known.partitions}
+
+    def _range(self, topic: str, number: int) -> tuple[int, int]:
+        # A partition has no leader for a moment after its topic was created.
+        for attempt in range(_ATTEMPTS):
+            try:
+                low, high = self._consumer.get_watermark_offsets(
+                    ck.TopicPartition(topic, number), timeout=10
+                )
+            except ck.KafkaException as error:
+                if attempt == _ATTEMPTS - 1:
+                    raise MissingResource(f"{topic}[{number}]: {error.args[0].str()}") from error
+                time.sleep(0.1 * 2**attempt)
+            else:
+                return int(low), int(high)
+        raise AssertionError
 
     def offsets_at(self, topic: str, timestamp_ms: int) -> dict[int, int]:
         """Return by partition the first offset at or after a time; the end where there is none."""

@@ -65,7 +65,7 @@ def create(
     wanted = list(wanted)
     new = [spec for spec in wanted if spec.name not in existing]
     if new:
-        admin = AdminClient(connection.librdkafka())
+        admin = _admin(connection)
         futures = admin.create_topics(
             [NewTopic(s.name, s.partitions, replication, config=s.config) for s in new]
         )
@@ -86,7 +86,7 @@ def delete(connection: Connection, names: Iterable[str], groups: Iterable[str] =
     MissingResource
         Where the broker refuses.
     """
-    admin = AdminClient(connection.librdkafka())
+    admin = _admin(connection)
     existing = cluster_topics(connection)
     futures = {}
     doomed = [name for name in names if name in existing]
@@ -114,10 +114,8 @@ def cluster_topics(connection: Connection, timeout_s: float = 10.0) -> Mapping[s
     MissingResource
         Where no broker answers.
     """
-    settings = connection.librdkafka()
-    settings["log_level"] = 2
     try:
-        topics = AdminClient(settings).list_topics(timeout=timeout_s).topics
+        topics = _admin(connection).list_topics(timeout=timeout_s).topics
     except ck.KafkaException as error:
         raise MissingResource(
             f"kafka.bootstrap_servers: no broker answers at {connection.bootstrap_servers} "
@@ -125,6 +123,10 @@ def cluster_topics(connection: Connection, timeout_s: float = 10.0) -> Mapping[s
             "EDDY_KAFKA__BOOTSTRAP_SERVERS"
         ) from error
     return {name: len(topic.partitions) for name, topic in topics.items()}
+
+
+def _admin(connection: Connection) -> AdminClient:
+    return AdminClient({**connection.librdkafka(), "log_level": 2})
 
 
 def answers(bootstrap_servers: str) -> bool:

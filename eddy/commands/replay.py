@@ -3,7 +3,7 @@
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -11,9 +11,10 @@ from rich.table import Table
 
 from eddy import logs, settings
 from eddy.commands.options import Bootstrap, Config, Json
-from eddy.replaying import Replay, Summary
-from models.domains import domain as domain_called
 from schemas.errors import ConfigError, Mismatch
+
+if TYPE_CHECKING:
+    from eddy.replaying import Summary
 
 
 def replay(
@@ -45,6 +46,10 @@ def replay(
     Every record is accounted for: judged, or rejected with a reason. Ends with exit code 6 where
     that is not so, or where a topic's replay differs from what was published live.
     """
+    # Brings numba and Faust, which --help can do without.
+    from eddy.replaying import Replay  # noqa: PLC0415
+    from models.domains import domain as domain_called  # noqa: PLC0415
+
     chosen = settings.load(config, {"kafka.bootstrap_servers": bootstrap_servers})
     log = replace(chosen.log, level="WARNING")
     logs.configure(log)
@@ -72,7 +77,7 @@ def _is_file(what: str) -> bool:
     return Path(what).is_file()
 
 
-def _show(summary: Summary, json: bool) -> None:
+def _show(summary: "Summary", json: bool) -> None:
     console = Console()
     if json:
         console.print_json(summary.encode().decode())

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from eddy import logs, settings, wiring
+from eddy import logs, settings
 from eddy.commands.options import Bootstrap, Config
 from streams.metrics import Metrics
 from streams.topics import check
@@ -27,6 +27,8 @@ def run(
     reader: Annotated[str | None, typer.Option(help="auto, native or portable.")] = None,
 ) -> None:
     """Judge events until SIGTERM or Ctrl-C; scale by starting more, each with its instance id."""
+    from eddy import wiring  # noqa: PLC0415 - brings numba and Faust, which --help can do without
+
     chosen = settings.load(
         config,
         {

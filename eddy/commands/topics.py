@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from eddy import settings, wiring
+from eddy import settings
 from eddy.commands.options import Bootstrap, Config
 from streams import topics as kafka_topics
 
@@ -27,6 +27,8 @@ def create(
     ] = -1,
 ) -> None:
     """Create the topics that do not exist yet, with the right retention and compaction."""
+    from eddy import wiring  # noqa: PLC0415 - brings numba and Faust, which --help can do without
+
     chosen = settings.load(config, {"kafka.bootstrap_servers": bootstrap_servers})
     names = [wiring.topics(chosen, domain) for domain in wiring.chosen_domains(chosen)]
     created, present = kafka_topics.create(
