@@ -213,6 +213,11 @@ class PortableFetcher:
             time.sleep(timeout_ms / 1e3)
             return None
         got = self._consumer.consume(min(count, 1_000), timeout_ms / 1e3)
+        while 0 < len(got) < count and len(got) % 1_000 == 0:
+            more = self._consumer.consume(1_000, 0)
+            if not more:
+                break
+            got += more
         return _portable_records(got) if got else None
 
     def end_offset(self, partition: TopicPartition) -> int | None:

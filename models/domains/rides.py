@@ -5,7 +5,7 @@ Speed is deliberately not a feature: a long ride at an ordinary speed must stay 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from hashlib import sha256
 from typing import Annotated, Any
 
@@ -29,7 +29,6 @@ Floats = NDArray[np.float64]
 
 NAMES = ("distance_km", "duration_s")
 _UNITS = np.array([1.0, 60.0])  # kilometres, minutes: about one each for a short ride
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Positive = Annotated[float, Meta(gt=0)]
 
@@ -118,15 +117,21 @@ class RidesVerdicts:
             return []
         at = self.flagged[chosen]
         values = self.judge.values(self.events)[at]
-        expected = in_units(self.scored.nearest[chosen])
-        low, high = in_units(self.scored.low[chosen]), in_units(self.scored.high[chosen])
-        parts = self._contributions(chosen, features(values))
-        return [
-            self._anomaly(int(row), k, detected_at, values[i], expected[i], low[i], high[i], part)
-            for i, (row, k, part) in enumerate(
-                zip(at.tolist(), chosen.tolist(), parts.tolist(), strict=True)
-            )
-        ]
+        columns = (
+            at,
+            self.events.offsets[at],
+            self.scores[at],
+            self.scored.late[at],
+            self.scored.rows[chosen],
+            values,
+            in_units(self.scored.nearest[chosen]),
+            in_units(self.scored.low[chosen]),
+            in_units(self.scored.high[chosen]),
+            self._contributions(chosen, features(values)),
+        )
+        # Columns become lists once: reading arrays item by item costs more than the rest.
+        rows_of = zip(*(column.tolist() for column in columns), strict=True)
+        return [self._anomaly(detected_at, *row) for row in rows_of]
 
     def _contributions(self, chosen: NDArray[np.int64], rows: Floats) -> Floats:
         """Split each score between the features.
@@ -145,19 +150,20 @@ class RidesVerdicts:
 
     def _anomaly(
         self,
-        row: int,
-        k: int,
         detected_at: datetime,
-        value: Floats,
-        expected: Floats,
-        low: Floats,
-        high: Floats,
+        row: int,
+        offset: int,
+        score: float,
+        late: bool,
+        window: int,
+        actual: list[float],
+        typical: list[float],
+        low: list[float],
+        high: list[float],
         parts: list[float],
     ) -> Anomaly:
         identity, policy = self.judge.identity, self.judge.policy
         ride: Ride = self.events.event(row)
-        offset, score = int(self.events.offsets[row]), float(self.scores[row])
-        actual, typical = value.tolist(), expected.tolist()
         main = 0 if abs(parts[0]) >= abs(parts[1]) else 1
         return Anomaly(
             anomaly_id=point_id(
@@ -167,23 +173,30 @@ class RidesVerdicts:
             detector=WindowedDbscan.name,
             event_id=ride.event_id,
             entity=Entity("ride", ride.ride_id),
-            occurred_at=_EPOCH + timedelta(microseconds=int(self.events.occurred_at[row])),
+            occurred_at=ride.occurred_at,
             detected_at=detected_at,
             score=score,
             severity=_severity(score, policy),
             # How much of the window there was to compare with.
-            confidence=min(1.0, int(self.scored.rows[k]) / policy.window_rides),
+            confidence=min(1.0, window / policy.window_rides),
             direction="above" if actual[main] >= typical[main] else "below",
-            actual=dict(zip(NAMES, actual, strict=True)),
-            expected=dict(zip(NAMES, typical, strict=True)),
-            lower=dict(zip(NAMES, low.tolist(), strict=True)),
-            upper=dict(zip(NAMES, high.tolist(), strict=True)),
-            reasons=[Reason(name, actual[j], typical[j], parts[j]) for j, name in enumerate(NAMES)],
-            labels=["late"] if self.scored.late[row] else [],
+            actual=_named(actual),
+            expected=_named(typical),
+            lower=_named(low),
+            upper=_named(high),
+            reasons=[
+                Reason(NAMES[0], actual[0], typical[0], parts[0]),
+                Reason(NAMES[1], actual[1], typical[1], parts[1]),
+            ],
+            labels=["late"] if late else [],
             model=self.model.ref,
             config_hash=identity.config_hash,
             source=Source(identity.topic, identity.partition, offset),
         )
+
+
+def _named(pair: list[float]) -> dict[str, float]:
+    return {NAMES[0]: pair[0], NAMES[1]: pair[1]}
 
 
 def _severity(score: float, policy: RidesPolicy) -> Severity:
