@@ -18,7 +18,7 @@ import numpy as np
 import structlog
 
 from models.judge import Model
-from schemas.errors import FatalError, MissingResource, Unavailable
+from schemas.errors import EddyError, FatalError, MissingResource, Unavailable
 from streams.batch import Batch, DecodedRun
 from streams.checkpoints import Checkpoints
 from streams.config import EngineConfig
@@ -83,6 +83,8 @@ class Engine:
         self._offsets: dict[TopicPartition, int] = {}
         self._uncommitted = 0
         self._caught_up = True
+        self._unpublished: list[Callable[[], None]] = []
+        self._committing: asyncio.Task[None] | None = None
         self._oldest_ms: dict[str, int] = {}
         self._last_commit = self._last_checkpoint = time.monotonic()
         self._recoveries = 0
@@ -117,14 +119,19 @@ class Engine:
             raise TransactionAborted("batches were lost between reader and agent")
         self._sequence = batch.sequence
         self._caught_up = len(batch.records.offsets) < self._config.batch_size // 4
-        self._publisher.begin()
         for run in batch.runs:
             partition = self._partitions.get((run.run.topic, run.run.partition))
             if partition is not None and partition.epoch == run.epoch:
                 await self._advance(partition, run)
+        # Judging went on while the last transaction was being committed; publishing cannot.
+        await self._settle()
+        self._publisher.begin()
+        for publish in self._unpublished:
+            publish()
+        self._unpublished.clear()
         self._publisher.poll()
         if self._due():
-            await self._commit()
+            await self._commit_or_begin_to()
 
     async def _advance(self, partition: Partition, run: DecodedRun) -> None:
         start = run.first_at_or_after(partition.position)
@@ -155,12 +162,12 @@ class Engine:
         lane.fuse.count(
             stop - start, len(rejections), lane.domain.name, rejections[-1] if rejections else None
         )
-        self._output.anomalies(lane, verdicts)
+        self._unpublished.append(lambda: self._output.anomalies(lane, verdicts))
         if rejections:
-            self._output.rejections(lane, rejections)
+            self._unpublished.append(lambda: self._output.rejections(lane, rejections))
         if self._config.publish_scored:
             rows = start + np.flatnonzero(run.columns.valid[start - run.base : stop - run.base])
-            self._output.scored(lane, run, rows, events, verdicts)
+            self._unpublished.append(lambda: self._output.scored(lane, run, rows, events, verdicts))
         self._note(partition, run, start, stop, events.occurred_at)
 
     def _note(
@@ -208,38 +215,71 @@ class Engine:
     async def tick(self) -> None:
         """Commit what is open when its time has come; called on a timer, events or not."""
         async with self._lock:
-            if self._offsets and self._due():
-                try:
+            try:
+                if self._committing is not None and self._committing.done():
+                    await self._settle()
+                if self._offsets and self._due():
                     await self._commit()
-                except (TransactionAborted, ProducerLost, Unavailable) as error:
-                    await self._recover(error)
+            except (TransactionAborted, ProducerLost, Unavailable) as error:
+                await self._recover(error)
+
+    async def _commit_or_begin_to(self) -> None:
+        """Commit while the next batch is judged; wait where a checkpoint is due besides."""
+        if self._checkpoint_due():
+            await self._commit()
+        else:
+            self._begin_commit()
 
     async def _commit(self) -> None:
-        if not self._offsets:
-            return
+        """Commit what is open and wait: positions and committed offsets are then one."""
+        await self._settle()
+        if self._offsets:
+            self._begin_commit()
+            await self._settle()
+            if self._checkpoint_due():
+                self._start_checkpoint()
+
+    def _begin_commit(self) -> None:
         self._publisher.begin()
-        begun, offsets = time.monotonic(), dict(self._offsets)
+        offsets, oldest = dict(self._offsets), dict(self._oldest_ms)
+        self._forget_open()
+        self._committing = asyncio.create_task(self._send_commit(offsets, oldest))
+
+    async def _settle(self) -> None:
+        """Wait for the commit under way, if there is one, and raise what it raised."""
+        task, self._committing = self._committing, None
+        if task is not None:
+            await task
+
+    async def _send_commit(
+        self, offsets: Mapping[TopicPartition, int], oldest_ms: Mapping[str, int]
+    ) -> None:
+        begun = self._last_commit = time.monotonic()
         await self._publishing(lambda: self._publisher.commit(offsets, self._membership.metadata()))
-        self._last_commit = time.monotonic()
-        self._metrics.transaction.observe(self._last_commit - begun)
+        self._metrics.transaction.observe(time.monotonic() - begun)
         now_ms = self._clock().timestamp() * 1e3
-        for name, oldest in self._oldest_ms.items():
+        for name, oldest in oldest_ms.items():
             lane = next(lane for lane in self._lanes.values() if lane.domain.name == name)
             if oldest >= 0:
                 lane.counters.latency.observe(max(0.0, (now_ms - oldest) / 1e3))
-        self._forget_open()
         self._recoveries = 0
         self._metrics.progressed()
-        if self._last_commit - self._last_checkpoint >= self._config.checkpoint_interval_s:
-            self._start_checkpoint()
+
+    def _checkpoint_due(self) -> bool:
+        waited_s = time.monotonic() - self._last_checkpoint
+        return waited_s >= self._config.checkpoint_interval_s
 
     def _forget_open(self) -> None:
+        """Begin to count anew: what was open is on its way, or will never be."""
         self._offsets.clear()
         self._oldest_ms.clear()
         self._uncommitted = 0
 
     async def _recover(self, cause: Exception) -> None:
         """Abort, then rebuild every partition from what is committed; bounded."""
+        with suppress(EddyError):
+            await self._settle()
+        self._unpublished.clear()
         self._recoveries += 1
         self._metrics.recoveries.inc()
         log.warning("recovering", why=str(cause), kind=type(cause).__name__, try_=self._recoveries)
@@ -438,7 +478,8 @@ class Engine:
     def idle(self) -> bool:
         """Whether all that was read is judged and committed."""
         read_all = self._sequence == self._reader.sequence
-        return read_all and not self._offsets and not self._lock.locked()
+        busy = self._offsets or self._committing is not None or self._lock.locked()
+        return read_all and not busy
 
     @property
     def partitions(self) -> Mapping[TopicPartition, Partition]:

@@ -141,6 +141,8 @@ class Publisher:
         ProducerLost
             Where the producer must be replaced to do so.
         """
+        if self._producer is None:
+            raise ProducerLost("the producer was left behind")
         if not self._open:
             return
         self._open = False
