@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +25,12 @@ from rich.progress import (
 )
 
 from eddy import wiring
+from eddy.offsets import offsets
 from eddy.settings import Settings
 from models.domain import Domain
 from models.history.rides import ride_records
 from schemas.anomalies import Anomaly
-from schemas.errors import ConfigError, Mismatch
+from schemas.errors import Mismatch
 from schemas.topics import DomainTopics, domain_topics
 from streams import topics as kafka_topics
 from streams.config import Route
@@ -147,8 +147,8 @@ class Replay:
         """Replay a range of a topic as of now."""
         reader = TopicReader(self._connection)
         ranges = reader.ranges(topic)
-        first = self._offsets(reader, topic, start)
-        last = self._offsets(reader, topic, stop)
+        first = offsets(reader, topic, start)
+        last = offsets(reader, topic, stop)
         reader.close()
         begin = {n: max(first.get(n, low), low) for n, (low, _) in ranges.items()}
         until = {n: min(last.get(n, high), high) for n, (_, high) in ranges.items()}
@@ -270,19 +270,6 @@ class Replay:
         differences = summary.only_live + summary.only_replay + summary.changed
         if differences:
             summary.problems.append(f"{differences} differences to what was published live")
-
-    def _offsets(self, reader: TopicReader, topic: str, given: str | None) -> dict[int, int]:
-        if given is None:
-            return {}
-        if given.isdigit():
-            return dict.fromkeys(reader.ranges(topic), int(given))
-        try:
-            moment = datetime.fromisoformat(given)
-        except ValueError as error:
-            raise ConfigError(f"--from/--to {given!r}: an offset or an RFC 3339 time") from error
-        if moment.tzinfo is None:
-            raise ConfigError(f"--from/--to {given!r}: a time needs an offset such as Z")
-        return reader.offsets_at(topic, int(moment.timestamp() * 1e3))
 
     def _progress(self) -> Progress:
         return Progress(
