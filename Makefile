@@ -69,13 +69,14 @@ requirements: ## Pin the newest versions that go together (needs uv)
 
 # --- the environment ----------------------------------------------------------------------------
 
-# pip is enough; uv is faster where it is. The project itself is built with the pinned setuptools
+# pip is enough; uv is faster where it is (it must be told to compile bytecode, or the first start
+# of every process compiles a thousand modules). The project itself is built with the pinned setuptools
 # (--no-build-isolation), not with one that pip fetches for the occasion.
 $(VENV)/.installed-%: $(VENV)/pyvenv.cfg
 	@which=$(firstword $(subst -, ,$*)); \
 	echo "Installing requirements/$$which.txt into $(VENV) (once) ..."; \
 	if command -v uv >/dev/null; then \
-		pip() { command=$$1; shift; uv pip $$command --python $(BIN)/python "$$@"; }; \
+		pip() { command=$$1; shift; uv pip $$command --compile-bytecode --python $(BIN)/python "$$@"; }; \
 	else \
 		$(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip >/dev/null; \
 		pip() { $(BIN)/python -m pip --disable-pip-version-check "$$@"; }; \

@@ -188,7 +188,7 @@ class Replay:
         return rows
 
     def _judge(self, route: Route) -> None:
-        from streams.app import run  # noqa: PLC0415 - faust takes a second to import
+        from streams.process import run  # noqa: PLC0415 - faust takes a second to import
 
         metrics = Metrics()
         process = wiring.wire(

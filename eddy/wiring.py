@@ -21,10 +21,10 @@ from models.registry.registry import CHAMPION
 from models.registry.reload import ModelWatcher
 from schemas.errors import ConfigError, MissingResource, ModelRefused, Unavailable
 from schemas.topics import DomainTopics, domain_topics
-from streams.app import Wiring
 from streams.config import Route
 from streams.lane import Fuse, Lane
 from streams.metrics import Metrics
+from streams.process import Wiring
 
 log = structlog.get_logger()
 

@@ -35,14 +35,14 @@ def _uuid5(name: str) -> str:
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
-class Entity(msgspec.Struct, frozen=True):
+class Entity(msgspec.Struct, frozen=True, gc=False):
     """Who or what the anomaly is about; its id keys the anomaly topic."""
 
     type: str
     id: str
 
 
-class Reason(msgspec.Struct, frozen=True):
+class Reason(msgspec.Struct, frozen=True, gc=False):
     """One feature's part in the score, in the feature's own unit.
 
     `contribution` is signed; where the detector allows, the contributions sum to the score's
@@ -55,7 +55,7 @@ class Reason(msgspec.Struct, frozen=True):
     contribution: float
 
 
-class ModelRef(msgspec.Struct, frozen=True):
+class ModelRef(msgspec.Struct, frozen=True, gc=False):
     """The model that judged."""
 
     name: str
@@ -64,7 +64,7 @@ class ModelRef(msgspec.Struct, frozen=True):
     trained_at: datetime | None = None
 
 
-class Source(msgspec.Struct, frozen=True):
+class Source(msgspec.Struct, frozen=True, gc=False):
     """Where the judged event stands."""
 
     topic: str
@@ -72,7 +72,7 @@ class Source(msgspec.Struct, frozen=True):
     offset: int
 
 
-class Anomaly(msgspec.Struct, frozen=True, kw_only=True):
+class Anomaly(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What is published on ``anomalies.<domain>``; a score of 1.0 is the boundary."""
 
     anomaly_id: str

@@ -34,7 +34,7 @@ class DecodedRun:
     base: int
     rejected: dict[int, RejectedRecord]
     records: Records
-    decode_one: Callable[[bytes], Any]
+    reread: Callable[[bytes], Any]
 
     def first_at_or_after(self, offset: int) -> int:
         """Return the first row whose offset is at least `offset`."""
@@ -52,7 +52,7 @@ class DecodedRun:
             occurred_at=self.columns.occurred_at[low:high][chosen],
             values=self.columns.values[low:high][chosen],
             keys=self.columns.keys[low:high][chosen],
-            event=lambda i: self.decode_one(self.records.value(int(rows[i])) or b""),
+            event=lambda i: self.reread(self.records.value(int(rows[i])) or b""),
         )
 
     def rejections(self, start: int, stop: int) -> Iterator[Rejection]:

@@ -3,7 +3,24 @@
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
+from schemas.errors import ConfigError
 from schemas.topics import DomainTopics
+
+_AT_LEAST = {
+    "batch_size": 1,
+    "read_timeout_ms": 1,
+    "commit_interval_ms": 1,
+    "commit_max_events": 1,
+    "transaction_timeout_ms": 1_000,
+    "session_timeout_ms": 1_000,
+    "checkpoint_interval_s": 0.0,
+    "max_skew_s": 0.0,
+    "fuse_ratio": 0.0,
+    "fuse_window": 1,
+    "max_recoveries": 0,
+    "liveness_timeout_s": 1.0,
+    "queue_batches": 1,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +72,7 @@ class EngineConfig:
     group: str = "eddy"
     instance_id: str = ""
     reader: Literal["auto", "native", "portable"] = "auto"
-    batch_size: int = 8_000
+    batch_size: int = 16_000
     read_timeout_ms: int = 20
     commit_interval_ms: int = 100
     commit_max_events: int = 200_000
@@ -70,6 +87,13 @@ class EngineConfig:
     liveness_timeout_s: float = 60.0
     publish_scored: bool = False
     queue_batches: int = 6
+
+    def __post_init__(self) -> None:
+        for name, least in _AT_LEAST.items():
+            if not getattr(self, name) >= least:  # so that NaN fails, too
+                raise ConfigError(f"engine.{name}: {getattr(self, name)} is less than {least}")
+        if not self.fuse_ratio <= 1.0:
+            raise ConfigError(f"engine.fuse_ratio: {self.fuse_ratio} is more than 1")
 
 
 @dataclass(frozen=True, slots=True)

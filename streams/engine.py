@@ -8,7 +8,7 @@ is then rebuilt from checkpoint and log, so it equals what an uninterrupted run 
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -18,7 +18,7 @@ import numpy as np
 import structlog
 
 from models.judge import Model
-from schemas.errors import EddyError, FatalError, MissingResource, Unavailable
+from schemas.errors import EddyError, FatalError, Unavailable
 from streams.batch import Batch, DecodedRun
 from streams.checkpoints import Checkpoints
 from streams.config import EngineConfig
@@ -28,15 +28,17 @@ from streams.membership import Membership
 from streams.metrics import Metrics
 from streams.output import Output
 from streams.partition import Partition
+from streams.patience import patiently
 from streams.publisher import ProducerLost, Publisher, TransactionAborted
 from streams.reader import Reader
 from streams.records import OFFSET_RESET, ReadError, raise_if_refused
 from streams.restore import Restorer
+from streams.snapshots import Snapshots
+from streams.transactions import Transactions
 
 log = structlog.get_logger()
 
-OUTAGE_LIMIT_S = 900.0
-PUBLISHER_PATIENCE = 1.5
+_PASSING = (TransactionAborted, ProducerLost, Unavailable)
 
 
 class Engine:
@@ -68,28 +70,17 @@ class Engine:
         self._lanes = dict(lanes)
         self._reader = reader
         self._reader_thread = reader_thread
-        self._membership = membership
-        self._publisher = publisher
-        self._checkpoints = checkpoints
         self._metrics = metrics
-        self._clock = clock
         self._restorer = Restorer(membership, checkpoints, metrics, config)
         self._output = Output(publisher, metrics, clock)
-        self._threads = ThreadPoolExecutor(1, thread_name_prefix="commit")
+        self._transactions = Transactions(config, publisher, membership, metrics, clock)
+        self._snapshots = Snapshots(checkpoints, metrics, config.checkpoint_interval_s, clock)
         self._lock = asyncio.Lock()
         self._epoch = 0
         self._sequence = 0
         self._partitions: dict[TopicPartition, Partition] = {}
-        self._offsets: dict[TopicPartition, int] = {}
-        self._uncommitted = 0
         self._caught_up = True
-        self._unpublished: list[Callable[[], None]] = []
-        self._committing: asyncio.Task[None] | None = None
-        self._oldest_ms: dict[str, int] = {}
-        self._last_commit = self._last_checkpoint = time.monotonic()
-        self._recoveries = 0
-        self.stuck = 0
-        self._checkpoint_task: asyncio.Task[None] | None = None
+        self._recoveries = self._commits_seen = 0
         for lane in self._lanes.values():
             lane.bind(metrics)
 
@@ -123,14 +114,8 @@ class Engine:
             partition = self._partitions.get((run.run.topic, run.run.partition))
             if partition is not None and partition.epoch == run.epoch:
                 await self._advance(partition, run)
-        # Judging went on while the last transaction was being committed; publishing cannot.
-        await self._settle()
-        self._publisher.begin()
-        for publish in self._unpublished:
-            publish()
-        self._unpublished.clear()
-        self._publisher.poll()
-        if self._due():
+        await self._transactions.publish()
+        if self._transactions.due(self._caught_up):
             await self._commit_or_begin_to()
 
     async def _advance(self, partition: Partition, run: DecodedRun) -> None:
@@ -162,12 +147,13 @@ class Engine:
         lane.fuse.count(
             stop - start, len(rejections), lane.domain.name, rejections[-1] if rejections else None
         )
-        self._unpublished.append(lambda: self._output.anomalies(lane, verdicts))
+        add = self._transactions.add
+        add(lambda: self._output.anomalies(lane, verdicts))
         if rejections:
-            self._unpublished.append(lambda: self._output.rejections(lane, rejections))
+            add(lambda: self._output.rejections(lane, rejections))
         if self._config.publish_scored:
             rows = start + np.flatnonzero(run.columns.valid[start - run.base : stop - run.base])
-            self._unpublished.append(lambda: self._output.scored(lane, run, rows, events, verdicts))
+            add(lambda: self._output.scored(lane, run, rows, events, verdicts))
         self._note(partition, run, start, stop, events.occurred_at)
 
     def _note(
@@ -176,13 +162,10 @@ class Engine:
         lane, count = partition.lane, stop - start
         partition.position = int(run.records.offsets[stop - 1]) + 1
         partition.last_timestamp_ms = int(run.records.timestamps[stop - 1])
-        self._offsets[partition.place] = partition.position
-        self._uncommitted += count
+        self._transactions.advance(partition.place, partition.position)
+        self._transactions.count(lane, count, int(run.records.timestamps[start]))
         lane.counters.consumed.inc(count)
         lane.counters.judged.inc(len(times))
-        first = int(run.records.timestamps[start])
-        name = lane.domain.name
-        self._oldest_ms[name] = min(self._oldest_ms.get(name, first), first)
         if len(times):
             lane.counters.watermark.set(float(times.max()) / 1e6)
 
@@ -204,121 +187,57 @@ class Engine:
 
     # -- transactions -------------------------------------------------------------------------
 
-    def _due(self) -> bool:
-        if self._uncommitted >= self._config.commit_max_events:
-            return True
-        interval_s = self._config.commit_interval_ms / 1e3
-        # With nothing waiting, half the interval: latency counts then, not throughput.
-        waited_s = time.monotonic() - self._last_commit
-        return waited_s >= (interval_s / 2 if self._caught_up else interval_s)
-
     async def tick(self) -> None:
         """Commit what is open when its time has come; called on a timer, events or not."""
         async with self._lock:
             try:
-                if self._committing is not None and self._committing.done():
-                    await self._settle()
-                if self._offsets and self._due():
+                await self._transactions.settle(wait=False)
+                if not self._transactions.is_empty and self._transactions.due(self._caught_up):
                     await self._commit()
-            except (TransactionAborted, ProducerLost, Unavailable) as error:
+            except _PASSING as error:
                 await self._recover(error)
 
     async def _commit_or_begin_to(self) -> None:
         """Commit while the next batch is judged; wait where a checkpoint is due besides."""
-        if self._checkpoint_due():
+        if self._snapshots.due:
             await self._commit()
         else:
-            self._begin_commit()
+            self._transactions.begin_commit()
 
     async def _commit(self) -> None:
         """Commit what is open and wait: positions and committed offsets are then one."""
-        await self._settle()
-        if self._offsets:
-            self._begin_commit()
-            await self._settle()
-            if self._checkpoint_due():
-                self._start_checkpoint()
-
-    def _begin_commit(self) -> None:
-        self._publisher.begin()
-        offsets, oldest = dict(self._offsets), dict(self._oldest_ms)
-        self._forget_open()
-        self._committing = asyncio.create_task(self._send_commit(offsets, oldest))
-
-    async def _settle(self) -> None:
-        """Wait for the commit under way, if there is one, and raise what it raised."""
-        task, self._committing = self._committing, None
-        if task is not None:
-            await task
-
-    async def _send_commit(
-        self, offsets: Mapping[TopicPartition, int], oldest_ms: Mapping[str, int]
-    ) -> None:
-        begun = self._last_commit = time.monotonic()
-        await self._publishing(lambda: self._publisher.commit(offsets, self._membership.metadata()))
-        self._metrics.transaction.observe(time.monotonic() - begun)
-        now_ms = self._clock().timestamp() * 1e3
-        for name, oldest in oldest_ms.items():
-            lane = next(lane for lane in self._lanes.values() if lane.domain.name == name)
-            if oldest >= 0:
-                lane.counters.latency.observe(max(0.0, (now_ms - oldest) / 1e3))
-        self._recoveries = 0
-        self._metrics.progressed()
-
-    def _checkpoint_due(self) -> bool:
-        waited_s = time.monotonic() - self._last_checkpoint
-        return waited_s >= self._config.checkpoint_interval_s
-
-    def _forget_open(self) -> None:
-        """Begin to count anew: what was open is on its way, or will never be."""
-        self._offsets.clear()
-        self._oldest_ms.clear()
-        self._uncommitted = 0
+        await self._transactions.settle()
+        if not self._transactions.is_empty:
+            self._transactions.begin_commit()
+            await self._transactions.settle()
+            if self._snapshots.due:
+                self._snapshots.begin(self._partitions.values())
 
     async def _recover(self, cause: Exception) -> None:
         """Abort, then rebuild every partition from what is committed; bounded."""
         with suppress(EddyError):
-            await self._settle()
-        self._unpublished.clear()
+            await self._transactions.settle()
+        self._count_recovery(cause)
+        self._transactions.forget()
+        await asyncio.sleep(0.0 if self._recoveries == 1 else 0.1 * 2**self._recoveries)
+        if isinstance(cause, ProducerLost):
+            await patiently(self._transactions.reconnect)
+        await patiently(self._transactions.abort)
+        await patiently(lambda: self._start(list(self._partitions)))
+
+    def _count_recovery(self, cause: Exception) -> None:
+        if self._transactions.commits != self._commits_seen:
+            self._commits_seen, self._recoveries = self._transactions.commits, 0
         self._recoveries += 1
         self._metrics.recoveries.inc()
         log.warning("recovering", why=str(cause), kind=type(cause).__name__, try_=self._recoveries)
-        if not isinstance(cause, (TransactionAborted, ProducerLost, Unavailable)):
+        if not isinstance(cause, _PASSING):
             log.error("unexpected_error", exc_info=cause)
         if self._recoveries > self._config.max_recoveries:
             raise FatalError(
                 f"gave up after {self._config.max_recoveries} recoveries in a row, nothing was "
                 f"committed meanwhile: {type(cause).__name__}: {cause}"
             ) from cause
-        await asyncio.sleep(0.0 if self._recoveries == 1 else 0.1 * 2**self._recoveries)
-        if isinstance(cause, ProducerLost):
-            await self._patiently(lambda: self._publishing(self._publisher.connect))
-        await self._patiently(self._abort)
-        self._forget_open()
-        await self._patiently(lambda: self._start(list(self._partitions)))
-
-    async def _abort(self) -> None:
-        try:
-            await self._publishing(self._publisher.abort)
-        except ProducerLost:
-            await self._publishing(self._publisher.connect)
-
-    async def _patiently(self, attempt: Callable[[], Any]) -> None:
-        """Try until the cluster answers; gives up after `OUTAGE_LIMIT_S`."""
-        begun, pause = time.monotonic(), 0.25
-        while True:
-            try:
-                await attempt()
-            except Unavailable as error:
-                if time.monotonic() - begun > OUTAGE_LIMIT_S:
-                    raise MissingResource(
-                        f"kafka: no answer for {OUTAGE_LIMIT_S:.0f} s: {error}"
-                    ) from error
-                log.warning("waiting_for_kafka", why=str(error))
-                await asyncio.sleep(pause)
-                pause = min(2 * pause, 5.0)
-            else:
-                return
 
     # -- assignment ---------------------------------------------------------------------------
 
@@ -327,7 +246,7 @@ class Engine:
         async with self._lock:
             self._metrics.rebalances.inc()
             log.info("partitions_assigned", places=places)
-            await self._patiently(lambda: self._start(places))
+            await patiently(lambda: self._start(places))
 
     async def revoked(self, places: Sequence[TopicPartition]) -> None:
         """Commit what is open, leave checkpoints for the next owner, let go."""
@@ -336,9 +255,8 @@ class Engine:
             log.info("partitions_revoked", places=places)
             try:
                 await self._commit()
-                await self._finish_checkpoint()
-                await self._write_checkpoints(places)
-            except (TransactionAborted, ProducerLost, Unavailable) as error:
+                await self._snapshots.write(self._owned(places))
+            except _PASSING as error:
                 await self._let_go(places)
                 await self._recover(error)
             else:
@@ -355,21 +273,25 @@ class Engine:
             return
         self._epoch += 1
         epoch = self._epoch
-        partitions, initial = await self._off_loop(
-            lambda: self._restorer.prepare(places, self._lanes, epoch)
+        partitions, initial = await asyncio.to_thread(
+            self._restorer.prepare, places, self._lanes, epoch
         )
         self._partitions.update((partition.place, partition) for partition in partitions)
         # The beginning is committed at once: a second start must not choose another one.
-        self._offsets.update(initial)
+        for place, offset in initial.items():
+            self._transactions.advance(place, offset)
         await self._read_from({p.place: p.position for p in partitions}, epoch)
 
     async def _let_go(self, places: Sequence[TopicPartition]) -> None:
         for place in places:
             self._partitions.pop(place, None)
-            self._offsets.pop(place, None)
+            self._transactions.drop(place)
             with suppress(KeyError):  # not shown yet
                 self._metrics.consumer_lag_messages.remove(place[0], str(place[1]))
         await self._on_reader(lambda: self._reader.unassign(places))
+
+    def _owned(self, places: Iterable[TopicPartition]) -> list[Partition]:
+        return [self._partitions[place] for place in places if place in self._partitions]
 
     async def _read_from(self, offsets: Mapping[TopicPartition, int], epoch: int) -> None:
         await self._on_reader(lambda: self._reader.assign(offsets, epoch))
@@ -408,56 +330,13 @@ class Engine:
                 partition.judge.adopt(model)
         log.info("model_reloaded", model=model.ref.name, version=model.ref.version)
 
-    # -- checkpoints and the end --------------------------------------------------------------
-
-    def _start_checkpoint(self) -> None:
-        # Right after a commit positions and committed offsets are one: snapshots are taken now,
-        # compressed and written by a thread while events flow on.
-        if self._checkpoint_task is None or self._checkpoint_task.done():
-            self._last_checkpoint = time.monotonic()
-            writes = self._snapshots(list(self._partitions))
-            self._checkpoint_task = asyncio.create_task(asyncio.to_thread(self._write, writes))
-
-    async def _finish_checkpoint(self) -> None:
-        if self._checkpoint_task is not None:
-            await self._checkpoint_task
-
-    async def _write_checkpoints(self, places: Sequence[TopicPartition]) -> None:
-        await asyncio.to_thread(self._write, self._snapshots(places))
-
-    def _snapshots(self, places: Sequence[TopicPartition]) -> list[tuple[Partition, int, bytes]]:
-        chosen = [self._partitions[place] for place in places if place in self._partitions]
-        return [
-            (partition, partition.position, partition.judge.snapshot())
-            for partition in chosen
-            if partition.live and partition.position != partition.checkpointed
-        ]
-
-    def _write(self, snapshots: list[tuple[Partition, int, bytes]]) -> None:
-        for partition, offset, state in snapshots:
-            try:
-                partition.state_bytes = self._checkpoints.write(
-                    *partition.place,
-                    offset,
-                    state,
-                    config_hash=partition.lane.config_hash,
-                    model_version=partition.lane.model.ref.version,
-                    now=self._clock(),
-                )
-            except Unavailable as error:
-                # Not fatal: a crash now costs a longer replay, no event.
-                self._metrics.checkpoints.labels("failed").inc()
-                log.warning("checkpoint_failed", place=partition.place, why=str(error))
-            else:
-                partition.checkpointed = offset
-                self._metrics.checkpoints.labels("written").inc()
+    # -- the end ------------------------------------------------------------------------------
 
     async def finish(self) -> None:
         """Commit what is open and leave checkpoints; the last call before closing."""
         async with self._lock:
             await self._commit()
-            await self._finish_checkpoint()
-            await self._write_checkpoints(list(self._partitions))
+            await self._snapshots.write(self._partitions.values())
             await self._let_go(list(self._partitions))
 
     # -- what can be seen from outside --------------------------------------------------------
@@ -478,8 +357,13 @@ class Engine:
     def idle(self) -> bool:
         """Whether all that was read is judged and committed."""
         read_all = self._sequence == self._reader.sequence
-        busy = self._offsets or self._committing is not None or self._lock.locked()
-        return read_all and not busy
+        committed = self._transactions.is_empty and not self._transactions.is_committing
+        return read_all and committed and not self._lock.locked()
+
+    @property
+    def stuck(self) -> bool:
+        """Whether a thread waits for ever in a producer that was left behind."""
+        return self._transactions.stuck > 0
 
     @property
     def partitions(self) -> Mapping[TopicPartition, Partition]:
@@ -490,27 +374,6 @@ class Engine:
     def lanes(self) -> Mapping[str, Lane]:
         """The lanes by input topic."""
         return self._lanes
-
-    async def _off_loop(self, call: Callable[[], Any]) -> Any:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, call)
-
-    async def _publishing(self, call: Callable[[], Any]) -> None:
-        """Run a call of the publisher's, with a limit that librdkafka does not keep by itself.
-
-        Seen with 2.16: `send_offsets_to_transaction` never returns when the broker was restarted
-        under it, whatever its time-out. The producer is then left behind with the thread that
-        waits in it; its successor has the same transactional id and fences it.
-        """
-        limit_s = PUBLISHER_PATIENCE * self._config.transaction_timeout_ms / 1e3
-        work = asyncio.ensure_future(self._off_loop(call))
-        done, _ = await asyncio.wait([work], timeout=limit_s)
-        if done:
-            work.result()
-            return
-        self.stuck += 1
-        self._threads = ThreadPoolExecutor(1, thread_name_prefix="commit")
-        self._publisher.abandon()
-        raise ProducerLost(f"the producer did not answer within {limit_s:.0f} s")
 
     async def _on_reader(self, call: Callable[[], Any]) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._reader_thread, call)

@@ -53,7 +53,7 @@ class Fuse:
             )
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Lane:
     """A domain, what it reads and writes, its settings and its model.
 

@@ -1,13 +1,14 @@
 """What a judged run turns into: anomalies, rejections and, where asked for, every scored event."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from operator import attrgetter
 
 import msgspec
 import numpy as np
 
 from models.judge import Events, Verdicts
-from schemas.anomalies import Anomaly
 from schemas.rejections import Rejection
 from streams.batch import DecodedRun
 from streams.lane import Lane
@@ -15,6 +16,7 @@ from streams.metrics import Metrics
 from streams.publisher import Publisher
 
 _encode = msgspec.json.Encoder().encode
+_labels = attrgetter("domain", "detector", "severity")
 
 
 class Output:
@@ -40,9 +42,11 @@ class Output:
         if not len(verdicts.flagged):
             return
         topic = lane.route.topics.anomalies
-        for anomaly in verdicts.anomalies(range(len(verdicts.flagged)), self._clock()):
+        anomalies = verdicts.anomalies(range(len(verdicts.flagged)), self._clock())
+        for anomaly in anomalies:
             self._publisher.produce(topic, _encode(anomaly), anomaly.entity.id.encode())
-            self._count(anomaly)
+        for labels, count in Counter(map(_labels, anomalies)).items():
+            self._metrics.anomalies.labels(*labels).inc(count)
 
     def rejections(self, lane: Lane, rejections: Sequence[Rejection]) -> None:
         """Publish bad records under their own key, byte for byte, with the reason as headers."""
@@ -79,6 +83,3 @@ class Output:
                 },
             }
             self._publisher.produce(topic, _encode(value), run.records.key(row))
-
-    def _count(self, anomaly: Anomaly) -> None:
-        self._metrics.anomalies.labels(anomaly.domain, anomaly.detector, anomaly.severity).inc()

@@ -96,9 +96,7 @@ class Reader:
                 mine = {r: w for r, w in rejected.items() if run.start <= r < run.stop}
                 epoch = self._epochs.get((run.topic, run.partition), -1)
                 runs.append(
-                    DecodedRun(
-                        run, epoch, decoded.columns, start, mine, records, decoder.decode_one
-                    )
+                    DecodedRun(run, epoch, decoded.columns, start, mine, records, decoder.reread)
                 )
         self._sequence += 1
         return Batch(records, runs, self._sequence)

@@ -8,11 +8,11 @@ import structlog
 
 from schemas.errors import EddyError
 from schemas.topics import domain_topics
-from streams.app import Wiring, run
 from streams.config import EngineConfig, Route
 from streams.connection import Connection
 from streams.lane import Fuse, Lane
 from streams.metrics import Metrics
+from streams.process import Wiring, run
 from tests.toy import TOY, ToyPolicy
 
 

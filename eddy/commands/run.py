@@ -10,7 +10,7 @@ from streams.metrics import Metrics
 from streams.topics import check
 
 if TYPE_CHECKING:
-    from streams.app import Wiring
+    from streams.process import Wiring
 
 
 def run(
@@ -54,6 +54,6 @@ def run(
 
 
 def _run(process: "Wiring", metrics: Metrics) -> None:
-    from streams.app import run as run_process  # noqa: PLC0415 - faust takes a second to import
+    from streams.process import run as run_process  # noqa: PLC0415 - faust takes a second to import
 
     run_process(process, metrics)

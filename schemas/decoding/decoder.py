@@ -4,7 +4,7 @@ import ctypes
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import numpy as np
@@ -109,6 +109,10 @@ class Decoder:
         """
         return self._strict.decode(payload)
 
+    def reread(self, payload: bytes) -> Any:
+        """Return the event of a record that was found valid before, in a third of the time."""
+        return self._strict.reread(payload)
+
     def _decode_rest(
         self, starts: NDArray[np.int64], sizes: NDArray[np.int64], columns: Columns
     ) -> list[tuple[int, RejectedRecord]]:
@@ -156,7 +160,12 @@ def buffers(
     addresses, lengths : ndarray of int64, shape (n,)
         -1 is the length of None.
     """
-    lengths = np.array([-1 if payload is None else len(payload) for payload in payloads], np.int64)
-    kept = np.frombuffer(b"".join(payload or b"" for payload in payloads) + b"\0", np.uint8)
-    ends = np.cumsum(np.maximum(lengths, 0))
-    return kept, kept.ctypes.data + ends - np.maximum(lengths, 0), lengths
+    missing = [row for row, payload in enumerate(payloads) if payload is None]
+    there = cast(
+        "Sequence[bytes]", [payload or b"" for payload in payloads] if missing else payloads
+    )
+    lengths = np.fromiter(map(len, there), np.int64, len(payloads))
+    kept = np.frombuffer(b"".join((*there, b"\0")), np.uint8)
+    addresses = kept.ctypes.data + np.cumsum(lengths) - lengths
+    lengths[missing] = -1
+    return kept, addresses, lengths

@@ -72,6 +72,10 @@ class StrictDecoder:
             self._check_finite(event)
         return _in_utc(event)
 
+    def reread(self, payload: bytes) -> Any:
+        """Return a record as `decode` would; only for one that was found valid before."""
+        return _in_utc(self._decoder.decode(payload))
+
     def _check_syntax(self, payload: bytes) -> None:
         try:
             self._syntax.decode(payload)
