@@ -1,6 +1,6 @@
 """One measurement: start a program on a topic, watch it, end it, say how fast it was."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bench.engine import Engine
@@ -36,15 +36,19 @@ class Measured:
     total: int
     anomalous: float = 0.0
 
-    def row(self, up_to: int | None = None) -> dict[str, Any]:
-        """Return the fields of a `Result`; of the first `up_to` events where given.
+    def between(self, begin: int, end: int) -> "Measured":
+        """Return the same run between two events."""
+        return replace(self, warm_up=begin, total=end)
+
+    def row(self) -> dict[str, Any]:
+        """Return the fields of a `Result`.
 
         Raises
         ------
         TooShortError
             Where too little was observed.
         """
-        samples = [s for s in self.samples if s.events <= (up_to or self.total)]
+        samples = [sample for sample in self.samples if sample.events <= self.total]
         measured = rate(samples, self.warm_up, self.total)
         return {
             "events": measured.events,
@@ -96,15 +100,15 @@ def _require_output(site: Site, topics: DomainTopics, before: int) -> None:
         raise MissingResource("it published nothing")
 
 
-def measure_peer(site: Site, peer: Peer, topics: DomainTopics) -> Measured:
-    """Watch a peer work through a part of a topic.
+def measure_peer(site: Site, peer: Peer, topics: DomainTopics, number: int) -> Measured:
+    """Watch a peer work through a part of a topic, in the run of this number.
 
     Raises
     ------
     MissingResource
         When it cannot run here, ends by itself, does nothing or publishes nothing.
     """
-    job = _job(site, peer, topics)
+    job = _job(site, peer, topics, number)
     process = peer.process(job)
     before = sum(site.cluster.ends(topics.anomalies).values())
     with site.running(process) as running:
@@ -118,8 +122,8 @@ def measure_peer(site: Site, peer: Peer, topics: DomainTopics) -> Measured:
     return Measured(samples, warm_up, total)
 
 
-def _job(site: Site, peer: Peer, topics: DomainTopics) -> Job:
-    name = peer.name.lower().replace(" ", "-")
+def _job(site: Site, peer: Peer, topics: DomainTopics, number: int) -> Job:
+    name = f"{peer.name.lower().replace(' ', '-')}-{number}"
     return Job(
         bootstrap=site.cluster.bootstrap,
         events=topics.events,

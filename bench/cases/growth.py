@@ -12,6 +12,7 @@ from schemas.topics import DomainTopics
 
 FEW_EVENTS = 1_000_000
 MANY_EVENTS = 10_000_000
+SPAN = 1_000_000
 SMALL_TOPIC = 1_000_000
 PARTITION_COUNTS = (1, 4, 8, 16)
 WINDOWS = (1_000, 10_000, 100_000)
@@ -34,21 +35,24 @@ def run(site: Site, long: bool) -> None:
 
 
 def _events(site: Site, long: bool) -> None:
-    """Measure the first million and all of them in one run, so that only the number differs."""
+    """Measure around the first million and at the end of one run, so that only the number differs.
+
+    Windows are full by then: before, fewer rides have neighbours, and more must be published.
+    """
     topics = site.filled("growth-long", PARTITIONS, MANY_EVENTS) if long else site.main_topics
     measured = _measured(site, topics, "events", WINDOW)
     if measured is None:
         return
-    for mark in (FEW_EVENTS, measured.total):
-        if mark <= measured.total:
-            _add(site, measured, f"events={mark}", mark)
+    for mark, end in ((FEW_EVENTS, FEW_EVENTS + SPAN // 2), (measured.total, measured.total)):
+        if end <= measured.total:
+            _add(site, measured.between(end - SPAN, end), f"events={mark}")
 
 
 def _one(site: Site, topics: DomainTopics, setting: str, window: int) -> None:
     measured = _measured(site, topics, setting, window)
     if measured is not None:
         said = f"{setting}, {measured.anomalous:.1%} anomalous"
-        _add(site, measured, said, measured.total)
+        _add(site, measured, said)
 
 
 def _measured(site: Site, topics: DomainTopics, setting: str, window: int) -> Measured | None:
@@ -60,9 +64,9 @@ def _measured(site: Site, topics: DomainTopics, setting: str, window: int) -> Me
         return None
 
 
-def _add(site: Site, measured: Measured, setting: str, up_to: int) -> None:
+def _add(site: Site, measured: Measured, setting: str) -> None:
     try:
-        row = measured.row(up_to)
+        row = measured.row()
     except TooShortError as error:
         site.fail(f"growth, {setting}", error)
         return

@@ -34,6 +34,8 @@ class Peer:
         ``process(job)`` says how to start it.
 
         Raises `schemas.errors.MissingResource` where it cannot run here.
+    runs : int
+        How often it is measured; the median counts.
     counts_itself : bool
         It commits no offsets; it writes its count to `Job.counter` instead.
     """
@@ -45,6 +47,7 @@ class Peer:
     events: int
     seconds: float
     process: Callable[[Job], Process]
+    runs: int = 1
     counts_itself: bool = False
 
 

@@ -27,6 +27,7 @@ PEER = Peer(
     warm_up=200_000,
     events=2_500_000,
     seconds=20.0,
+    runs=5,
     process=partial(python_process, "plain_loop"),
 )
 
