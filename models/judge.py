@@ -7,7 +7,7 @@ into batches differently, or restoring a snapshot in between, changes no verdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 import numpy as np
@@ -107,6 +107,31 @@ class Judge(Protocol):
     @property
     def entities(self) -> int:
         """How many entities (or stored rows) the judge holds; a gauge."""
+        ...
+
+
+@runtime_checkable
+class TimedJudge(Judge, Protocol):
+    """A judge for which time passes: it says something when an interval has ended.
+
+    Events move its watermark; where none come, whoever feeds it moves it step by step.
+    """
+
+    @property
+    def watermark_us(self) -> int | None:
+        """Event time up to which all is taken to have come, None before the first event.
+
+        Microseconds since 1970, UTC; never goes back.
+        """
+        ...
+
+    @property
+    def due_us(self) -> int | None:
+        """The watermark at which it has something to close; None where there is nothing."""
+        ...
+
+    def advance(self, watermark_us: int) -> Verdicts:
+        """Move the watermark without an event and say what that closes; no rows are scored."""
         ...
 
 

@@ -19,6 +19,7 @@ _AT_LEAST = {
     "fuse_window": 1,
     "max_recoveries": 0,
     "liveness_timeout_s": 1.0,
+    "idle_after_s": 0.0,
     "queue_batches": 1,
 }
 
@@ -63,6 +64,8 @@ class EngineConfig:
         No progress for so long while there is lag: ``/live`` says 503.
     publish_scored : bool
         Also publish every judged event to ``scored.<domain>``.
+    idle_after_s : float
+        A partition without records for so long: the clock of its judge goes on by itself.
     queue_batches : int
         Batches between reader and agent; the bound is the back-pressure.
     """
@@ -86,6 +89,7 @@ class EngineConfig:
     max_recoveries: int = 8
     liveness_timeout_s: float = 60.0
     publish_scored: bool = False
+    idle_after_s: float = 60.0
     queue_batches: int = 6
 
     def __post_init__(self) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -80,6 +81,7 @@ class Engine:
         self._sequence = 0
         self._partitions: dict[TopicPartition, Partition] = {}
         self._caught_up = True
+        self._looked_at_clocks = 0.0
         self._recoveries = self._commits_seen = 0
         for lane in self._lanes.values():
             lane.bind(metrics)
@@ -133,8 +135,10 @@ class Engine:
             self._judge(partition, run, live, stop)
 
     def _replay(self, partition: Partition, run: DecodedRun, start: int, stop: int) -> None:
-        partition.judge.judge(run.events(start, stop))
+        for begin, end in partition.between_ticks(run, start, stop):
+            partition.judge.judge(run.events(begin, end))
         partition.position = int(run.records.offsets[stop - 1]) + 1
+        partition.moved(int(run.records.timestamps[stop - 1]))
         partition.lane.counters.replayed.inc(stop - start)
         self._metrics.progressed()
 
@@ -162,7 +166,8 @@ class Engine:
         lane, count = partition.lane, stop - start
         partition.position = int(run.records.offsets[stop - 1]) + 1
         partition.last_timestamp_ms = int(run.records.timestamps[stop - 1])
-        self._transactions.advance(partition.place, partition.position)
+        partition.moved(partition.last_timestamp_ms)
+        self._transactions.advance(partition.place, partition.committable)
         self._transactions.count(lane, count, int(run.records.timestamps[start]))
         lane.counters.consumed.inc(count)
         lane.counters.judged.inc(len(times))
@@ -173,6 +178,7 @@ class Engine:
         if partition.needs_more_history:
             await self._rebuild(partition)
             return False
+        partition.replay_ticks(partition.live_from)
         partition.live = True
         partition.lane.counters.restore.observe(time.monotonic() - partition.assigned_at)
         return True
@@ -182,6 +188,7 @@ class Engine:
         log.info("rebuild_goes_further_back", place=partition.place, start=start)
         self._epoch += 1
         partition.judge = partition.lane.build_judge(partition.place[1])
+        partition.clock.rewind()
         partition.epoch, partition.position, partition.fetch_from = self._epoch, start, start
         await self._read_from({partition.place: start}, self._epoch)
 
@@ -192,10 +199,31 @@ class Engine:
         async with self._lock:
             try:
                 await self._transactions.settle(wait=False)
+                await self._let_time_pass()
                 if not self._transactions.is_empty and self._transactions.due(self._caught_up):
                     await self._commit()
             except _PASSING as error:
                 await self._recover(error)
+
+    async def _let_time_pass(self) -> None:
+        """Move the clocks of judges whose partitions bring nothing; once a second is enough."""
+        if time.monotonic() - self._looked_at_clocks < 1.0:
+            return
+        self._looked_at_clocks = time.monotonic()
+        for partition in list(self._partitions.values()):
+            if partition.is_idle(self._config.idle_after_s) and self._seen(partition):
+                await self._pass(partition)
+
+    async def _pass(self, partition: Partition) -> None:
+        if not partition.live and not await self._go_live(partition):
+            return
+        for verdicts in partition.advance():
+            self._transactions.add(partial(self._output.anomalies, partition.lane, verdicts))
+            self._transactions.advance(partition.place, partition.committable)
+
+    def _seen(self, partition: Partition) -> bool:
+        """Whether all that the partition holds was judged, as of the last fetch."""
+        return self._reader.end_offset(partition.place) is not None and self._read_all
 
     async def _commit_or_begin_to(self) -> None:
         """Commit while the next batch is judged; wait where a checkpoint is due besides."""
@@ -278,8 +306,8 @@ class Engine:
         )
         self._partitions.update((partition.place, partition) for partition in partitions)
         # The beginning is committed at once: a second start must not choose another one.
-        for place, offset in initial.items():
-            self._transactions.advance(place, offset)
+        for place, position in initial.items():
+            self._transactions.advance(place, position)
         await self._read_from({p.place: p.position for p in partitions}, epoch)
 
     async def _let_go(self, places: Sequence[TopicPartition]) -> None:
@@ -356,9 +384,12 @@ class Engine:
     @property
     def idle(self) -> bool:
         """Whether all that was read is judged and committed."""
-        read_all = self._sequence == self._reader.sequence
         committed = self._transactions.is_empty and not self._transactions.is_committing
-        return read_all and committed and not self._lock.locked()
+        return self._read_all and committed and not self._lock.locked()
+
+    @property
+    def _read_all(self) -> bool:
+        return self._sequence == self._reader.sequence
 
     @property
     def stuck(self) -> bool:

@@ -15,6 +15,7 @@ import structlog
 from schemas.errors import Fenced, MissingResource, Unavailable
 from streams.connection import Connection
 from streams.fetchers import TopicPartition
+from streams.publisher import Position
 
 log = structlog.get_logger()
 
@@ -164,8 +165,10 @@ class Membership:
         self._consumer = ck.Consumer(self._settings)
         self._join()
 
-    def committed(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int | None]:
-        """Return the committed offsets, None where there is none; waits for open transactions.
+    def committed(
+        self, partitions: Sequence[TopicPartition]
+    ) -> dict[TopicPartition, Position | None]:
+        """Return what is committed, None where nothing is; waits for open transactions.
 
         Raises
         ------
@@ -177,11 +180,13 @@ class Membership:
             answers = self._lookup.committed(asked, timeout=20)
         except ck.KafkaException as error:
             raise Unavailable(f"committed offsets: {error.args[0].str()}") from error
-        result: dict[TopicPartition, int | None] = {}
+        result: dict[TopicPartition, Position | None] = {}
         for answer in answers:
             if answer.error:
                 raise Unavailable(f"committed offset of {answer.topic}: {answer.error}")
-            result[answer.topic, answer.partition] = answer.offset if answer.offset >= 0 else None
+            place = (answer.topic, answer.partition)
+            there = answer.offset >= 0
+            result[place] = Position(answer.offset, answer.metadata or "") if there else None
         return result
 
     def range(self, partition: TopicPartition) -> tuple[int, int]:

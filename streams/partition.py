@@ -1,11 +1,16 @@
 """The partition: one judge, and how far it has come between replay and live."""
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import cast
 
-from models.judge import Judge
+from models.judge import Judge, TimedJudge, Verdicts
+from streams.batch import DecodedRun
 from streams.fetchers import TopicPartition
+from streams.idle import IdleClock
 from streams.lane import Lane
+from streams.publisher import Position
 
 
 @dataclass(slots=True)
@@ -26,6 +31,8 @@ class Partition:
         The first offset that the broker still keeps.
     rebuilt : bool
         Whether the state comes from the log alone, without a checkpoint.
+    clock : IdleClock
+        What makes time pass for a judge that needs it.
     """
 
     place: TopicPartition
@@ -37,11 +44,22 @@ class Partition:
     fetch_from: int
     low: int
     rebuilt: bool
+    clock: IdleClock = field(default_factory=IdleClock)
+    timed: bool = field(init=False)
     live: bool = False
     last_timestamp_ms: int = -1
     state_bytes: int = 0
-    checkpointed: int = -1
+    checkpointed: tuple[int, int] = (-1, 0)
     assigned_at: float = field(default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        # Once: looking at a protocol costs more than judging a small batch.
+        self.timed = isinstance(self.judge, TimedJudge)
+
+    @property
+    def mark(self) -> tuple[int, int]:
+        """What the state depends on: the position, and the last tick."""
+        return self.position, self.clock.last_us
 
     @property
     def needs_more_history(self) -> bool:
@@ -51,3 +69,43 @@ class Partition:
     def earlier_start(self) -> int:
         """Return where to begin the rebuild again, four times as far back."""
         return max(self.low, self.live_from - 4 * max(self.live_from - self.fetch_from, 1))
+
+    @property
+    def committable(self) -> Position:
+        """What is to be committed of this partition."""
+        return Position(self.position, self.clock.note)
+
+    # -- time, for judges that know it ---------------------------------------------------------
+
+    def moved(self, timestamp_ms: int) -> None:
+        """Note that records came, the last of them with this timestamp."""
+        if self.timed:
+            self.clock.moved(self._timed_judge, timestamp_ms)
+
+    def is_idle(self, after_s: float) -> bool:
+        """Whether time must be made to pass."""
+        return self.timed and self.clock.is_idle(after_s)
+
+    def advance(self) -> Iterator[Verdicts]:
+        """Let time pass by the wall clock; what is yielded is to be published."""
+        return self.clock.advance(self._timed_judge, self.position)
+
+    def replay_ticks(self, up_to: int) -> None:
+        """Take again what passed without records up to an offset."""
+        if self.timed:
+            self.clock.replay(self._timed_judge, up_to)
+
+    @property
+    def _timed_judge(self) -> TimedJudge:
+        return cast("TimedJudge", self.judge)
+
+    def between_ticks(self, run: DecodedRun, start: int, stop: int) -> Iterator[tuple[int, int]]:
+        """Cut rows where ticks were taken before; each is taken again when its turn comes."""
+        while start < stop:
+            tick = self.clock.next_replay()
+            end = stop if tick is None else max(start, min(stop, run.first_at_or_after(tick)))
+            if start < end:
+                yield start, end
+            if end < stop and tick is not None:
+                self.replay_ticks(tick)
+            start = end

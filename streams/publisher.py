@@ -7,7 +7,7 @@ transactional id aborts it at once.
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import confluent_kafka as ck
 
@@ -33,6 +33,21 @@ class ProducerLost(EddyError):
     Either the broker gave up on the transaction while this process or the broker was away, or
     another process runs with the same transactional id.
     """
+
+
+class Position(NamedTuple):
+    """How far a partition is judged.
+
+    Attributes
+    ----------
+    offset : int
+        The next one to read.
+    note : str
+        Metadata that is committed with it.
+    """
+
+    offset: int
+    note: str = ""
 
 
 class Publisher:
@@ -113,13 +128,13 @@ class Publisher:
         """Let the producer serve its events; once a batch."""
         self._producer.poll(0)
 
-    def commit(self, offsets: Mapping[TopicPartition, int], group: Any) -> None:
+    def commit(self, positions: Mapping[TopicPartition, Position], group: Any) -> None:
         """Commit outputs and offsets as one.
 
         Parameters
         ----------
-        offsets : mapping of (topic, partition) to int
-            The next offset to read of each partition.
+        positions : mapping of (topic, partition) to Position
+            How far each partition is judged.
         group : consumer group metadata
             Of the membership consumer; the broker refuses members that were replaced.
 
@@ -128,7 +143,12 @@ class Publisher:
         TransactionAborted, ProducerLost
             Where it did not happen.
         """
-        places = [ck.TopicPartition(topic, part, next_) for (topic, part), next_ in offsets.items()]
+        places = [
+            ck.TopicPartition(topic, number, position.offset, metadata=position.note)
+            if position.note
+            else ck.TopicPartition(topic, number, position.offset)
+            for (topic, number), position in positions.items()
+        ]
         self._guard(lambda: self._producer.send_offsets_to_transaction(places, group, 10))
         self._guard(lambda: self._producer.commit_transaction(10))
         self._open = False

@@ -8,10 +8,12 @@ from schemas.errors import Unavailable
 from streams.checkpoints import Checkpoints
 from streams.config import EngineConfig
 from streams.fetchers import TopicPartition
+from streams.idle import IdleClock
 from streams.lane import Lane
 from streams.membership import Membership
 from streams.metrics import Metrics
 from streams.partition import Partition
+from streams.publisher import Position
 
 log = structlog.get_logger()
 
@@ -37,7 +39,7 @@ class Restorer:
 
     def prepare(
         self, places: Sequence[TopicPartition], lanes: dict[str, Lane], epoch: int
-    ) -> tuple[list[Partition], dict[TopicPartition, int]]:
+    ) -> tuple[list[Partition], dict[TopicPartition, Position]]:
         """Return the partitions, and the initial offsets that are still to be committed.
 
         Blocks on the broker and the checkpoint store.
@@ -53,25 +55,26 @@ class Restorer:
             partition = self._prepare(place, lanes[place[0]], committed[place], epoch)
             partitions.append(partition)
             if committed[place] is None:
-                initial[place] = partition.live_from
+                initial[place] = Position(partition.live_from)
         return partitions, initial
 
     def _prepare(
-        self, place: TopicPartition, lane: Lane, committed: int | None, epoch: int
+        self, place: TopicPartition, lane: Lane, committed: Position | None, epoch: int
     ) -> Partition:
         low, high = self._membership.range(place)
-        live_from = self._live_from(place, lane, committed, low, high)
+        offset = None if committed is None else committed.offset
+        live_from = self._live_from(place, lane, offset, low, high)
         judge = lane.build_judge(place[1])
         fetch_from, rebuilt = max(low, live_from - 2 * judge.history), True
         found = self._checkpoint(place, live_from, lane.config_hash)
         if found is not None:
-            offset, state = found
+            taken_at, state = found
             try:
                 judge.restore(state)
-                fetch_from, rebuilt = max(offset, low), False
+                fetch_from, rebuilt = max(taken_at, low), False
             except ValueError as error:
                 self._metrics.checkpoints.labels("incompatible").inc()
-                log.warning("checkpoint_refused", place=place, offset=offset, why=str(error))
+                log.warning("checkpoint_refused", place=place, offset=taken_at, why=str(error))
                 judge = lane.build_judge(place[1])
         if rebuilt and live_from > low:
             log.warning("state_rebuilt_from_log", place=place, start=fetch_from, until=live_from)
@@ -85,6 +88,7 @@ class Restorer:
             fetch_from=fetch_from,
             low=low,
             rebuilt=rebuilt,
+            clock=IdleClock(committed.note if committed else ""),
         )
 
     def _live_from(

@@ -14,7 +14,7 @@ from streams.partition import Partition
 
 log = structlog.get_logger()
 
-_Snapshot = tuple[Partition, int, bytes]
+_Snapshot = tuple[Partition, tuple[int, int], bytes]
 
 
 class Snapshots:
@@ -64,11 +64,11 @@ class Snapshots:
         await asyncio.to_thread(self._write, _taken(partitions))
 
     def _write(self, snapshots: Iterable[_Snapshot]) -> None:
-        for partition, offset, state in snapshots:
+        for partition, mark, state in snapshots:
             try:
                 partition.state_bytes = self._checkpoints.write(
                     *partition.place,
-                    offset,
+                    mark[0],
                     state,
                     config_hash=partition.lane.config_hash,
                     model_version=partition.lane.model.ref.version,
@@ -79,13 +79,13 @@ class Snapshots:
                 self._metrics.checkpoints.labels("failed").inc()
                 log.warning("checkpoint_failed", place=partition.place, why=str(error))
             else:
-                partition.checkpointed = offset
+                partition.checkpointed = mark
                 self._metrics.checkpoints.labels("written").inc()
 
 
 def _taken(partitions: Iterable[Partition]) -> list[_Snapshot]:
     return [
-        (partition, partition.position, partition.judge.snapshot())
+        (partition, partition.mark, partition.judge.snapshot())
         for partition in partitions
-        if partition.live and partition.position != partition.checkpointed
+        if partition.live and partition.mark != partition.checkpointed
     ]

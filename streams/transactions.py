@@ -21,7 +21,7 @@ from streams.fetchers import TopicPartition
 from streams.lane import Lane
 from streams.membership import Membership
 from streams.metrics import Metrics
-from streams.publisher import ProducerLost, Publisher
+from streams.publisher import Position, ProducerLost, Publisher
 
 log = structlog.get_logger()
 
@@ -53,7 +53,7 @@ class Transactions:
         self._metrics = metrics
         self._clock = clock
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="commit")
-        self._offsets: dict[TopicPartition, int] = {}
+        self._positions: dict[TopicPartition, Position] = {}
         self._oldest_ms: dict[Lane, int] = {}
         self._events = 0
         self._unpublished: list[Callable[[], None]] = []
@@ -67,9 +67,9 @@ class Transactions:
         """Let `publish` produce into the transaction when its turn comes."""
         self._unpublished.append(publish)
 
-    def advance(self, place: TopicPartition, offset: int) -> None:
-        """Commit `offset` as the next one of a partition to be read."""
-        self._offsets[place] = offset
+    def advance(self, place: TopicPartition, position: Position) -> None:
+        """Commit how far a partition is judged."""
+        self._positions[place] = position
 
     def count(self, lane: Lane, events: int, first_ms: int) -> None:
         """Count records of the transaction; `first_ms` is the first one's timestamp."""
@@ -78,11 +78,11 @@ class Transactions:
 
     def drop(self, place: TopicPartition) -> None:
         """Do not commit a partition that is no longer ours."""
-        self._offsets.pop(place, None)
+        self._positions.pop(place, None)
 
     def forget(self) -> None:
         """Begin to gather anew: what was gathered is on its way, or will never be."""
-        self._offsets.clear()
+        self._positions.clear()
         self._oldest_ms.clear()
         self._events = 0
         self._unpublished.clear()
@@ -90,7 +90,7 @@ class Transactions:
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to commit."""
-        return not self._offsets
+        return not self._positions
 
     @property
     def is_committing(self) -> bool:
@@ -124,9 +124,9 @@ class Transactions:
     def begin_commit(self) -> None:
         """Commit what was gathered, while whoever calls goes on; none may be under way."""
         self._hand_over()
-        offsets, oldest = dict(self._offsets), dict(self._oldest_ms)
+        positions, oldest = dict(self._positions), dict(self._oldest_ms)
         self.forget()
-        self._committing = asyncio.create_task(self._commit(offsets, oldest))
+        self._committing = asyncio.create_task(self._commit(positions, oldest))
 
     async def settle(self, *, wait: bool = True) -> None:
         """Raise what the commit under way raised; with `wait`, after it has ended."""
@@ -136,10 +136,10 @@ class Transactions:
             await task
 
     async def _commit(
-        self, offsets: Mapping[TopicPartition, int], oldest_ms: Mapping[Lane, int]
+        self, positions: Mapping[TopicPartition, Position], oldest_ms: Mapping[Lane, int]
     ) -> None:
         begun = self._last_commit = time.monotonic()
-        await self._limited(lambda: self._publisher.commit(offsets, self._membership.metadata()))
+        await self._limited(lambda: self._publisher.commit(positions, self._membership.metadata()))
         self.commits += 1
         self._metrics.transaction.observe(time.monotonic() - begun)
         now_ms = self._clock().timestamp() * 1e3

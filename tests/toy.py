@@ -15,7 +15,7 @@ import numpy as np
 
 from models.domain import Domain
 from models.judge import Events, Identity, Model
-from schemas.anomalies import Anomaly, Entity, ModelRef, Source, point_id
+from schemas.anomalies import Anomaly, Entity, ModelRef, Source, interval_id, point_id
 
 
 class Tick(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -30,6 +30,7 @@ class ToyPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     window: int = 1_000
     fail_on: float | None = None
     pause_s: float = 0.0  # for every run, so that faults find work in flight
+    interval_s: float | None = None  # count events by interval instead, see `IntervalJudge`
 
 
 class ToyParameters(msgspec.Struct, frozen=True):
@@ -114,13 +115,108 @@ class ToyJudge:
         return len(self.kept)
 
 
+class IntervalJudge:
+    """Counts events by interval of event time, and events that come after theirs was closed.
+
+    Every closed interval is published with both counts, also an empty one: whether an event was
+    counted or came too late tells whether the clock was where it was in the first run.
+    """
+
+    def __init__(self, policy: ToyPolicy, model: Model, identity: Identity) -> None:
+        self.model, self.identity = model, identity
+        self.length_us = int((policy.interval_s or 1) * 1e6)
+        self.watermark_us: int | None = None
+        self.begin_us = self.count = self.late = 0
+
+    @property
+    def due_us(self) -> int | None:
+        return None if self.watermark_us is None else self.begin_us + self.length_us
+
+    def judge(self, events: Events) -> "IntervalVerdicts":
+        closed: list[tuple[int, int, int]] = []
+        for at in events.occurred_at.tolist():
+            if self.watermark_us is None:
+                self.watermark_us = self.begin_us = at
+            closed += self._pass(at)
+            if at < self.begin_us:
+                self.late += 1
+            else:
+                self.count += 1
+        return IntervalVerdicts(np.full(len(events), np.nan), closed, self)
+
+    def advance(self, watermark_us: int) -> "IntervalVerdicts":
+        return IntervalVerdicts(np.empty(0), self._pass(watermark_us), self)
+
+    def _pass(self, watermark_us: int) -> list[tuple[int, int, int]]:
+        assert self.watermark_us is not None
+        self.watermark_us = max(self.watermark_us, watermark_us)
+        closed = []
+        while self.begin_us + self.length_us <= self.watermark_us:
+            closed.append((self.begin_us, self.count, self.late))
+            self.begin_us, self.count = self.begin_us + self.length_us, 0
+        return closed
+
+    def adopt(self, model: Model) -> None:
+        self.model = model
+
+    def snapshot(self) -> bytes:
+        return msgspec.json.encode([self.watermark_us, self.begin_us, self.count, self.late])
+
+    def restore(self, state: bytes) -> None:
+        self.watermark_us, self.begin_us, self.count, self.late = msgspec.json.decode(state)
+
+    history, complete = 10_000, False
+
+    @property
+    def entities(self) -> int:
+        return self.count
+
+
+@dataclass
+class IntervalVerdicts:
+    scores: np.ndarray
+    closed: list[tuple[int, int, int]]
+    judge: IntervalJudge
+
+    @property
+    def flagged(self) -> np.ndarray:
+        return np.zeros(len(self.closed), np.int64)
+
+    def anomalies(self, rows: Sequence[int], detected_at: datetime) -> list[Anomaly]:
+        return [self._anomaly(*self.closed[row], detected_at) for row in rows]
+
+    def _anomaly(self, begin_us: int, count: int, late: int, detected_at: datetime) -> Anomaly:
+        identity = self.judge.identity
+        start = datetime.fromtimestamp(begin_us / 1e6, UTC)
+        entity = str(identity.partition)
+        return Anomaly(
+            anomaly_id=interval_id("toy", "interval", entity, start),
+            domain="toy",
+            detector="interval",
+            entity=Entity("partition", entity),
+            occurred_at=start,
+            detected_at=detected_at,
+            score=1.0,
+            severity="info",
+            confidence=1.0,
+            actual={"count": count, "late": late},
+            model=self.judge.model.ref,
+            config_hash=identity.config_hash,
+            source=Source(identity.topic, identity.partition, 0),
+        )
+
+
+def _judge(policy: ToyPolicy, model: Model, identity: Identity) -> "ToyJudge | IntervalJudge":
+    return (IntervalJudge if policy.interval_s else ToyJudge)(policy, model, identity)
+
+
 TOY = Domain(
     name="toy",
     event_type=Tick,
     policy_type=ToyPolicy,
     parameters_type=ToyParameters,
     default_model=lambda: Model(REF, ToyParameters()),
-    build_judge=ToyJudge,
+    build_judge=_judge,
     simulation_type=ToyPolicy,
     simulate=lambda *_: iter(()),
 )

@@ -8,9 +8,11 @@ from bench.cases import rides
 from bench.cluster import Cluster
 from bench.engine import engine
 from bench.measure import Measured
+from bench.peers.peer import Peer
 from bench.results import ENGINE
 from bench.samples import Sample, TooShortError
 from bench.site import Site
+from schemas.errors import MissingResource
 from schemas.topics import domain_topics
 
 
@@ -49,19 +51,65 @@ def test_the_engine_gets_settings_of_its_own_and_none_of_the_users(site, monkeyp
     assert Path(env["EDDY_CONFIG"]).read_text() == ""
 
 
-def test_the_engine_is_measured_a_few_times_and_the_median_kept(site, monkeypatch):
-    speeds = iter([900.0, 100.0, 500.0])
-    monkeypatch.setattr(rides, "_engine_row", lambda *_: {"events_per_s": next(speeds)})
-    rides._run_engine(site, ENGINE)
-    (result,) = site.results
-    assert result.events_per_s == 500
-    assert result.setting == "median of 3"
+def steady(events_per_s):
+    samples = [Sample(float(n), int(n * events_per_s), n / 2, 1.0) for n in range(12)]
+    return Measured(samples, warm_up=0, total=10**9)
+
+
+@pytest.fixture
+def filled(site, monkeypatch):
+    monkeypatch.setattr(Site, "main_topics", domain_topics("rides"))
+    return site
+
+
+def peer(name, runs):
+    return Peer(name, "exactly once", 2.0, 0, 10, 1.0, process=lambda _: None, runs=runs)
+
+
+def test_fast_ones_are_measured_in_rounds_and_the_median_kept(filled, monkeypatch):
+    order = []
+
+    def measured(name, speeds):
+        def measure(*_):
+            order.append(name)
+            return steady(next(speeds))
+
+        return measure
+
+    monkeypatch.setattr(
+        rides, "measure_engine", measured("eddy", iter([900, 100, 500, 200, 600, 7]))
+    )
+    monkeypatch.setattr(rides, "engine", lambda *_, **__: None)
+    monkeypatch.setattr(rides, "measure_peer", measured("peer", iter([50, 70, 60])))
+    rides.run(filled, [peer("fast", runs=2), peer("slow", runs=1)])
+    found = {result.engine: result for result in filled.results}
+    assert order[:4] == ["eddy", "eddy", "peer", "peer"]  # native, portable, and each peer once
+    assert order[4:6] == ["eddy", "peer"]
+    assert found[ENGINE].setting == "median of 5"
+    assert found[ENGINE].events_per_s == 500
+    assert found["fast"].setting == "median of 2"
+    assert found["slow"].setting == ""
+
+
+def test_who_fails_is_not_measured_again(filled, monkeypatch):
+    calls = []
+
+    def fails(*_):
+        calls.append(1)
+        raise MissingResource("it is gone")
+
+    monkeypatch.setattr(rides, "measure_engine", lambda *_: steady(100))
+    monkeypatch.setattr(rides, "engine", lambda *_, **__: None)
+    monkeypatch.setattr(rides, "measure_peer", fails)
+    rides.run(filled, [peer("fast", runs=4)])
+    assert len(calls) == 1
+    assert filled.skipped == ["fast: it is gone"]
 
 
 def test_a_part_of_a_run_can_be_measured():
     samples = [Sample(float(n), n * (100 if n < 5 else 50), n / 2, 1.0) for n in range(12)]
     measured = Measured(samples, warm_up=100, total=600)
-    assert measured.row(400)["events_per_s"] == 100
+    assert measured.between(100, 400).row()["events_per_s"] == 100
     assert measured.row()["events_per_s"] < 100
     with pytest.raises(TooShortError):
-        measured.row(100)
+        measured.between(100, 100).row()

@@ -1,0 +1,112 @@
+import pytest
+
+from models.judge import TimedJudge
+from streams.idle import KEPT, IdleClock, ticks_in
+from tests.toy import TOY, IntervalJudge, ToyJudge, ToyPolicy
+
+SECOND = 1_000_000
+
+
+def judge(watermark_us=None):
+    policy = ToyPolicy(interval_s=1.0)
+    made = IntervalJudge(policy, TOY.default_model(), None)
+    if watermark_us is not None:
+        made.watermark_us = made.begin_us = watermark_us
+    return made
+
+
+def closed(clock, made, position=7):
+    return [step.closed for step in clock.advance(made, position)]
+
+
+@pytest.fixture
+def wall():
+    return {"ms": 5_000_000}
+
+
+@pytest.fixture
+def clock(wall):
+    return IdleClock(now_ms=lambda: wall["ms"])
+
+
+def test_only_judges_that_know_time_are_timed():
+    assert isinstance(judge(), TimedJudge)
+    assert not isinstance(ToyJudge(ToyPolicy(), TOY.default_model(), None), TimedJudge)
+
+
+def test_event_time_goes_on_at_the_pace_of_the_wall_clock(clock, wall):
+    made = judge(10 * SECOND)
+    clock.moved(made, wall["ms"])
+    wall["ms"] += 999
+    assert closed(clock, made) == []
+    wall["ms"] += 1_001
+    assert len(closed(clock, made)) == 2
+    assert made.watermark_us == 12 * SECOND
+    assert [tick.watermark_us for tick in ticks_in(clock.note)] == [11 * SECOND, 12 * SECOND]
+
+
+def test_a_tick_is_in_the_note_before_its_verdicts_are_published(clock, wall):
+    made = judge(10 * SECOND)
+    clock.moved(made, wall["ms"])
+    wall["ms"] += 1_000
+    for _ in clock.advance(made, 7):
+        assert len(ticks_in(clock.note)) == 1
+
+
+def test_before_the_first_event_nothing_passes(clock, wall):
+    wall["ms"] += 10**9
+    assert closed(clock, judge()) == []
+    assert clock.note == ""
+
+
+def test_after_a_restart_time_goes_on_where_the_last_tick_was(clock, wall):
+    made = judge(10 * SECOND)
+    clock.moved(made, wall["ms"])
+    wall["ms"] += 1_000
+    closed(clock, made)
+    again = IdleClock(clock.note, now_ms=lambda: wall["ms"])
+    restored = judge(10 * SECOND)
+    again.replay(restored, 7)
+    assert restored.watermark_us == made.watermark_us == 11 * SECOND
+    wall["ms"] += 3_000  # while nothing ran
+    assert len(closed(again, restored)) == 3
+
+
+def test_a_state_that_knows_a_tick_does_not_take_it_again(clock, wall):
+    made = judge(10 * SECOND)
+    clock.moved(made, wall["ms"])
+    wall["ms"] += 1_000
+    closed(clock, made)
+    made.begin_us -= SECOND  # taking it again would close this one
+    IdleClock(clock.note).replay(made, 7)
+    assert made.begin_us == 10 * SECOND
+
+
+def test_ticks_wait_for_their_offset(clock, wall):
+    made = judge(10 * SECOND)
+    clock.moved(made, wall["ms"])
+    wall["ms"] += 1_000
+    closed(clock, made, position=7)
+    again, restored = IdleClock(clock.note), judge(10 * SECOND)
+    assert again.next_replay() == 7
+    again.replay(restored, 6)
+    assert restored.watermark_us == 10 * SECOND
+    again.replay(restored, 7)
+    assert again.next_replay() is None
+    again.rewind()
+    assert again.next_replay() == 7
+
+
+def test_the_note_stays_within_what_brokers_take(clock, wall):
+    made = judge(10**15)
+    clock.moved(made, wall["ms"])
+    wall["ms"] += 1_000_000
+    assert len(closed(clock, made, position=10**12)) == 1_000
+    assert len(ticks_in(clock.note)) == KEPT
+    assert len(clock.note) < 4_096
+
+
+@pytest.mark.parametrize("note", ["", "somebody else's", "[[1]]", '{"a": 1}'])
+def test_metadata_of_others_is_no_ticks(note):
+    assert ticks_in(note) == []
+    assert IdleClock(note).note == ""
