@@ -16,6 +16,7 @@ from typing import Any
 
 import structlog
 
+from schemas.errors import Unavailable
 from streams.config import EngineConfig
 from streams.fetchers import TopicPartition
 from streams.lane import Lane
@@ -26,6 +27,8 @@ from streams.publisher import Position, ProducerLost, Publisher
 log = structlog.get_logger()
 
 PATIENCE = 1.5
+CONNECT_LIMIT_S = 45.0
+"""Longer than `Publisher.connect` waits by itself: only what never returns is left behind."""
 
 
 class Transactions:
@@ -156,17 +159,26 @@ class Transactions:
             await self.reconnect()
 
     async def reconnect(self) -> None:
-        """Replace the producer; its successor fences it."""
-        await self._limited(self._publisher.connect)
+        """Replace the producer; its successor fences it.
 
-    async def _limited(self, call: Callable[[], Any]) -> None:
+        Raises
+        ------
+        Unavailable
+            Where the coordinator does not answer.
+        """
+        try:
+            await self._limited(self._publisher.connect, CONNECT_LIMIT_S)
+        except ProducerLost as error:
+            raise Unavailable(str(error)) from error
+
+    async def _limited(self, call: Callable[[], Any], least_s: float = 0.0) -> None:
         """Run a call of the publisher's, with a limit that librdkafka does not keep by itself.
 
         Seen with 2.16: `send_offsets_to_transaction` never returns when the broker was restarted
         under it, whatever its time-out. The producer is then left behind with the thread that
         waits in it; its successor has the same transactional id and fences it.
         """
-        limit_s = PATIENCE * self._config.transaction_timeout_ms / 1e3
+        limit_s = max(PATIENCE * self._config.transaction_timeout_ms / 1e3, least_s)
         work = asyncio.get_running_loop().run_in_executor(self._thread, call)
         done, _ = await asyncio.wait([work], timeout=limit_s)
         if done:
