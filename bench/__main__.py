@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from bench import machine, report, results, targets
-from bench.cases import growth, latency, memory, restart, rides
+from bench.cases import growth, latency, memory, restart, rides, tpv
 from bench.peers.table import PEERS, chosen
 from bench.site import Site, open_site
 from bench.usage import require_proc
@@ -24,6 +24,7 @@ CASES: dict[str, Callable[[Site, argparse.Namespace], None]] = {
     "latency": lambda site, _: latency.run(site),
     "restart": lambda site, _: restart.run(site),
     "memory": lambda site, _: memory.run(site),
+    "tpv": lambda site, options: tpv.run(site, options.events),
     "growth": lambda site, options: growth.run(site, options.long),
 }
 

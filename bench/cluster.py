@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import confluent_kafka as ck
 from confluent_kafka.admin import AdminClient
 
+from models.domains import domain as domain_called
 from schemas.errors import MissingResource
 from schemas.topics import DomainTopics, domain_topics
 from streams import topics as kafka_topics
@@ -31,9 +32,10 @@ class Cluster:
         self._connection = Connection(bootstrap, properties={"log_level": "2"})
         self._made: list[str] = []
 
-    def make(self, name: str, partitions: int) -> DomainTopics:
+    def make(self, name: str, partitions: int, domain: str = "rides") -> DomainTopics:
         """Create the topics of a case, as ``eddy topics create`` would."""
-        topics = domain_topics("rides", f"{self.prefix}.{name}")
+        forecasts = domain_called(domain).forecasts
+        topics = domain_topics(domain, f"{self.prefix}.{name}", forecasts=forecasts)
         specs = kafka_topics.specs([topics], partitions)
         created, _ = kafka_topics.create(self._connection, specs)
         self._made += [topic for topic in created if topic.startswith(self.prefix)]

@@ -5,6 +5,7 @@ import sys
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
+from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -24,6 +25,7 @@ class Engine:
     process: Process
     group: str
     port: int
+    folder: Path
 
     def metric(self, name: str) -> float:
         """Return a metric of the running engine, summed over its labels; 0 while it is not there.
@@ -55,31 +57,45 @@ def total(text: str, name: str) -> float:
 def engine(
     site: Site, topics: DomainTopics, name: str, *, reader: str = "auto", window: int = WINDOW
 ) -> Engine:
-    """Configure an engine on `topics` with a state folder, model, group and port of its own."""
+    """Configure an engine for rides on `topics`, with the model that its peers have, too."""
+    policy = {
+        "DOMAINS__RIDES__WINDOW_RIDES": str(window),
+        "DOMAINS__RIDES__MIN_WINDOW": str(MIN_WINDOW),
+    }
+    made = _engine(site, topics, name, "rides", policy | {"ENGINE__READER": reader})
+    register(made.folder / "models", window)
+    return made
+
+
+def tpv_engine(site: Site, topics: DomainTopics, name: str) -> Engine:
+    """Configure an engine for payments on `topics`, with its defaults."""
+    return _engine(site, topics, name, "tpv", {})
+
+
+def _engine(
+    site: Site, topics: DomainTopics, name: str, domain: str, more: dict[str, str]
+) -> Engine:
+    """Configure an engine with a state folder, group and port of its own."""
     folder = site.new_folder("eddy")
-    (folder / "eddy.toml").touch()
-    register(folder / "models", window)
+    (folder / "eddy.toml").write_text(f"[domains.{domain}]\n", encoding="utf-8")
     group, port = f"{site.cluster.prefix}.{name}", free_port()
     settings = {
         "CONFIG": str(folder / "eddy.toml"),
         "KAFKA__BOOTSTRAP_SERVERS": site.cluster.bootstrap,
-        "TOPIC_PREFIX": topics.events.removesuffix(".events.rides"),
+        "TOPIC_PREFIX": topics.events.removesuffix(f".events.{domain}"),
         "ENGINE__GROUP": group,
         "ENGINE__INSTANCE_ID": name,
-        "ENGINE__READER": reader,
         "STORAGE__CHECKPOINTS_URL": str(folder / "checkpoints"),
         "STORAGE__REGISTRY": str(folder / "models"),
         "STORAGE__STACK": str(folder),
         "HEALTH__PORT": str(port),
-        "DOMAINS__RIDES__WINDOW_RIDES": str(window),
-        "DOMAINS__RIDES__MIN_WINDOW": str(MIN_WINDOW),
-    }
+    } | more
     process = Process(
         name=f"eddy-{name}",
         argv=(sys.executable, "-m", "eddy", "run"),
         env=_environment() | {f"EDDY_{key}": value for key, value in settings.items()},
     )
-    return Engine(process, group, port)
+    return Engine(process, group, port, folder)
 
 
 def _environment() -> dict[str, str]:

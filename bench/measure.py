@@ -71,7 +71,8 @@ def measure_engine(site: Site, engine: Engine, topics: DomainTopics) -> Measured
     MissingResource
         When it ends by itself, does nothing, publishes nothing, or rejects what it should judge.
     """
-    before = sum(site.cluster.ends(topics.anomalies).values())
+    published = topics.forecasts or topics.anomalies
+    before = sum(site.cluster.ends(published).values())
     with site.running(engine.process) as running:
         progress = site.cluster.progress(engine.group, topics.events)
         limits = Limits(progress.total, ENGINE_SECONDS)
@@ -82,7 +83,7 @@ def measure_engine(site: Site, engine: Engine, topics: DomainTopics) -> Measured
         finally:
             progress.close()
         anomalous = _anomalous(engine, samples[-1].events)
-    _require_output(site, topics, before)
+    _require_output(site, published, before)
     warm_up = warm_up_of(ENGINE_WARM_UP, progress.total)
     return Measured(samples, warm_up, progress.total, anomalous)
 
@@ -95,8 +96,8 @@ def _anomalous(engine: Engine, events: int) -> float:
     return engine.metric("eddy_anomalies_total") / judged
 
 
-def _require_output(site: Site, topics: DomainTopics, before: int) -> None:
-    if sum(site.cluster.ends(topics.anomalies).values()) == before:
+def _require_output(site: Site, topic: str, before: int) -> None:
+    if sum(site.cluster.ends(topic).values()) == before:
         raise MissingResource("it published nothing")
 
 
@@ -118,7 +119,7 @@ def measure_peer(site: Site, peer: Peer, topics: DomainTopics, number: int) -> M
         with site.bar(peer.name, events) as show:
             limits = Limits(events, peer.seconds)
             samples = watch(running, count, limits, site.log_of(process), show)
-    _require_output(site, topics, before)
+    _require_output(site, topics.anomalies, before)
     return Measured(samples, warm_up, total)
 
 

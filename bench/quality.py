@@ -14,13 +14,13 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from bench import quality_rides
+from bench import quality_rides, quality_tpv
 from bench.quality_rows import Case, Row, Target
 
 RESULTS = Path(__file__).with_name("quality.json")
 DATA = Path(os.environ.get("EDDY_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 
-CASES: tuple[Case, ...] = (*quality_rides.CASES,)
+CASES: tuple[Case, ...] = (*quality_rides.CASES, *quality_tpv.CASES)
 
 
 def measured(cases: Sequence[Case], folder: Path, console: Console) -> Iterator[Row]:

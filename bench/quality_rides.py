@@ -28,7 +28,8 @@ from bench.quality_rows import (
     f1_at_one,
     rows,
 )
-from models.domains.rides import NAMES, RIDES, RidesPolicy, default_model
+from models.domains.rides import DOMAIN as RIDES
+from models.domains.rides import NAMES, RidesPolicy, default_model
 from models.history.rides import ride_records
 from models.judge import Events, Identity, Model
 from models.training.rides import RidesTraining, train

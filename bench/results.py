@@ -31,6 +31,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         The slowest restart.
     rss_mib : float
         Memory at the end.
+    bytes_per_entity : float
+        Memory that one more merchant takes.
     """
 
     case: str
@@ -44,6 +46,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     p99_ms: float | None = None
     restart_s: float | None = None
     rss_mib: float | None = None
+    bytes_per_entity: float | None = None
 
     def cells(self) -> list[str]:
         """Return the row as texts, in the order of `COLUMNS`."""
@@ -58,6 +61,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             _text(self.p99_ms, 1),
             _text(self.restart_s, 2),
             _text(self.rss_mib, 0),
+            _text(self.bytes_per_entity, 0),
         ]
 
 
@@ -72,6 +76,7 @@ COLUMNS = (
     "p99 ms",
     "restart s",
     "RSS MiB",
+    "B/entity",
 )
 _TEXTS = 4  # the first columns; the others are numbers
 

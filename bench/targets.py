@@ -53,6 +53,8 @@ BOUNDS = (
     ),
     Bound("latency, p50", "latency", ENGINE, lambda r: r.p50_ms, 80, False, "ms"),
     Bound("latency, p99", "latency", ENGINE, lambda r: r.p99_ms, 250, False, "ms"),
+    Bound("payments, speed", "tpv", ENGINE, lambda r: r.events_per_s, 400_000, True, "events/s"),
+    Bound("payments, state", "tpv", ENGINE, lambda r: r.bytes_per_entity, 2_048, False, "B"),
     Bound("restart after kill -9", "restart", ENGINE, lambda r: r.restart_s, 5, False, "s"),
 )
 

@@ -6,6 +6,7 @@ from rich.text import Text
 
 from schemas.anomalies import Anomaly, Reason
 
+UNKNOWN = "unknown"
 SEVERITY_STYLES = {"info": "cyan", "warning": "yellow", "critical": "bold red"}
 
 
@@ -30,7 +31,7 @@ def range_text(anomaly: Anomaly, feature: str) -> str:
     if high is not None:
         return f"to {number(high)}"
     typical = anomaly.expected.get(feature)
-    return f"about {number(typical)}" if typical is not None else "unknown"
+    return f"about {number(typical)}" if typical is not None else UNKNOWN
 
 
 def who(anomaly: Anomaly) -> str:
@@ -58,7 +59,8 @@ def because(anomaly: Anomaly) -> Iterator[str]:
         part = "" if reason is None else f" {reason.contribution:+.2f}"
         if feature in anomaly.actual:
             actual = f"{number(anomaly.actual[feature])}{side(anomaly, feature)}"
-            yield f"{feature} {actual} ({range_text(anomaly, feature)}){part}"
+            expected = range_text(anomaly, feature)
+            yield f"{feature} {actual}" + (f" ({expected}){part}" if expected != UNKNOWN else part)
         elif reason is not None:
             yield f"{feature} {number(reason.value)} (about {number(reason.typical)}){part}"
 

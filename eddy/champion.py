@@ -7,7 +7,7 @@ import msgspec
 
 from eddy import wiring
 from eddy.settings import Settings
-from models.domains import DOMAINS
+from models.domains import NAMES, domain
 from models.registry.registry import CHAMPION
 from schemas.errors import EddyError
 from schemas.topics import CONTROL
@@ -47,9 +47,8 @@ def promote(settings: Settings, name: str, which: str) -> Change:
     """
     registry = wiring.registry(settings)
     version = registry.resolve(name, which).version
-    for domain in DOMAINS:
-        if domain.name == name:
-            registry.load(name, version, domain.parameters_type)
+    if name in NAMES:
+        registry.load(name, version, domain(name).parameters_type)
     registry.promote(name, version, by=getpass.getuser())
     return Change(name=name, version=version, announced=announce(settings, name, version))
 

@@ -31,7 +31,7 @@ from models.domain import Domain
 from models.history.rides import ride_records
 from schemas.anomalies import Anomaly
 from schemas.errors import Mismatch
-from schemas.topics import DomainTopics, domain_topics
+from schemas.topics import domain_topics
 from streams import topics as kafka_topics
 from streams.config import Route
 from streams.metrics import Metrics
@@ -109,7 +109,7 @@ class Replay:
         self._domain = domain
         self._name = name
         self._console = console
-        self._side = domain_topics(domain.name, f"replay.{name}")
+        self._side = domain_topics(domain.name, f"replay.{name}", forecasts=domain.forecasts)
         group = f"replay.{name}"
         engine = replace(settings.engine, group=group, instance_id=name, publish_scored=True)
         self._settings = settings.model_copy(
@@ -124,7 +124,7 @@ class Replay:
 
     def forget(self) -> None:
         """Delete the side namespace and the progress of an earlier replay."""
-        names = [self._side.events, self._side.anomalies, self._side.rejections, self._side.scored]
+        names = [name for name in msgspec.structs.astuple(self._side) if name is not None]
         kafka_topics.delete(self._connection, names, [self._settings.engine.group])
 
     def file(self, path: Path) -> Summary:
@@ -153,7 +153,7 @@ class Replay:
         begin = {n: max(first.get(n, low), low) for n, (low, _) in ranges.items()}
         until = {n: min(last.get(n, high), high) for n, (_, high) in ranges.items()}
         self._create(len(ranges))
-        side = DomainTopics(topic, self._side.anomalies, self._side.rejections, self._side.scored)
+        side = msgspec.structs.replace(self._side, events=topic)
         self._judge(Route(side, start=begin, stop=until))
         reader = TopicReader(self._connection)
         expected = {(r.partition, r.offset) for r in reader.read(topic, begin, until)}

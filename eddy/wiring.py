@@ -14,7 +14,7 @@ import structlog
 
 from eddy.settings import Settings
 from models.domain import Domain
-from models.domains import DOMAINS, domain
+from models.domains import NAMES, domain
 from models.judge import Model
 from models.registry.folder import FolderRegistry
 from models.registry.registry import CHAMPION
@@ -43,7 +43,7 @@ def chosen_domains(settings: Settings) -> list[Domain]:
         Where one does not exist.
     """
     if not settings.domains:
-        raise ConfigError(f"domains: none chosen; there are {[d.name for d in DOMAINS]}")
+        raise ConfigError(f"domains: none chosen; there are {', '.join(NAMES)}")
     return [domain(name) for name in settings.domains]
 
 
@@ -65,7 +65,7 @@ def policy(settings: Settings, chosen: Domain) -> Any:
 
 def topics(settings: Settings, chosen: Domain) -> DomainTopics:
     """Return a domain's topics under the configured prefix."""
-    return domain_topics(chosen.name, settings.topic_prefix)
+    return domain_topics(chosen.name, settings.topic_prefix, forecasts=chosen.forecasts)
 
 
 def config_hash(settings: Settings, chosen: Domain) -> str:

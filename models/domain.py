@@ -31,6 +31,8 @@ class Domain:
         The msgspec struct that says what to simulate.
     simulate : callable
         ``simulate(seed, options)`` yields simulated records with their truth.
+    forecasts : bool
+        Whether its verdicts have ``forecasts()``, for the topic ``forecasts.<name>``.
     """
 
     name: str
@@ -41,3 +43,4 @@ class Domain:
     build_judge: Callable[[Any, Model, Identity], Judge]
     simulation_type: type[Any]
     simulate: Callable[[int, Any], Iterator[Any]]
+    forecasts: bool = False

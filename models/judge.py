@@ -4,7 +4,7 @@ A judge is a deterministic function of (configuration, model, events so far): cu
 into batches differently, or restoring a snapshot in between, changes no verdict.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol, runtime_checkable
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.anomalies import Anomaly, ModelRef
+from schemas.forecasts import Forecast
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,15 @@ class Verdicts(Protocol):
 
     def anomalies(self, rows: Sequence[int], detected_at: datetime) -> list[Anomaly]:
         """Build the anomalies of `rows`, positions in `flagged`; reads the events' text."""
+        ...
+
+
+@runtime_checkable
+class Forecasting(Protocol):
+    """Verdicts that also say what is to come."""
+
+    def forecasts(self) -> Iterable[Forecast]:
+        """Build what is to be published on the domain's topic of forecasts."""
         ...
 
 

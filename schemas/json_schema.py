@@ -14,6 +14,8 @@ from typing import Any
 import msgspec
 
 from schemas.anomalies import Anomaly
+from schemas.forecasts import Forecast
+from schemas.payments import Payment
 from schemas.rejections import Rejection
 from schemas.rides import Ride
 
@@ -32,7 +34,9 @@ def published() -> dict[str, dict[str, Any]]:
     """Return every published schema by its file's stem."""
     return {
         "ride": _of(Ride),
+        "payment": _of(Payment),
         "anomaly": _of(Anomaly),
+        "forecast": _of(Forecast),
         "rejection-headers": _rejection_headers(),
     }
 

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,7 @@ from streams.transactions import Transactions
 
 log = structlog.get_logger()
 
+_TICKS_AT_ONCE = 8  # the others follow a second later
 _PASSING = (TransactionAborted, ProducerLost, Unavailable)
 
 
@@ -117,7 +119,8 @@ class Engine:
             if partition is not None and partition.epoch == run.epoch:
                 await self._advance(partition, run)
         await self._transactions.publish()
-        if self._transactions.due(self._caught_up):
+        # a replay gathers nothing: committing that would count as progress
+        if not self._transactions.is_empty and self._transactions.due(self._caught_up):
             await self._commit_or_begin_to()
 
     async def _advance(self, partition: Partition, run: DecodedRun) -> None:
@@ -152,7 +155,7 @@ class Engine:
             stop - start, len(rejections), lane.domain.name, rejections[-1] if rejections else None
         )
         add = self._transactions.add
-        add(lambda: self._output.anomalies(lane, verdicts))
+        add(lambda: self._output.verdicts(lane, verdicts))
         if rejections:
             add(lambda: self._output.rejections(lane, rejections))
         if self._config.publish_scored:
@@ -211,19 +214,24 @@ class Engine:
             return
         self._looked_at_clocks = time.monotonic()
         for partition in list(self._partitions.values()):
-            if partition.is_idle(self._config.idle_after_s) and self._seen(partition):
+            # what is replayed up to a stop has its own time: the wall clock is none of it
+            endless = partition.place[1] not in partition.lane.route.stop
+            idle = endless and partition.is_idle(self._config.idle_after_s)
+            if idle and self._seen(partition):
                 await self._pass(partition)
 
     async def _pass(self, partition: Partition) -> None:
         if not partition.live and not await self._go_live(partition):
             return
-        for verdicts in partition.advance():
-            self._transactions.add(partial(self._output.anomalies, partition.lane, verdicts))
+        for verdicts in islice(partition.advance(), _TICKS_AT_ONCE):
+            self._transactions.add(partial(self._output.verdicts, partition.lane, verdicts))
             self._transactions.advance(partition.place, partition.committable)
 
     def _seen(self, partition: Partition) -> bool:
         """Whether all that the partition holds was judged, as of the last fetch."""
-        return self._reader.end_offset(partition.place) is not None and self._read_all
+        restored = partition.live or partition.position >= partition.live_from
+        fetched = self._reader.end_offset(partition.place) is not None
+        return restored and fetched and self._read_all
 
     async def _commit_or_begin_to(self) -> None:
         """Commit while the next batch is judged; wait where a checkpoint is due besides."""
@@ -349,7 +357,19 @@ class Engine:
             model = await asyncio.to_thread(lane.poll_model)
             if model is not None:
                 async with self._lock:
+                    await self._keep_state_before(lane)
                     self._adopt(lane, model)
+
+    async def _keep_state_before(self, lane: Lane) -> None:
+        """Leave checkpoints where state depends on the model that judged."""
+        timed = [p for p in self._partitions.values() if p.lane is lane and p.timed]
+        if timed:
+            try:
+                await self._commit()
+            except _PASSING as error:
+                await self._recover(error)
+            else:
+                await self._snapshots.write(timed)
 
     def _adopt(self, lane: Lane, model: Model) -> None:
         lane.model = model

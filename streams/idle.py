@@ -29,13 +29,25 @@ class Tick(msgspec.Struct, frozen=True, array_like=True):
         The next offset to judge when it was taken.
     watermark_us : int
         What the watermark became; event time in microseconds since 1970.
-    at_ms : int
-        The wall clock, in milliseconds since 1970.
     """
 
     offset: int
     watermark_us: int
-    at_ms: int
+
+
+class Note(msgspec.Struct, frozen=True, array_like=True):
+    """What is committed beside an offset.
+
+    Attributes
+    ----------
+    lag_us : int or None
+        How far the wall clock was ahead of the watermark when the last record came.
+    ticks : list of Tick
+        The last ones taken, in their order.
+    """
+
+    lag_us: int | None = None
+    ticks: list[Tick] = []
 
 
 class IdleClock:
@@ -53,15 +65,17 @@ class IdleClock:
         self, note: str = "", now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000
     ) -> None:
         self._now_ms = now_ms
-        self._ticks = ticks_in(note)
+        known = note_in(note)
+        self._lag_us, self._ticks = known.lag_us, known.ticks
         self._replayed = 0
-        self._lag_us: int | None = None
         self._moved = time.monotonic()
 
     @property
     def note(self) -> str:
-        """What must be committed beside the offset; empty where there were no ticks."""
-        return msgspec.json.encode(self._ticks).decode() if self._ticks else ""
+        """What must be committed beside the offset; empty where time plays no part."""
+        if self._lag_us is None and not self._ticks:
+            return ""
+        return msgspec.json.encode(Note(self._lag_us, self._ticks)).decode()
 
     @property
     def last_us(self) -> int:
@@ -85,12 +99,11 @@ class IdleClock:
             return  # no event yet: there is nothing whose silence could be noticed
         now_ms = self._now_ms()
         if self._lag_us is None:
-            last = self._ticks[-1] if self._ticks else Tick(position, judge.watermark_us, now_ms)
-            self._lag_us = last.at_ms * 1_000 - last.watermark_us
+            self._lag_us = now_ms * 1_000 - judge.watermark_us
         target = now_ms * 1_000 - self._lag_us
         while (due := judge.due_us) is not None and due <= target:
             verdicts = judge.advance(due)
-            self._ticks = [*self._ticks, Tick(position, due, now_ms)][-KEPT:]
+            self._ticks = [*self._ticks, Tick(position, due)][-KEPT:]
             self._replayed = len(self._ticks)
             yield verdicts
 
@@ -112,14 +125,15 @@ class IdleClock:
     def rewind(self) -> None:
         """Begin the replay anew, for a judge that is rebuilt from an earlier offset."""
         self._replayed = 0
+        self._moved = time.monotonic()
 
 
-def ticks_in(note: str) -> list[Tick]:
-    """Return the ticks that a committed offset's metadata holds; none where it is not ours."""
-    if not note:
-        return []
+def note_in(text: str) -> Note:
+    """Return what a committed offset's metadata says; nothing where it is not ours."""
+    if not text:
+        return Note()
     try:
-        return msgspec.json.decode(note, type=list[Tick])
+        return msgspec.json.decode(text, type=Note)
     except msgspec.MsgspecError as error:
         log.warning("offset_metadata_ignored", why=str(error))
-        return []
+        return Note()

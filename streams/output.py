@@ -8,7 +8,7 @@ from operator import attrgetter
 import msgspec
 import numpy as np
 
-from models.judge import Events, Verdicts
+from models.judge import Events, Forecasting, Verdicts
 from schemas.rejections import Rejection
 from streams.batch import DecodedRun
 from streams.lane import Lane
@@ -37,8 +37,15 @@ class Output:
         self._metrics = metrics
         self._clock = clock
 
-    def anomalies(self, lane: Lane, verdicts: Verdicts) -> None:
-        """Publish the anomalies of a run."""
+    def verdicts(self, lane: Lane, verdicts: Verdicts) -> None:
+        """Publish what was said of a run: anomalies, and forecasts where there are any."""
+        self._anomalies(lane, verdicts)
+        topic = lane.route.topics.forecasts
+        if topic is not None and isinstance(verdicts, Forecasting):
+            for forecast in verdicts.forecasts():
+                self._publisher.produce(topic, _encode(forecast), forecast.merchant_id.encode())
+
+    def _anomalies(self, lane: Lane, verdicts: Verdicts) -> None:
         if not len(verdicts.flagged):
             return
         topic = lane.route.topics.anomalies

@@ -101,6 +101,9 @@ class Partition:
 
     def between_ticks(self, run: DecodedRun, start: int, stop: int) -> Iterator[tuple[int, int]]:
         """Cut rows where ticks were taken before; each is taken again when its turn comes."""
+        if not self.timed:
+            yield start, stop
+            return
         while start < stop:
             tick = self.clock.next_replay()
             end = stop if tick is None else max(start, min(stop, run.first_at_or_after(tick)))

@@ -88,7 +88,8 @@ class Restorer:
             fetch_from=fetch_from,
             low=low,
             rebuilt=rebuilt,
-            clock=IdleClock(committed.note if committed else ""),
+            # a note speaks of offsets: where these are of another log, it means nothing
+            clock=IdleClock(committed.note if committed and committed.offset <= high else ""),
         )
 
     def _live_from(

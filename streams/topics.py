@@ -38,6 +38,9 @@ def specs(
             TopicSpec(topics.rejections, partitions, _kept(14)),
             TopicSpec(topics.scored, partitions, _kept(7)),
         ]
+        if topics.forecasts is not None:
+            # the newest forecast of an entity replaces the others
+            result.append(TopicSpec(topics.forecasts, partitions, {"cleanup.policy": "compact"}))
     if side_topics:
         result.append(TopicSpec(LABELS, partitions, _kept(30)))
         result.append(TopicSpec(CONTROL, 1, {"cleanup.policy": "compact"}))

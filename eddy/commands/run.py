@@ -49,6 +49,8 @@ def run(
             needed += [names.events, names.anomalies, names.rejections]
             if chosen.engine.publish_scored:
                 needed.append(names.scored)
+            if names.forecasts is not None:
+                needed.append(names.forecasts)
         check(chosen.kafka, needed)
         _run(process, metrics)
 

@@ -5,7 +5,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,8 +17,9 @@ from eddy.commands.options import Bootstrap, Config, Json
 from schemas.errors import MissingResource
 
 if TYPE_CHECKING:
-    from eddy.feeder import Feed, Feeder
+    from eddy.feeder import Feeder
     from eddy.settings import Settings
+    from models.simulation.payments import Incident
     from models.simulation.record import SimulatedRecord
 
 simulate = typer.Typer(help="Send simulated events.", no_args_is_help=True)
@@ -57,31 +58,102 @@ def rides(
 
     Ctrl-C ends it cleanly: what was sent is delivered and counted; exit code 130.
     """
+    from eddy import feeder as feeding  # noqa: PLC0415
     from eddy import settings  # noqa: PLC0415 - keeps --help quick
-    from eddy.feeder import Feed, Shares  # noqa: PLC0415
     from eddy.offsets import moment  # noqa: PLC0415
 
     chosen = settings.load(config, {"kafka.bootstrap_servers": bootstrap_servers})
     if duration is not None:
         within = max(1, round(duration * rate))
         count = within if count is None else min(count, within)
-    feed = Feed(
+    feed = feeding.Feed(
         seed=seed,
         rate=rate,
         start=datetime.now(UTC) if start is None else moment(start, "--start"),
         rides=count,
-        shares=Shares(anomalies=anomalies, late=late, duplicates=duplicates, malformed=malformed),
+        shares=feeding.Shares(
+            anomalies=anomalies, late=late, duplicates=duplicates, malformed=malformed
+        ),
     )
     with _truth_file(truth) as write, _interrupts() as interrupted:
-        feeder = _send(chosen, feed, write, interrupted)
+        records = feeding.rides(feed)
+        feeder = _send(chosen, "rides", rate, feed.rides, records, write, interrupted)
     _show(feeder, json)
     if interrupted.is_set():
         raise typer.Exit(INTERRUPTED)
 
 
+@simulate.command()
+def payments(
+    days: Annotated[int, typer.Option(min=1, max=3660, help="Days of event time.")] = 28,
+    merchants: Annotated[int, typer.Option(min=1, help="How many.")] = 100,
+    per_day: Annotated[float, typer.Option(min=0.01, help="Payments of a merchant a day.")] = 100.0,
+    rate: Annotated[float, typer.Option(min=0.001, help="Payments a second.")] = 20_000.0,
+    seed: Annotated[int, typer.Option(min=0, help="Same seed and --start: same records.")] = 7,
+    start: Annotated[
+        str | None,
+        typer.Option(help="Event time of the beginning, RFC 3339; by default --days ago."),
+    ] = None,
+    country: Annotated[
+        str | None, typer.Option(help="ISO code of the merchants' country, for holidays.")
+    ] = None,
+    truth: Annotated[
+        Path | None, typer.Option(help="JSONL file of the incidents: drop-outs, spikes, shifts.")
+    ] = None,
+    config: Config = None,
+    bootstrap_servers: Bootstrap = None,
+    json: Json = False,
+) -> None:
+    """Send weeks of merchants' payments at accelerated event time, with known incidents.
+
+    Ctrl-C ends it cleanly: what was sent is delivered and counted; exit code 130.
+    """
+    from eddy import settings  # noqa: PLC0415 - keeps --help quick
+    from eddy.offsets import moment  # noqa: PLC0415
+    from models.simulation import payments as simulation  # noqa: PLC0415
+
+    chosen = settings.load(config, {"kafka.bootstrap_servers": bootstrap_servers})
+    begin = datetime.now(UTC) - timedelta(days=days) if start is None else moment(start, "--start")
+    options = simulation.PaymentSimulation(
+        start=begin,
+        days=days,
+        merchants=merchants,
+        payments_per_day=per_day,
+        country=country,
+    )
+    if truth is not None:
+        _write_incidents(truth, simulation.incidents(seed, options))
+    about = round(days * merchants * per_day)
+    with _interrupts() as interrupted:
+        records = simulation.simulate(seed, options)
+        feeder = _send(chosen, "tpv", rate, about, records, lambda _: None, interrupted)
+    _show(feeder, json)
+    if interrupted.is_set():
+        raise typer.Exit(INTERRUPTED)
+
+
+def _write_incidents(path: Path, incidents: "list[Incident]") -> None:
+    try:
+        with path.open("w", encoding="utf-8") as file:
+            for incident in incidents:
+                line = {
+                    "merchant_id": incident.merchant_id,
+                    "incident": incident.kind,
+                    "start": datetime.fromtimestamp(incident.start_us / 1e6, UTC).isoformat(),
+                    "end": datetime.fromtimestamp(incident.end_us / 1e6, UTC).isoformat(),
+                    "factor": incident.factor,
+                }
+                file.write(json_module.dumps(line) + "\n")
+    except OSError as error:
+        raise MissingResource(f"--truth {path}: {error.strerror}") from error
+
+
 def _send(
     chosen: "Settings",
-    feed: "Feed",
+    domain_name: str,
+    rate: float,
+    total: int | None,
+    records: "Iterator[SimulatedRecord]",
     write: "Callable[[SimulatedRecord], None]",
     interrupted: threading.Event,
 ) -> "Feeder":
@@ -90,18 +162,18 @@ def _send(
     from streams.sender import Sender  # noqa: PLC0415
     from streams.topics import check  # noqa: PLC0415
 
-    topic = wiring.topics(chosen, domain("rides")).events
+    topic = wiring.topics(chosen, domain(domain_name)).events
     check(chosen.kafka, [topic])
     with progress.bar(Console(stderr=True)) as bar:
-        task = bar.add_task(f"sending to {topic}", total=feed.rides)
+        task = bar.add_task(f"sending to {topic}", total=total)
 
         def told(record: "SimulatedRecord") -> None:
             write(record)
             if not record.duplicate:
                 bar.advance(task)
 
-        sending = feeder.Feeder(Sender(chosen.kafka), topic, feed.rate, told)
-        sending.run(feeder.rides(feed), interrupted.is_set)
+        sending = feeder.Feeder(Sender(chosen.kafka), topic, rate, told)
+        sending.run(records, interrupted.is_set)
     return sending
 
 

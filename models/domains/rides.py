@@ -288,7 +288,7 @@ def _build(policy: Any, model: Model, identity: Identity) -> RidesJudge:
     return RidesJudge(policy, model, identity)
 
 
-RIDES = Domain(
+DOMAIN = Domain(
     name="rides",
     event_type=Ride,
     policy_type=RidesPolicy,

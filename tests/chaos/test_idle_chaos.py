@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import confluent_kafka as ck
 import pytest
 
-from streams.idle import Tick, ticks_in
+from streams.idle import Tick, note_in
 from streams.sender import Sender
 from tests.toy_world import World
 
@@ -44,7 +44,7 @@ def ticks(world: World) -> list[Tick]:
     places = [ck.TopicPartition(world.topics.events, n) for n in range(PARTITIONS)]
     notes = [place.metadata for place in consumer.committed(places, timeout=15)]
     consumer.close()
-    return [tick for note in notes for tick in ticks_in(note or "")]
+    return [tick for note in notes for tick in note_in(note or "").ticks]
 
 
 @pytest.mark.timeout(180)

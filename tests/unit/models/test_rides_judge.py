@@ -11,13 +11,13 @@ import pytest
 from models.domains.rides import (
     DEFAULT_PARAMETERS,
     NAMES,
-    RIDES,
     DbscanParameters,
     RidesPolicy,
     default_model,
     features,
     in_units,
 )
+from models.domains.rides import DOMAIN as RIDES
 from models.judge import Events, Identity, Model
 from schemas.anomalies import Anomaly, point_id
 from schemas.columns import Columns, Program

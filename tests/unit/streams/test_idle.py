@@ -1,7 +1,7 @@
 import pytest
 
 from models.judge import TimedJudge
-from streams.idle import KEPT, IdleClock, ticks_in
+from streams.idle import KEPT, IdleClock, note_in
 from tests.toy import TOY, IntervalJudge, ToyJudge, ToyPolicy
 
 SECOND = 1_000_000
@@ -42,7 +42,7 @@ def test_event_time_goes_on_at_the_pace_of_the_wall_clock(clock, wall):
     wall["ms"] += 1_001
     assert len(closed(clock, made)) == 2
     assert made.watermark_us == 12 * SECOND
-    assert [tick.watermark_us for tick in ticks_in(clock.note)] == [11 * SECOND, 12 * SECOND]
+    assert [tick.watermark_us for tick in note_in(clock.note).ticks] == [11 * SECOND, 12 * SECOND]
 
 
 def test_a_tick_is_in_the_note_before_its_verdicts_are_published(clock, wall):
@@ -50,7 +50,7 @@ def test_a_tick_is_in_the_note_before_its_verdicts_are_published(clock, wall):
     clock.moved(made, wall["ms"])
     wall["ms"] += 1_000
     for _ in clock.advance(made, 7):
-        assert len(ticks_in(clock.note)) == 1
+        assert len(note_in(clock.note).ticks) == 1
 
 
 def test_before_the_first_event_nothing_passes(clock, wall):
@@ -102,11 +102,11 @@ def test_the_note_stays_within_what_brokers_take(clock, wall):
     clock.moved(made, wall["ms"])
     wall["ms"] += 1_000_000
     assert len(closed(clock, made, position=10**12)) == 1_000
-    assert len(ticks_in(clock.note)) == KEPT
+    assert len(note_in(clock.note).ticks) == KEPT
     assert len(clock.note) < 4_096
 
 
 @pytest.mark.parametrize("note", ["", "somebody else's", "[[1]]", '{"a": 1}'])
 def test_metadata_of_others_is_no_ticks(note):
-    assert ticks_in(note) == []
+    assert note_in(note).ticks == []
     assert IdleClock(note).note == ""

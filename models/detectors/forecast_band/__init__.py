@@ -1,0 +1,1 @@
+"""The band detector: intervals against their forecast, runs of deviations as episodes."""

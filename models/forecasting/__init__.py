@@ -1,0 +1,1 @@
+"""Forecasts of volumes: seasonal baseline, effects of the calendar, calibrated band."""

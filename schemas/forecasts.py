@@ -1,0 +1,53 @@
+"""The forecast: what a merchant's next intervals are expected to bring."""
+
+from datetime import datetime
+
+import msgspec
+
+from schemas.anomalies import ModelRef, Source
+
+SCHEMA_VERSION = 1
+
+
+class ForecastPoint(msgspec.Struct, frozen=True, gc=False):
+    """One interval, from `window_start` up to but without `window_end`.
+
+    `expected` is the total payment volume in the merchant's currency; with the model's nominal
+    probability the truth lies from `lower` to `upper`.
+    """
+
+    window_start: datetime
+    window_end: datetime
+    expected: float
+    lower: float
+    upper: float
+
+
+class Forecast(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What is published on ``forecasts.<domain>``; the newest of a merchant replaces the others.
+
+    Attributes
+    ----------
+    merchant_id : str
+        Whose; the record's key too.
+    schema_version : int
+        Of this record.
+    issued_at : datetime
+        Event time up to which payments were known.
+    source : Source
+        The input record that brought it about: the same on every replay.
+    model : ModelRef
+        The model that forecast.
+    config_hash : str
+        Of the configuration it was made under.
+    points : list of ForecastPoint
+        One for each coming interval, in their order.
+    """
+
+    merchant_id: str
+    schema_version: int = SCHEMA_VERSION
+    issued_at: datetime
+    source: Source
+    model: ModelRef
+    config_hash: str
+    points: list[ForecastPoint]
