@@ -64,8 +64,8 @@ requirements: ## Pin the newest versions that go together (needs uv)
 	@command -v uv >/dev/null || { echo "make requirements needs uv on the PATH: pip install uv" >&2; exit 1; }
 	echo 'setuptools>=77' | $(COMPILE) - --output-file requirements/build.txt
 	$(COMPILE) pyproject.toml --extra dev --constraint requirements/build.txt --output-file requirements/dev.txt
-	$(COMPILE) pyproject.toml --extra training --constraint requirements/dev.txt --output-file requirements/run.txt
-	$(COMPILE) pyproject.toml --extra embedded --extra training --constraint requirements/dev.txt --output-file requirements/demo.txt
+	$(COMPILE) pyproject.toml --extra training --extra history --extra plots --constraint requirements/dev.txt --output-file requirements/run.txt
+	$(COMPILE) pyproject.toml --extra embedded --extra training --extra plots --constraint requirements/dev.txt --output-file requirements/demo.txt
 
 # --- the environment ----------------------------------------------------------------------------
 
