@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 import structlog
 
+from eddy.policy_watch import PolicyWatcher
 from eddy.settings import Settings
 from models.domain import Domain
 from models.domains import NAMES, domain
@@ -80,6 +81,7 @@ def wire(
     *,
     routes: Mapping[str, Route] | None = None,
     reload: bool = True,
+    reread: Callable[[], Settings] | None = None,
     until_done: bool = False,
 ) -> Wiring:
     """Return a process, wired and not yet started.
@@ -90,11 +92,17 @@ def wire(
         By domain; the configured topics where not given.
     reload : bool
         Whether new champions are taken up while running.
+    reread : callable, optional
+        Reads the settings again, for policies to be taken up while running.
     """
     lanes = []
+    in_use: dict[str, bool] = {}
     for chosen in chosen_domains(settings):
         route = (routes or {}).get(chosen.name) or Route(topics(settings, chosen))
-        lanes.append(_lane(settings, chosen, route, metrics, reload))
+        lane = _lane(settings, chosen, route, metrics, reload)
+        if reread is not None:
+            lane.poll_policy = _policies(chosen, lane.policy, reread, in_use, metrics)
+        lanes.append(lane)
     return Wiring(
         config=settings.engine,
         connection=settings.kafka,
@@ -119,6 +127,27 @@ def _lane(settings: Settings, chosen: Domain, route: Route, metrics: Metrics, re
         poll_model=poll if reload else lambda: None,
         fuse=Fuse(engine.fuse_ratio, engine.fuse_window),
     )
+
+
+def _policies(
+    chosen: Domain,
+    current: Any,
+    reread: Callable[[], Settings],
+    in_use: dict[str, bool],
+    metrics: Metrics,
+) -> Callable[[], tuple[Any, str] | None]:
+    """Return how to look for a newer policy."""
+
+    def judged(settings: Settings) -> tuple[Any, str]:
+        if chosen.name not in settings.domains:
+            raise ConfigError(f"domains.{chosen.name}: gone; leaving a domain takes a restart")
+        return policy(settings, chosen), config_hash(settings, chosen)
+
+    def tell(is_in_use: bool) -> None:
+        in_use[chosen.name] = is_in_use
+        metrics.config_reloaded.set(all(in_use.values()))
+
+    return PolicyWatcher(chosen, current, reread, judged, tell).poll
 
 
 def _models(

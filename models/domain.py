@@ -33,6 +33,9 @@ class Domain:
         ``simulate(seed, options)`` yields simulated records with their truth.
     forecasts : bool
         Whether its verdicts have ``forecasts()``, for the topic ``forecasts.<name>``.
+    fixed : frozenset of str, optional
+        Settings that take a restart; its judges are `models.judge.Governed` for all others.
+        None: every setting takes one.
     """
 
     name: str
@@ -44,3 +47,4 @@ class Domain:
     simulation_type: type[Any]
     simulate: Callable[[int, Any], Iterator[Any]]
     forecasts: bool = False
+    fixed: frozenset[str] | None = None

@@ -4,7 +4,7 @@ A judge is a deterministic function of (configuration, model, events so far): cu
 into batches differently, or restoring a snapshot in between, changes no verdict.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol, runtime_checkable
@@ -85,6 +85,12 @@ class Forecasting(Protocol):
         ...
 
 
+Tallies = Mapping[tuple[str, str], int]
+"""How often what came about, by what and which: ("late", "revised"), ("late", "dropped"),
+("untracked", "pooled"), ("evicted", "silent"), ("suppressed", "snooze") and so on. Verdicts may
+have them as ``tallies``."""
+
+
 class Judge(Protocol):
     """Belongs to one partition of one topic and holds all that was learned from it."""
 
@@ -142,6 +148,15 @@ class TimedJudge(Judge, Protocol):
 
     def advance(self, watermark_us: int) -> Verdicts:
         """Move the watermark without an event and say what that closes; no rows are scored."""
+        ...
+
+
+@runtime_checkable
+class Governed(Judge, Protocol):
+    """A judge whose policy may change while it runs."""
+
+    def govern(self, policy: Any, identity: Identity) -> None:
+        """Go on under another policy of the same fixed settings, see `models.domain.Domain`."""
         ...
 
 

@@ -23,6 +23,22 @@ class ForecastPoint(msgspec.Struct, frozen=True, gc=False):
     upper: float
 
 
+class Nowcast(msgspec.Struct, frozen=True, gc=False):
+    """What the running interval will come to, for information: no alarm is made of it.
+
+    `observed` is the volume up to `as_of`, `expected` what the whole interval will have brought
+    if the rest of it goes as forecast, with its range.
+    """
+
+    window_start: datetime
+    window_end: datetime
+    as_of: datetime
+    observed: float
+    expected: float
+    lower: float
+    upper: float
+
+
 class Forecast(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What is published on ``forecasts.<domain>``; the newest of a merchant replaces the others.
 
@@ -30,6 +46,9 @@ class Forecast(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     ----------
     merchant_id : str
         Whose; the record's key too.
+    entity_type : str
+        ``merchant``, or ``segment`` for those of a segment that are judged together; the key of
+        those begins with ``segment:``.
     schema_version : int
         Of this record.
     issued_at : datetime
@@ -41,13 +60,23 @@ class Forecast(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     config_hash : str
         Of the configuration it was made under.
     points : list of ForecastPoint
-        One for each coming interval, in their order.
+        One for each coming interval, in their order; the first may be running.
+    nowcast : Nowcast, optional
+        Of the running interval.
     """
 
     merchant_id: str
+    entity_type: str = "merchant"
     schema_version: int = SCHEMA_VERSION
     issued_at: datetime
     source: Source
     model: ModelRef
     config_hash: str
     points: list[ForecastPoint]
+    nowcast: Nowcast | None = None
+
+    @property
+    def key(self) -> str:
+        """The record's key."""
+        plain = self.entity_type == "merchant"
+        return self.merchant_id if plain else f"{self.entity_type}:{self.merchant_id}"

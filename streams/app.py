@@ -23,6 +23,8 @@ from streams.connection import Connection
 
 log = structlog.get_logger()
 
+_RELOADS = ("model_promoted", "configuration_reloaded")
+
 
 class App:
     """Built without starting anything.
@@ -99,7 +101,7 @@ class App:
     async def _hear(self, stream: Any) -> None:
         async for payload in stream:
             command = control.parse(payload)
-            if command is not None and command.kind == "model_promoted":
+            if command is not None and command.kind in _RELOADS:
                 log.info("command_heard", kind=command.kind, name=command.name)
                 try:
                     await self._reload()

@@ -14,12 +14,12 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from itertools import islice
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import structlog
 
-from models.judge import Model
+from models.judge import Governed, Model
 from schemas.errors import EddyError, FatalError, Unavailable
 from streams.batch import Batch, DecodedRun
 from streams.checkpoints import Checkpoints
@@ -349,16 +349,21 @@ class Engine:
             else:
                 log.warning("read_error", code=error.code, text=error.text, place=place)
 
-    # -- models -------------------------------------------------------------------------------
+    # -- models and policies ------------------------------------------------------------------
 
-    async def reload_models(self) -> None:
-        """Look for new champions and hand them to the judges; no event and no window is lost."""
+    async def reload(self) -> None:
+        """Look for new champions and policies, for the judges; no event and no window is lost."""
         for lane in self._lanes.values():
             model = await asyncio.to_thread(lane.poll_model)
             if model is not None:
                 async with self._lock:
                     await self._keep_state_before(lane)
                     self._adopt(lane, model)
+            found = await asyncio.to_thread(lane.poll_policy)
+            if found is not None:
+                async with self._lock:
+                    await self._keep_state_before(lane)
+                    self._govern(lane, *found)
 
     async def _keep_state_before(self, lane: Lane) -> None:
         """Leave checkpoints where state depends on the model that judged."""
@@ -377,6 +382,13 @@ class Engine:
             if partition.lane is lane:
                 partition.judge.adopt(model)
         log.info("model_reloaded", model=model.ref.name, version=model.ref.version)
+
+    def _govern(self, lane: Lane, policy: Any, config_hash: str) -> None:
+        lane.policy, lane.config_hash = policy, config_hash
+        for partition in self._partitions.values():
+            if partition.lane is lane:
+                judge = cast("Governed", partition.judge)
+                judge.govern(policy, lane.identity(partition.place[1]))
 
     # -- the end ------------------------------------------------------------------------------
 

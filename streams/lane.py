@@ -63,6 +63,8 @@ class Lane:
         Of everything in the configuration that verdicts depend on; the model is apart.
     poll_model : callable
         Gives a new model, or None; never raises on a bad artefact.
+    poll_policy : callable
+        Gives a new policy with the configuration's hash, or None; never raises on bad settings.
     """
 
     domain: Domain
@@ -72,13 +74,17 @@ class Lane:
     model: Model
     poll_model: Callable[[], Model | None]
     fuse: Fuse
+    poll_policy: Callable[[], tuple[Any, str] | None] = lambda: None
     counters: "Counters" = field(init=False)
 
     def build_judge(self, partition: int) -> Judge:
         """Return a fresh judge for a partition."""
+        return self.domain.build_judge(self.policy, self.model, self.identity(partition))
+
+    def identity(self, partition: int) -> Identity:
+        """Return where a partition's judge sits."""
         topic = self.route.source or self.route.topics.events
-        identity = Identity(topic, partition, self.config_hash)
-        return self.domain.build_judge(self.policy, self.model, identity)
+        return Identity(topic, partition, self.config_hash)
 
     def warm_up(self) -> None:
         """Compile what judging needs before there is anything to judge."""

@@ -121,6 +121,36 @@ class Metrics:
             buckets=(0.1, 0.5, 1, 2.5, 5, 10, 30, 120),
             registry=registry,
         )
+        self.late_events = Counter(
+            "eddy_late_events",
+            "Events of intervals that were closed: those that revised one, and those too late.",
+            ["domain", "outcome"],
+            registry=registry,
+        )
+        self.untracked_events = Counter(
+            "eddy_untracked_events",
+            "Events of entities without room: counted to their segment, or to nobody.",
+            ["domain", "outcome"],
+            registry=registry,
+        )
+        self.evicted_entities = Counter(
+            "eddy_evicted_entities",
+            "Entities that had to make room.",
+            ["domain", "reason"],
+            registry=registry,
+        )
+        self.suppressed = Counter(
+            "eddy_suppressed",
+            "Anomalies that the policy held back.",
+            ["domain", "reason"],
+            registry=registry,
+        )
+        self.config_reloaded = Gauge(
+            "eddy_config_last_reload_successful",
+            "Whether the settings that stand in the file are those in use.",
+            registry=registry,
+        )
+        self.config_reloaded.set(1)
         self.rebalances = Counter(
             "eddy_rebalances", "Changes of the assignment.", registry=registry
         )

@@ -8,7 +8,7 @@ from operator import attrgetter
 import msgspec
 import numpy as np
 
-from models.judge import Events, Forecasting, Verdicts
+from models.judge import Events, Forecasting, Tallies, Verdicts
 from schemas.rejections import Rejection
 from streams.batch import DecodedRun
 from streams.lane import Lane
@@ -36,14 +36,23 @@ class Output:
         self._publisher = publisher
         self._metrics = metrics
         self._clock = clock
+        self._tallied = {
+            "late": metrics.late_events,
+            "untracked": metrics.untracked_events,
+            "evicted": metrics.evicted_entities,
+            "suppressed": metrics.suppressed,
+        }
 
     def verdicts(self, lane: Lane, verdicts: Verdicts) -> None:
         """Publish what was said of a run: anomalies, and forecasts where there are any."""
         self._anomalies(lane, verdicts)
+        tallies: Tallies = getattr(verdicts, "tallies", {})
+        for (what, which), count in tallies.items():
+            self._tallied[what].labels(lane.domain.name, which).inc(count)
         topic = lane.route.topics.forecasts
         if topic is not None and isinstance(verdicts, Forecasting):
             for forecast in verdicts.forecasts():
-                self._publisher.produce(topic, _encode(forecast), forecast.merchant_id.encode())
+                self._publisher.produce(topic, _encode(forecast), forecast.key.encode())
 
     def _anomalies(self, lane: Lane, verdicts: Verdicts) -> None:
         if not len(verdicts.flagged):

@@ -125,7 +125,7 @@ class Process:
             wiring.control_topic,
             wiring.scratch,
             process=self.engine.process,
-            reload=self.engine.reload_models,
+            reload=self.engine.reload,
             fail=self._fail,
         )
 
@@ -157,7 +157,7 @@ class Process:
                 self._stop.set()
             if time.monotonic() - looked >= self._wiring.reload_interval_s:
                 looked = time.monotonic()
-                await self.engine.reload_models()
+                await self.engine.reload()
 
     async def _stay_member(self) -> None:
         while not self._stop.is_set():

@@ -29,19 +29,17 @@ def run(
     """Judge events until SIGTERM or Ctrl-C; scale by starting more, each with its instance id."""
     from eddy import wiring  # noqa: PLC0415 - brings numba and Faust, which --help can do without
 
-    chosen = settings.load(
-        config,
-        {
-            "kafka.bootstrap_servers": bootstrap_servers,
-            "engine.instance_id": instance_id,
-            "engine.group": group,
-            "engine.reader": reader,
-            "health.port": health_port,
-        },
-    )
+    flags = {
+        "kafka.bootstrap_servers": bootstrap_servers,
+        "engine.instance_id": instance_id,
+        "engine.group": group,
+        "engine.reader": reader,
+        "health.port": health_port,
+    }
+    chosen = settings.load(config, flags)
     logs.configure(chosen.log)
     metrics = Metrics()
-    process = wiring.wire(chosen, metrics)
+    process = wiring.wire(chosen, metrics, reread=lambda: settings.load(config, flags))
     with wiring.only_instance(chosen):
         needed = [process.control_topic]
         for lane in process.lanes:

@@ -1,140 +1,67 @@
 """The judge of one partition's payments: closed intervals against their bands, as episodes."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.detectors.forecast_band.tracker import Alarms, Coming, Notice, Tracker
+from models.detectors.forecast_band.notices import Coming, Notice
+from models.detectors.forecast_band.scoring import MUTED
+from models.detectors.forecast_band.tracker import DEAD_US, Tracker
 from models.detectors.intervals.clock import WindowClock
+from models.detectors.intervals.kernel import OTHERS
 from models.detectors.intervals.steps import DECLINED, REFUND, REVERSED, Rows
 from models.detectors.intervals.windows import IntervalWindows
 from models.domains.tpv_merchants import MOST_SEGMENTS, Merchants
-from models.forecasting.calendar import Moments, day_of, moments
+from models.domains.tpv_policy import TpvPolicy
+from models.domains.tpv_rules import Rules
+from models.domains.tpv_verdicts import Subject, TpvVerdicts
+from models.forecasting.calendar import Moments, Place, day_of, moments
 from models.forecasting.deviation import Boundary
 from models.forecasting.forecaster import Forecaster
 from models.judge import Events, Identity, Model
 from models.packing import pack, unpack
-from schemas.anomalies import Anomaly, Entity, Reason, Severity, Source, interval_id
+from schemas.anomalies import Entity
 from schemas.columns import Program
-from schemas.forecasts import Forecast, ForecastPoint
 from schemas.keys import hash_text
 from schemas.payments import Payment
 
 if TYPE_CHECKING:
-    from models.domains.tpv import BandParameters, TpvPolicy
+    from models.domains.tpv import BandParameters
 
 Ints = NDArray[np.int64]
 
-DETECTOR = "forecast_band"
-NAME = "tpv"  # of what is added up, in anomalies
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EARLIEST_US, _LATEST_US = (
     int(datetime(year, 1, 1, tzinfo=UTC).timestamp()) * 1_000_000 for year in (2000, 2100)
 )
 _PROGRAM = Program.of(Payment)
 _AMOUNT, _COUNT = (_PROGRAM.numbers.index(name) for name in ("amount", "count"))
-_MERCHANT, _KIND, _STATUS = (
-    _PROGRAM.keys.index(name) for name in ("merchant_id", "kind", "status")
+_MERCHANT, _KIND, _STATUS, _SEGMENT = (
+    _PROGRAM.keys.index(name) for name in ("merchant_id", "kind", "status", "segment")
 )
+NO_TRADE, OTHERS_NAME = "unknown", "others"
+"""Segments' names: of those without one, and of those for whom there are too many segments."""
+
+_MOST_MOMENTS = 400
+
+_POOL = np.uint64(0x7365676D656E7400)  # tells a segment's key from a merchant's of the same name
 _IS_REFUND, _IS_DECLINED, _IS_REVERSED = map(hash_text, ("refund", "declined", "reversed"))
-
-
-@dataclass(frozen=True, slots=True)
-class TpvVerdicts:
-    """See `models.judge.Verdicts`; a payment has no score of its own.
-
-    Attributes
-    ----------
-    scores : ndarray of float64, shape (n,)
-        NaN: what is judged are intervals.
-    flagged : ndarray of int64, shape (m,)
-        The rows that closed or revised an interval, one for each anomaly.
-    """
-
-    scores: NDArray[np.float64]
-    flagged: Ints
-    notices: list[tuple[Notice, int]]
-    told: list[tuple[Coming, int]]
-    judge: "TpvJudge"
-    model: Model
-
-    def anomalies(self, rows: Sequence[int], detected_at: datetime) -> list[Anomaly]:
-        """Build the anomalies of `rows`, positions in `flagged`."""
-        return [self._anomaly(*self.notices[row], detected_at) for row in rows]
-
-    def forecasts(self) -> Iterator[Forecast]:
-        """Build what is forecast, for each merchant of which something is known."""
-        for coming, offset in self.told:
-            yield from self._forecasts(coming, offset)
-
-    def _anomaly(self, notice: Notice, offset: int, detected_at: datetime) -> Anomaly:
-        judge, cell = self.judge, notice.cell
-        episode, policy = notice.change.episode, judge.policy
-        merchant = judge.merchants.name(notice.slot)
-        begin, end = judge.bounds(notice.window)
-        first, _ = judge.bounds(episode.start)
-        identifier = interval_id("tpv", DETECTOR, merchant, first)
-        score = float(cell["score"])
-        actual, expected = float(cell["observed"]), float(cell["expected"])
-        return Anomaly(
-            anomaly_id=identifier,
-            op=notice.change.op,
-            episode_id=identifier,
-            domain="tpv",
-            detector=DETECTOR,
-            entity=Entity("merchant", merchant),
-            occurred_at=begin,
-            window_start=begin,
-            window_end=end,
-            detected_at=detected_at,
-            score=score,
-            severity=_severity(episode.worst, policy),
-            confidence=min(1.0, max(0.0, float(cell["confidence"]))),
-            direction="above" if episode.side > 0 else "below",
-            actual={NAME: actual, "payments": float(cell["payments"])},
-            expected={NAME: expected},
-            lower={NAME: float(cell["lower"])},
-            upper={NAME: float(cell["upper"])},
-            # one feature: its part is the whole score
-            reasons=[Reason(NAME, actual, expected, score)],
-            labels=judge.labels(notice),
-            model=self.model.ref,
-            config_hash=judge.identity.config_hash,
-            source=Source(judge.identity.topic, judge.identity.partition, offset),
-        )
-
-    def _forecasts(self, coming: Coming, offset: int) -> Iterator[Forecast]:
-        judge = self.judge
-        spans = [judge.bounds(window) for window, _ in coming.bands]
-        columns = [np.stack([b.expected, b.lower, b.upper], axis=1) for _, b in coming.bands]
-        table = np.round(np.stack(columns, axis=1), 2)  # merchant, interval, (expected, ...)
-        source = Source(judge.identity.topic, judge.identity.partition, offset)
-        for slot in coming.slots.tolist():
-            points = zip(spans, table[slot].tolist(), strict=True)
-            yield Forecast(
-                merchant_id=judge.merchants.name(slot),
-                issued_at=spans[0][0],
-                source=source,
-                model=self.model.ref,
-                config_hash=judge.identity.config_hash,
-                points=[ForecastPoint(begin, end, *row) for (begin, end), row in points],
-            )
 
 
 class TpvJudge:
     """Judges one partition's payments; see `models.judge.TimedJudge`."""
 
-    def __init__(self, policy: "TpvPolicy", model: Model, identity: Identity) -> None:
+    def __init__(self, policy: TpvPolicy, model: Model, identity: Identity) -> None:
         self.policy, self.identity = policy, identity
         self.merchants = Merchants(policy.timezone)
         self._clock = WindowClock(policy.interval_s * 1_000_000, policy.timezone)
         self._slots_per_day = 86_400 // policy.interval_s
         self._offset = -1
+        self._places: list[Place] = []
+        self._seen_moments: dict[int, Moments] = {}
         lateness_us = int(policy.lateness_s * 1e6)
         parameters: BandParameters = model.parameters
         self._tracker = Tracker(
@@ -143,20 +70,18 @@ class TpvJudge:
                 delay_us=int(policy.delay_s * 1e6),
                 lateness_us=lateness_us,
                 most_entities=policy.most_merchants,
+                most_pools=MOST_SEGMENTS,
+                pauses=policy.nowcasts_per_interval,
+                dead_us=DEAD_US,
             ),
             Forecaster(
                 MOST_SEGMENTS, slots_per_day=self._slots_per_day, coverage=parameters.coverage
             ),
             lateness_us=lateness_us,
             moments=self._moments,
-            alarms=Alarms(
-                above=policy.directions != "below",
-                below=policy.directions != "above",
-                cold_score=policy.cold_start_score,
-            ),
-            horizon=policy.forecast_intervals,
-            every=policy.forecast_every,
+            alarms=self._rules(),
         )
+        self._look_ahead()
         self._use(model)
 
     def judge(self, events: Events) -> TpvVerdicts:
@@ -169,25 +94,33 @@ class TpvJudge:
 
         def admit(new: Ints, slots: Ints) -> Ints:
             pairs = zip(rows[new].tolist(), slots.tolist(), strict=True)
-            return np.array([self.merchants.meet(slot, events.event(row)) for row, slot in pairs])
+            return np.array([self._meet(slot, events.event(row)) for row, slot in pairs])
 
-        said = list(self._tracker.take(_rows(events, rows), admit))
+        said = self._tracker.take(_rows(events, rows), admit)
+        verdicts = self._verdicts(len(times), said, rows, events.offsets)
         if len(rows):
             self._offset = int(events.offsets[rows[-1]])
-        return self._verdicts(len(times), said, rows, events.offsets)
+        return verdicts
 
     def advance(self, watermark_us: int) -> TpvVerdicts:
         """Let intervals end without a payment."""
-        said = list(self._tracker.advance(watermark_us))
+        said = self._tracker.advance(watermark_us)
         return self._verdicts(0, said, np.zeros(1, np.int64), np.array([self._offset]))
 
     def _verdicts(
-        self, count: int, said: list[Notice | Coming], rows: Ints, offsets: Ints
+        self, count: int, said: Iterator[Notice | Coming], rows: Ints, offsets: Ints
     ) -> TpvVerdicts:
-        notices = [(one, int(offsets[rows[one.row]])) for one in said if isinstance(one, Notice)]
-        told = [(one, int(offsets[rows[one.row]])) for one in said if isinstance(one, Coming)]
-        flagged = np.array([rows[notice.row] for notice, _ in notices], np.int64)
-        return TpvVerdicts(np.full(count, np.nan), flagged, notices, told, self, self._model)
+        verdicts = TpvVerdicts(count, self._clock, self.policy, self.identity, self._model)
+        for one in said:  # names at once: a slot may be somebody else's a moment later
+            row = int(rows[one.row])
+            if isinstance(one, Notice):
+                verdicts.notice(one, self._subject(one), row, int(offsets[row]))
+            else:
+                who = [self._entity(slot) for slot in one.slots.tolist()]
+                verdicts.coming(one, who, int(offsets[row]))
+        verdicts.tallies = +self._tracker.tallies
+        self._tracker.tallies.clear()
+        return verdicts
 
     @property
     def watermark_us(self) -> int | None:
@@ -196,15 +129,21 @@ class TpvJudge:
 
     @property
     def due_us(self) -> int | None:
-        """The end of the first interval that is not closed."""
+        """The end of the first interval that is not closed, or a nowcast before it."""
         windows = self._tracker.windows
-        if windows.watermark_us is None:
-            return None
-        return int(self._clock.end_us(windows.open_window))
+        return None if windows.watermark_us is None else windows.stop_us
 
     def adopt(self, model: Model) -> None:
         """Go on with another model; what was learned from the stream stays."""
         self._use(model)
+
+    def govern(self, policy: TpvPolicy, identity: Identity) -> None:
+        """Go on under another policy; the settings in `tpv_policy.FIXED` must be the same."""
+        self.policy, self.identity = policy, identity
+        self._tracker.alarms = self._rules()
+        self._tracker.alarms.meet(np.flatnonzero(self._tracker.windows.live))
+        self._look_ahead()
+        self._use(self._model)
 
     def snapshot(self) -> bytes:
         """Return sums, forecasts, episodes and names; the model is not in them."""
@@ -218,6 +157,7 @@ class TpvJudge:
             self._tracker.restore(arrays)
             self.merchants.restore(arrays)
             self._offset = int(arrays["offset"][0])
+            self._tracker.alarms.meet(np.flatnonzero(self._tracker.windows.live))
         except KeyError as error:
             raise ValueError(f"a snapshot without {error}") from error
 
@@ -236,34 +176,63 @@ class TpvJudge:
         """Merchants tracked."""
         return self._tracker.windows.entities
 
-    # -- for verdicts ----------------------------------------------------------------------------
+    # -- who is meant ----------------------------------------------------------------------------
 
-    def bounds(self, window: int) -> tuple[datetime, datetime]:
-        """Return when an interval begins and ends."""
-        return _time(self._clock.start_us(window)), _time(self._clock.end_us(window))
+    def _meet(self, slot: int, payment: Payment) -> int:
+        windows, name = self._tracker.windows, payment.merchant_id
+        if windows.is_pool[slot]:
+            name = OTHERS_NAME if windows.keys[slot] == OTHERS else payment.segment or NO_TRADE
+        return self.merchants.meet(slot, name, payment)
 
-    def labels(self, notice: Notice) -> list[str]:
+    def _entity(self, slot: int) -> Entity:
+        kind = "segment" if self._tracker.windows.is_pool[slot] else "merchant"
+        return Entity(kind, self.merchants.name(slot))
+
+    def _subject(self, notice: Notice) -> Subject:
+        muted = MUTED[int(notice.cell["muted"])]
+        return Subject(self._entity(notice.slot), self._labels(notice), [muted] if muted else [])
+
+    def _labels(self, notice: Notice) -> list[str]:
         """Return what is particular about an anomaly."""
-        cell, labels = notice.cell, []
-        if notice.is_late:
-            labels.append("late")
-        if notice.is_shift:
-            labels.append("level_shift")
+        cell = notice.cell
+        labels: list[str] = [] if notice.cause == "interval" else [notice.cause]
         if cell["confidence"] < self._tracker.cold_start:
             labels.append("cold_start")
-        if notice.change.episode.side < 0 and not cell["payments"] and not notice.is_shift:
+        is_below = notice.change.episode.side < 0 and notice.cause != "level_shift"
+        if is_below and not cell["payments"]:
             labels.append("silence")
         holiday = self._holiday(notice)
         return [*labels, f"holiday:{holiday}"] if holiday else labels
 
     def _holiday(self, notice: Notice) -> str | None:
         country = self.merchants.country(self._tracker.segment(notice.slot))
-        day = self.bounds(notice.window)[0].astimezone(ZoneInfo(self.policy.timezone)).date()
-        return day_of(day, country).holiday
+        begin = datetime.fromtimestamp(int(self._clock.start_us(notice.window)) / 1e6, UTC)
+        return day_of(begin.astimezone(ZoneInfo(self.policy.timezone)).date(), country).holiday
+
+    # -- policy and model ------------------------------------------------------------------------
+
+    def _rules(self) -> Rules:
+        def trade(slot: int) -> str:
+            return self.merchants.trade(self._tracker.segment(slot))
+
+        return Rules(self.policy, self.merchants.name, trade)
+
+    def _look_ahead(self) -> None:
+        outlook = self._tracker.outlook
+        outlook.horizon = self.policy.forecast_intervals
+        outlook.every = self.policy.forecast_every
+        outlook.nowcast = self.policy.nowcast
 
     def _moments(self, window: int) -> Moments:
-        start = int(self._clock.start_us(window))
-        return moments(start, self.merchants.places(), self._slots_per_day)
+        """Return a window as the segments see it; each is asked for again and again."""
+        places = self.merchants.places()
+        if places != self._places or len(self._seen_moments) > _MOST_MOMENTS:
+            self._places, self._seen_moments = places, {}
+        found = self._seen_moments.get(window)
+        if found is None:
+            start = int(self._clock.start_us(window))
+            found = self._seen_moments[window] = moments(start, places, self._slots_per_day)
+        return found
 
     def _use(self, model: Model) -> None:
         self._model = model
@@ -287,14 +256,5 @@ def _rows(events: Events, chosen: Ints) -> Rows:
         values[:, _AMOUNT],
         kinds,
         values[:, _COUNT].astype(np.int64),
+        keys[:, _SEGMENT] ^ _POOL,
     )
-
-
-def _time(micros: Any) -> datetime:
-    return _EPOCH + timedelta(microseconds=int(micros))
-
-
-def _severity(score: float, policy: "TpvPolicy") -> Severity:
-    if score >= policy.critical_score:
-        return "critical"
-    return "warning" if score >= policy.warning_score else "info"

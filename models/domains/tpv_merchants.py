@@ -36,11 +36,11 @@ class Merchants:
     def __len__(self) -> int:
         return len(self._names)
 
-    def meet(self, slot: int, payment: Payment) -> int:
-        """Take in a merchant at a slot; return its segment."""
+    def meet(self, slot: int, name: str, payment: Payment) -> int:
+        """Take in who has a slot from now on, with a first payment; return the segment."""
         if slot >= len(self._names):
             self._names += [""] * (slot + 1 - len(self._names))
-        self._names[slot] = payment.merchant_id
+        self._names[slot] = name
         country = (payment.country or "").upper()
         pair = (payment.segment or "", country if country in _COUNTRIES else "")
         if pair not in self._segment_of and len(self._pairs) < MOST_SEGMENTS:
@@ -55,6 +55,10 @@ class Merchants:
     def country(self, segment: int) -> str | None:
         """Return the country of a segment, whose holidays count."""
         return self._pairs[segment][1] or None if segment < len(self._pairs) else None
+
+    def trade(self, segment: int) -> str:
+        """Return the trade of a segment; nothing of the first, which is of all others."""
+        return self._pairs[segment][0] if segment < len(self._pairs) else ""
 
     def places(self) -> list[Place]:
         """Return where each of the `MOST_SEGMENTS` segments is, also those not met yet."""

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.detectors.intervals.clock import WindowClock
+from models.detectors.intervals.kernel import OTHERS as OTHERS_KEY
 from models.detectors.intervals.steps import Rows
 from models.detectors.intervals.table import EntityTable
 from models.detectors.intervals.windows import IntervalWindows
@@ -30,13 +31,18 @@ STARTS = [
     )
 ]
 
+OTHERS = int(OTHERS_KEY)
+
 
 class Oracle:
     """The same rules, row by row in dictionaries; says what must be said, in order."""
 
-    def __init__(self, clock: WindowClock, delay: int, lateness: int, most: int, evicts: bool):
+    def __init__(
+        self, clock: WindowClock, delay: int, lateness: int, most: int, evicts: bool, pools: int
+    ):
         self.clock, self.delay, self.lateness = clock, delay, lateness
-        self.most, self.evicts = most, evicts
+        self.most, self.evicts, self.most_pools = most, evicts, pools
+        self.pools: set[int] = set()
         self.watermark: int | None = None
         self.open = 0
         self.cells: dict[tuple[int, int], list[float]] = {}
@@ -47,18 +53,26 @@ class Oracle:
     def end(self, window: int) -> int:
         return int(self.clock.end_us(window))
 
-    def add(self, row: int, time: int, key: int, amount: float, kind: int, count: int) -> None:
+    def add(
+        self, row: int, time: int, key: int, amount: float, kind: int, count: int, pool: int
+    ) -> None:
         self.move(time - self.delay)
         window = int(self.clock.index_of(time))
         if self.end(window) + self.lateness <= self.watermark:
             self.log.append(("too late", row))
             return
-        if key not in self.last_seen:
-            if len(self.last_seen) == self.most:
-                self.log.append(("untracked", row))
+        if key not in self.last_seen and len(self.last_seen) == self.most:
+            self.log.append(("untracked", row))
+            if not self.most_pools:
                 return
+            key = pool if pool in self.pools or len(self.pools) < self.most_pools - 1 else OTHERS
+            if key not in self.pools:
+                self.log.append(("new", row))
+            self.pools.add(key)
+        elif key not in self.last_seen:
             self.log.append(("new", row))
-        self.last_seen[key] = max(window, self.last_seen.get(key, window))
+        if key not in self.pools:
+            self.last_seen[key] = max(window, self.last_seen.get(key, window))
         self.accepted.append((row, key, window))
         cell = self.cells.setdefault((key, window), [0.0, 0, 0, 0, 0])
         cell[0] += {0: amount, 3: -amount}.get(kind, 0.0)
@@ -147,6 +161,7 @@ def payments(draw: st.DrawFn) -> Rows:
         draw(st.lists(st.sampled_from([0, 0, 0, 1, 2, 3, 4, 5]), **several)),
         draw(st.lists(st.integers(1, 3), **several)),
     ]
+    rows.append([2**40 + key % 3 for key in rows[1]])
     order = draw(st.lists(st.integers(0, n - 1), max_size=10))  # duplicates, very late perhaps
     return Rows.of(*([*column, *(column[i] for i in order)] for column in rows))
 
@@ -165,6 +180,8 @@ rules = st.fixed_dictionaries(
         "delay_us": st.sampled_from([0, 10, 180]).map(lambda m: m * MINUTE),
         "lateness_us": st.sampled_from([0, 20, 120, 240, 300]).map(lambda m: m * MINUTE),
         "most_entities": st.sampled_from([3, 100]),
+        "most_pools": st.sampled_from([0, 1, 3, 4]),
+        "pauses": st.sampled_from([0, 1, 3]),
     }
 )
 
@@ -174,7 +191,14 @@ rules = st.fixed_dictionaries(
 def test_windows_equal_the_oracle_however_rows_are_cut(
     rows: Rows, clock: WindowClock, rule: dict[str, int], cuts: list[int], evicts: bool
 ) -> None:
-    oracle = Oracle(clock, rule["delay_us"], rule["lateness_us"], rule["most_entities"], evicts)
+    oracle = Oracle(
+        clock,
+        rule["delay_us"],
+        rule["lateness_us"],
+        rule["most_entities"],
+        evicts,
+        rule["most_pools"],
+    )
     n = len(rows.times_us)
     for row in range(n):
         oracle.add(row, *(column[row].item() for column in rows))
@@ -192,6 +216,7 @@ def test_windows_equal_the_oracle_however_rows_are_cut(
         }
     assert log == oracle.log
     assert windows.entities == len(oracle.last_seen)
+    assert set(windows.keys[windows.is_pool].tolist()) == oracle.pools
     assert windows.too_late == sum(words[0] == "too late" for words in log)
     assert windows.untracked == sum(words[0] == "untracked" for words in log)
     final = windows.watermark_us + 10 * 24 * HOUR

@@ -25,6 +25,7 @@ _COLUMNS = np.dtype(
         ("payments", "i8"),
         ("awaited", "f4"),
         ("missed", "f4"),
+        ("muted", "u1"),
     ]
 )
 
@@ -38,7 +39,8 @@ class Interval:
     cells : structured ndarray, shape (n,)
         By slot: observed volume and number of payments; the forecast with its band and, above and
         below it, the distances that would score 1.0; score, and the side it is flagged on; payments
-        awaited, and missed since the last one, see `silence`.
+        awaited, and missed since the last one, see `silence`; why nothing is told, see
+        `scoring.Alarms`.
     """
 
     def __init__(self, window: int, cells: NDArray[np.void]) -> None:

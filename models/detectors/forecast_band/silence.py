@@ -40,6 +40,14 @@ class Silence:
         for array in self._state.values():
             array[slots] = 0
 
+    def take(self, slots: Ints, volume: Floats, payments: Floats) -> None:
+        """Give entities the mean payment of a history, both arrays of shape (k,).
+
+        None is missed: they were just met, by a payment.
+        """
+        for name, array in (("volume", volume), ("payments", payments), ("missed", 0.0)):
+            self._state[name][slots] = array
+
     def missed(self, count: int) -> Floats:
         """Return the payments missed before the oldest interval that may change, shape (count,)."""
         return self._state["missed"][:count]

@@ -7,89 +7,36 @@ the order in which rows came within the lateness, and neither does what stays op
 for an entity's very first windows, which are not judged where it was first met through a late row.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.detectors.forecast_band.episodes import Change, Episode, changes, episodes
 from models.detectors.forecast_band.judged import Interval, Runs
-from models.detectors.forecast_band.silence import Silence, silence_score
+from models.detectors.forecast_band.notices import Cause, Coming, Notice
+from models.detectors.forecast_band.outlook import Outlook
+from models.detectors.forecast_band.scoring import MUTED, SPECIAL, Alarms, boundaries, score
+from models.detectors.forecast_band.silence import Silence
 from models.detectors.intervals.steps import Rows, Step
 from models.detectors.intervals.windows import IntervalWindows
 from models.forecasting.calendar import Moments
-from models.forecasting.forecaster import Band, Forecaster
+from models.forecasting.forecaster import Forecaster
 from models.forecasting.seasonal import COLD_START
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 DEAD_US = 31 * 86_400_000_000
+FORGET_US = 7 * 86_400_000_000
+"""Who was silent for as long may have to make room for others."""
+_SHARE_EVICTED = 100  # of those there may be, at a time: looking for them takes a while
+
 
 Admit = Callable[[Ints, Ints], Ints]
 """``admit(rows, slots)``: entities met for the first time; returns the segment of each."""
-
-
-@dataclass(frozen=True, slots=True)
-class Alarms:
-    """Which deviations are told; may be replaced at any time.
-
-    Attributes
-    ----------
-    above, below : bool
-        Sides of the forecast.
-    cold_score : float
-        An entity too young to have a forecast of its own must score this.
-    """
-
-    above: bool = True
-    below: bool = True
-    cold_score: float = 3.0
-
-
-class Notice(NamedTuple):
-    """One change of one entity's episodes.
-
-    Attributes
-    ----------
-    row : int
-        The row of the batch that brought it about; 0 where time alone did.
-    slot : int
-    change : Change
-    cell : structured scalar
-        The interval that the change is about, see `judged.Interval`.
-    window : int
-    is_late, is_shift : bool
-        Whether a late row revised a closed window; whether a level shift was confirmed.
-    """
-
-    row: int
-    slot: int
-    change: Change
-    cell: Any
-    window: int
-    is_late: bool = False
-    is_shift: bool = False
-
-
-class Coming(NamedTuple):
-    """What is forecast after a window has closed.
-
-    Attributes
-    ----------
-    row : int
-        The row of the batch that closed it; 0 where time alone did.
-    bands : list of (int, Band)
-        The next windows, each with the forecasts of all slots.
-    slots : ndarray of int64
-        The entities of which something is known.
-    """
-
-    row: int
-    bands: list[tuple[int, Band]]
-    slots: Ints
 
 
 class Tracker:
@@ -104,8 +51,13 @@ class Tracker:
     moments : callable
         ``moments(window)`` is the window as each segment's calendar sees it.
     alarms : Alarms
-    horizon, every : int
-        After every so many windows, so many to come are forecast; a horizon of 0 forecasts none.
+
+    Attributes
+    ----------
+    outlook : Outlook
+        What is forecast, and when.
+    tallies : Counter
+        See `models.judge.Tallies`; whoever reads them clears them.
     """
 
     def __init__(
@@ -115,16 +67,14 @@ class Tracker:
         *,
         lateness_us: int,
         moments: Callable[[int], Moments],
-        alarms: Alarms | None = None,
-        horizon: int = 0,
-        every: int = 1,
+        alarms: Alarms,
     ) -> None:
         self.windows = windows
         self.forecaster = forecaster
-        self.alarms = alarms or Alarms()
+        self.alarms, self.outlook = alarms, Outlook(windows, forecaster, moments)
+        self.tallies: Counter[tuple[str, str]] = Counter()
         self._lateness_us = lateness_us
         self._moments = moments
-        self._horizon, self._every = horizon, every
         self._runs = Runs()
         self._silence = Silence()
         self._judged: list[Interval] = []
@@ -152,12 +102,28 @@ class Tracker:
         for step in steps:
             if len(step.new):
                 self._admit(step, admit)
+            self._count(step)
             if len(step.revisions):
                 yield from self._revise(step)
             if step.closed is not None:
                 yield from self._close(step.closed, step.stop)
-                if self._horizon and step.closed % self._every == self._every - 1:
-                    yield self._coming(step.stop)
+                yield from self._make_space(step.stop)
+            if not self._is_dead(self.windows.open_window):
+                yield from self._look_ahead(step)
+
+    def _look_ahead(self, step: Step) -> Iterator[Coming]:
+        undecided = [interval.window for interval in self._judged]
+        if step.closed is not None:
+            yield from self.outlook.after(step.closed, undecided, step.stop)
+        elif step.paused:
+            yield from self.outlook.within(undecided, step.stop)
+
+    def _count(self, step: Step) -> None:
+        pooled = int((step.slots[step.untracked - step.start] >= 0).sum())
+        self.tallies["late", "revised"] += len(step.revisions)
+        self.tallies["late", "dropped"] += len(step.too_late)
+        self.tallies["untracked", "pooled"] += pooled
+        self.tallies["untracked", "dropped"] += len(step.untracked) - pooled
 
     def _admit(self, step: Step, admit: Admit) -> None:
         slots = step.slots[step.new - step.start].astype(np.int64)
@@ -166,6 +132,7 @@ class Tracker:
         self.forecaster.forget(slots, segments)
         self._runs.forget(slots)
         self._silence.forget(slots)
+        self.alarms.meet(slots)
 
     def _make_room(self, count: int) -> None:
         if count > len(self._runs):
@@ -174,17 +141,31 @@ class Tracker:
             self._runs.grow(capacity)
             self._silence.grow(capacity)
 
-    def _coming(self, row: int) -> Coming:
-        clock = self.windows.clock
-        windows = [self.windows.open_window]
-        while len(windows) < self._horizon:  # not every number is a window: clocks are set
-            windows.append(int(clock.index_of(clock.end_us(windows[-1]))))
-        kept = [interval.window for interval in self._judged]
-        when = [self._moments(window) for window in (*kept, *windows)]
-        slots = np.arange(self.windows.slots)
-        bands = self.forecaster.ahead(when, slots)[len(kept) :]
-        known = np.flatnonzero(self.windows.live & (bands[0].expected > 0))
-        return Coming(row, list(zip(windows, bands, strict=True)), known)
+    # -- who must go ---------------------------------------------------------------------------
+
+    def _make_space(self, row: int) -> Iterator[Notice]:
+        """Where there is no room for one more entity, let go who was silent longest."""
+        windows = self.windows
+        if not windows.is_full:
+            return
+        forgotten = int(windows.clock.index_of((windows.watermark_us or 0) - FORGET_US))
+        silent = windows.silent(min(forgotten, windows.oldest))
+        silent = silent[: max(1, windows.entities // _SHARE_EVICTED)]
+        for slot in silent.tolist():
+            yield from self._end_episode(slot, row, "evicted")
+            for interval in self._judged:
+                if slot < len(interval):
+                    interval.cells[slot] = np.zeros(1, interval.cells.dtype)[0]
+        self._runs.forget(silent.astype(np.int64))
+        windows.evict(silent)
+        self.tallies["evicted", "silent"] += len(silent)
+
+    def _end_episode(self, slot: int, row: int, cause: Cause) -> Iterator[Notice]:
+        found = self._episodes(slot)
+        if found and found[-1].is_open:
+            change = Change("close", found[-1]._replace(is_open=False))
+            last = self._judged[-1]
+            yield Notice(row, slot, change, _cell(last, slot), last.window, cause)
 
     # -- closing -------------------------------------------------------------------------------
 
@@ -208,10 +189,7 @@ class Tracker:
         return int(self.windows.clock.end_us(window)) + self._lateness_us <= watermark_us
 
     def _is_dead(self, window: int) -> bool:
-        """Whether the partition has brought nothing for so long that no window of it is judged.
-
-        One payment with a date long ago would else make each window since then an hour's work.
-        """
+        """Whether the partition has brought nothing for so long that no window is judged."""
         if not self.windows.entities:
             return True
         clock, seen = self.windows.clock, int(self.windows.last_seen.max())
@@ -227,11 +205,15 @@ class Tracker:
         when = [self._moments(one.window) for one in self._judged] + [self._moments(window)]
         slots = np.arange(count)
         band = self.forecaster.ahead(when, slots)[-1]
-        cells["below"], cells["above"] = self._boundaries(band)
+        cells["below"], cells["above"] = boundaries(band, self.forecaster, self.alarms)
         for name in ("expected", "lower", "upper", "confidence"):
             cells[name] = getattr(band, name)
         cells["awaited"] = self._silence.expected(band.expected)
-        self._score(cells, self._missed_before(len(self._judged), count))
+        muted = self.alarms.muted(int(self.windows.clock.start_us(window)), count)
+        cells["muted"] = muted
+        suppressed = self._score(cells, self._missed_before(len(self._judged), count), 0)
+        for code in muted[suppressed].tolist():
+            self.tallies["suppressed", MUTED[code]] += 1
         return interval
 
     def _missed_before(self, place: int, count: int) -> Floats:
@@ -240,34 +222,9 @@ class Tracker:
             return self._silence.missed(count)
         return _padded(self._judged[place - 1].cells["missed"].astype(np.float64), count)
 
-    def _boundaries(self, band: Band) -> tuple[Floats, Floats]:
-        """Return how far below and above the forecast scores 1.0, as `deviation.deviation` does."""
-        rule, calibration = self.forecaster.rule, self.forecaster.calibration
-        least = np.maximum(rule.min_absolute, rule.min_relative * band.expected)
-        rate = rule.false_alarm_rate / 2
-        below = calibration.tail("lower", rate)[band.group] * band.scale
-        above = calibration.tail("upper", rate)[band.group] * band.scale
-        return np.maximum(below, least), np.maximum(above, least)
-
-    def _score(self, cells: NDArray[np.void], missed: Floats) -> None:
-        residual = cells["observed"] - cells["expected"].astype(np.float64)
-        is_above = residual >= 0
-        boundary = np.where(is_above, cells["above"], cells["below"]).astype(np.float64)
-        score = np.abs(residual) / np.maximum(boundary, 1e-12)
-        is_silent = cells["payments"] == 0
-        cells["missed"] = np.where(is_silent, missed + cells["awaited"], 0.0)
-        silent = silence_score(
-            cells["missed"].astype(np.float64), self.forecaster.rule.false_alarm_rate
-        )
-        score = np.where(is_silent & ~is_above, np.maximum(score, silent), score)
-        is_cold = cells["confidence"] < COLD_START
-        alarms = self.alarms
-        told = np.where(is_above, alarms.above, alarms.below)
-        limit = np.where(is_cold, alarms.cold_score, 1.0)
-        # an entity of which nothing at all is known expects nothing: there is nothing to judge by
-        flagged = cells["known"] & told & (score > limit) & (cells["expected"] > 0)
-        cells["score"] = np.minimum(score, np.finfo(np.float32).max)
-        cells["side"] = np.where(flagged, np.where(is_above, 1, -1), 0)
+    def _score(self, cells: NDArray[np.void], missed: Floats, at: int) -> NDArray[np.bool_]:
+        rate = self.forecaster.rule.false_alarm_rate
+        return score(cells, missed, at, self.alarms, rate)
 
     # -- late rows -----------------------------------------------------------------------------
 
@@ -299,9 +256,9 @@ class Tracker:
         for number, later in enumerate(self._judged[place:], place):
             # the silence of later intervals began there, perhaps
             before_it = self._missed_before(number, slot + 1)[slot:]
-            self._score(later.cells[slot : slot + 1], before_it)
+            self._score(later.cells[slot : slot + 1], before_it, slot)
         for change in changes(before, self._episodes(slot)):
-            yield Notice(row, slot, change, one[0].copy(), interval.window, is_late=True)
+            yield Notice(row, slot, change, one[0].copy(), interval.window, "late")
 
     # -- learning ------------------------------------------------------------------------------
 
@@ -310,6 +267,7 @@ class Tracker:
         cells, slots = interval.cells, np.arange(len(interval))
         # a partition that brought nothing at all tells of the feed, not of the merchants
         known = cells["known"] & bool((cells["payments"] > 0).any())
+        known &= cells["muted"] != SPECIAL
         closed = self.forecaster.close(
             self._moments(interval.window), cells["observed"].copy(), known=known, slots=slots
         )
@@ -344,7 +302,7 @@ class Tracker:
             if episode.is_open:
                 change = Change("close", episode._replace(is_open=False))
                 cell = _cell(interval, slot)
-                yield Notice(row, slot, change, cell, interval.window, is_shift=True)
+                yield Notice(row, slot, change, cell, interval.window, "level_shift")
 
     # -- what there is -------------------------------------------------------------------------
 

@@ -54,14 +54,22 @@ def empty_findings(n: int) -> Findings:
     )
 
 
-def step_since(out: Findings, before: Ints, start: int, stop: int, closed: int | None) -> Step:
+class Stop(NamedTuple):
+    """Why rows were not applied any further: a window that closed, or a pause within one."""
+
+    closed: int | None = None
+    paused: bool = False
+
+
+def step_since(out: Findings, before: Ints, start: int, stop: int, why: Stop) -> Step:
     """Return what was found since the counts were `before`."""
     new, late, roomless, revised = map(slice, before.tolist(), out.counts.tolist())
     rows = out.revised[revised]
     return Step(
         start=start,
         stop=stop,
-        closed=closed,
+        closed=why.closed,
+        paused=why.paused,
         slots=out.slots[start:stop],
         new=out.new[new],
         too_late=out.too_late[late],

@@ -14,20 +14,32 @@ from models.detectors.intervals import clock, findings, steps, table
 from models.detectors.intervals.clock import LONG_AGO, Ints, Zone, window_at, window_start
 from models.detectors.intervals.findings import LATE, NEW, REVISED, ROOMLESS, Findings
 from models.detectors.intervals.steps import CELL, REFUND, Rows
-from models.detectors.intervals.table import NO_ROOM, TOO_SMALL, USED, Slots, Table, find_or_add
+from models.detectors.intervals.table import (
+    FREE,
+    NO_ROOM,
+    TOO_SMALL,
+    USED,
+    Slots,
+    Table,
+    find_or_add,
+)
 from models.numba_typing import compiled, compiled_and_kept, fingerprint, inlined
 
 # Entries of Ring.counters. WATERMARK is `LONG_AGO` before the first row. OPEN is the first window
 # not closed, RETAINED the first that late rows may still change; OPEN_END and RETIRE_AT are the
-# watermarks at which they move on. Then totals.
-WATERMARK, OPEN, OPEN_END, RETAINED, RETIRE_AT, TOO_LATE, UNTRACKED = range(7)
-COUNTERS = 7
+# watermarks at which they move on, STOP_AT the one before which rows are to be applied: the end of
+# the open window or a pause within it. Then totals, and how many pools there are.
+WATERMARK, OPEN, OPEN_END, RETAINED, RETIRE_AT, STOP_AT, TOO_LATE, UNTRACKED, POOLS = range(9)
+COUNTERS = 9
 # Why `run` stopped before a row.
-DONE, CLOSE, GROW = range(3)
+DONE, DUE, GROW = range(3)
 
 MOST = int(np.iinfo(np.int32).max)
 NEVER = int(np.iinfo(np.int32).min)
 """First and last seen of a slot without an entity."""
+
+OTHERS: int = np.uint64(0x6F74686572730001)  # type: ignore[assignment]
+"""The key of the pool for those whose own pool found no room."""
 
 
 class Ring(NamedTuple):
@@ -40,21 +52,36 @@ class Ring(NamedTuple):
         Which window's cells a column holds.
     first_seen, last_seen : ndarray of int32, shape (S,)
         The entity's earliest and latest window with a counted row, or `NEVER`.
-    counters : ndarray of int64, shape (7,)
+    is_pool : ndarray of bool, shape (S,)
+        Whether the slot is that of a pool.
+    counters : ndarray of int64, shape (9,)
     """
 
     cells: NDArray[np.void]
     held: Ints
     first_seen: Slots
     last_seen: Slots
+    is_pool: NDArray[np.bool_]
     counters: Ints
 
 
 class Rule(NamedTuple):
-    """How far behind the latest event time the watermark stays, and how late a row may be."""
+    """What `run` goes by.
+
+    Attributes
+    ----------
+    delay_us : int
+        How far behind the latest event time the watermark stays.
+    lateness_us : int
+        How late a row may be.
+    most_entities, most_pools : int
+        There may be so many entities with a slot of their own, and so many pools.
+    """
 
     delay_us: int
     lateness_us: int
+    most_entities: int
+    most_pools: int
 
 
 def empty_ring(depth: int, slots: int) -> Ring:
@@ -64,6 +91,7 @@ def empty_ring(depth: int, slots: int) -> Ring:
         np.full(depth, LONG_AGO, np.int64),
         np.full(slots, NEVER, np.int32),
         np.full(slots, NEVER, np.int32),
+        np.zeros(slots, np.bool_),
         np.zeros(COUNTERS, np.int64),
     )
     ring.counters[WATERMARK] = LONG_AGO
@@ -75,6 +103,7 @@ def widened(ring: Ring, slots: int) -> Ring:
     wide, n = empty_ring(len(ring.held), slots), len(ring.last_seen)
     wide.cells[:, :n] = ring.cells
     wide.first_seen[:n], wide.last_seen[:n] = ring.first_seen, ring.last_seen
+    wide.is_pool[:n] = ring.is_pool
     wide.held[:], wide.counters[:] = ring.held, ring.counters
     return wide
 
@@ -152,6 +181,25 @@ def _drop(rows: Ints, row: int, counts: Ints, which: int, totals: Ints, total: i
 
 
 @compiled
+def _pool(ring: Ring, entities: Table, rule: Rule, key: int) -> int:
+    """Return the slot of a pool; that of `OTHERS` where there is no room for one more."""
+    c = ring.counters
+    if rule.most_pools == 0:
+        return NO_ROOM
+    for one in (key, OTHERS):
+        # the last one is kept for the others
+        may = c[POOLS] < rule.most_pools - (one != OTHERS)
+        count = entities.counters[USED] - entities.counters[FREE]
+        slot = find_or_add(entities, one, count + may)
+        if slot >= 0 and not ring.is_pool[slot]:
+            ring.is_pool[slot] = True
+            c[POOLS] += 1
+        if slot != NO_ROOM:
+            return int(slot)
+    return NO_ROOM
+
+
+@compiled
 def _run(
     ring: Ring, entities: Table, zone: Zone, rule: Rule, rows: Rows, start: int, out: Findings
 ) -> tuple[int, int]:
@@ -160,8 +208,8 @@ def _run(
     window, begin, end = 0, 0, 0  # the last row's window, as rows mostly share theirs
     for r in range(start, len(rows.times_us)):
         time = rows.times_us[r]
-        if time - rule.delay_us >= c[OPEN_END]:
-            return r, CLOSE
+        if time - rule.delay_us >= c[STOP_AT]:
+            return r, DUE
         c[WATERMARK] = max(c[WATERMARK], time - rule.delay_us)
         if c[WATERMARK] >= c[RETIRE_AT]:
             _retire(ring, zone, rule)
@@ -171,11 +219,15 @@ def _run(
         if window < c[RETAINED]:
             _drop(out.too_late, r, out.counts, LATE, c, TOO_LATE)
             continue
-        slot = find_or_add(entities, rows.keys[r])
+        slot = find_or_add(entities, rows.keys[r], rule.most_entities + c[POOLS])
+        is_pooled = slot == NO_ROOM
+        if is_pooled:
+            slot = _pool(ring, entities, rule, rows.pools[r])
         if slot == TOO_SMALL:
             return r, GROW
-        if slot == NO_ROOM:
+        if is_pooled:
             _drop(out.untracked, r, out.counts, ROOMLESS, c, UNTRACKED)
+        if slot == NO_ROOM:
             continue
         column = window % len(ring.held)
         if ring.held[column] != window:

@@ -18,6 +18,7 @@ def checked(state: dict[str, NDArray[Any]], clock: WindowClock) -> dict[str, NDA
         shapes: dict[str, tuple[int, ...]] = {
             "first_seen": (n,),
             "last_seen": (n,),
+            "is_pool": (n,),
             "counters": (COUNTERS,),
         }
         shapes |= dict.fromkeys(CELL.names or (), (m, n))

@@ -35,6 +35,8 @@ class Rows(NamedTuple):
         ``SALE`` or ``REFUND`` plus ``APPROVED``, ``DECLINED`` or ``REVERSED``.
     counts : ndarray of int64, shape (n,)
         How many payments a row stands for, not negative.
+    pools : ndarray of uint64, shape (n,)
+        The key of the pool to which a row counts when there is no room for its entity.
     """
 
     times_us: Ints
@@ -42,6 +44,7 @@ class Rows(NamedTuple):
     amounts: NDArray[np.float64]
     kinds: NDArray[np.uint8]
     counts: Ints
+    pools: NDArray[np.uint64]
 
     @classmethod
     def none(cls) -> "Rows":
@@ -49,8 +52,16 @@ class Rows(NamedTuple):
         return cls.of([], [], [], [], [])
 
     @classmethod
-    def of(cls, times_us: Any, keys: Any, amounts: Any, kinds: Any, counts: Any) -> "Rows":
-        """Return columns, or lists, as rows.
+    def of(
+        cls,
+        times_us: Any,
+        keys: Any,
+        amounts: Any,
+        kinds: Any,
+        counts: Any,
+        pools: Any = None,
+    ) -> "Rows":
+        """Return columns, or lists, as rows; one pool for all where none are given.
 
         Raises
         ------
@@ -63,6 +74,7 @@ class Rows(NamedTuple):
             np.ascontiguousarray(amounts, np.float64),
             np.ascontiguousarray(kinds, np.uint8),
             np.ascontiguousarray(counts, np.int64),
+            np.ascontiguousarray(np.zeros(len(keys)) if pools is None else pools, np.uint64),
         )
         if len({column.shape for column in rows}) != 1 or rows.times_us.ndim != 1:
             raise ValueError(f"columns that differ: {[column.shape for column in rows]}")
@@ -132,20 +144,23 @@ class Step:
         The rows of the batch that were applied: ``start:stop``, perhaps none.
     closed : int or None
         The window that closed; row `stop` closed it (or `advance` did), without being in it.
+    paused : bool
+        Whether the watermark reached a pause within the open window.
     slots : ndarray of int32, shape (stop - start,)
-        The rows' slots; -1 for those of `too_late` and `untracked`.
+        The rows' slots, for those of `untracked` the pool's; -1 for those counted nowhere.
     new : ndarray of int64
-        Rows (positions in the batch) that brought an entity without a slot.
+        Rows (positions in the batch) that brought an entity or a pool without a slot.
     too_late : ndarray of int64
         Rows later than the allowed lateness; not counted in any window.
     untracked : ndarray of int64
-        Rows of entities for which there is no room; not counted in any window.
+        Rows of entities for which there is no room; counted in a pool where there may be some.
     revisions : Revisions
     """
 
     start: int
     stop: int
     closed: int | None
+    paused: bool
     slots: NDArray[np.int32]
     new: Ints
     too_late: Ints

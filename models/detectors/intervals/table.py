@@ -66,13 +66,16 @@ def _bucket(table: Table, key: int) -> int:
 
 
 @compiled
-def find_or_add(table: Table, key: int) -> int:
-    """Return a key's slot, a new one if need be; NO_ROOM or TOO_SMALL where there is none."""
+def find_or_add(table: Table, key: int, most: int) -> int:
+    """Return a key's slot, a new one while there are fewer than `most`.
+
+    NO_ROOM or TOO_SMALL where there is none.
+    """
     at = _bucket(table, key)
     if table.buckets[at]["slot"] >= 0:
         return int(table.buckets[at]["slot"])
     c = table.counters
-    if c[USED] - c[FREE] >= c[MOST]:
+    if c[USED] - c[FREE] >= most:
         return NO_ROOM
     if c[FREE] > 0:
         c[FREE] -= 1
@@ -122,7 +125,7 @@ def _entries(
         c = table.counters
         for r in range(start, len(keys)):
             count = c[USED] - c[FREE]
-            slots[r] = find_or_add(table, keys[r])
+            slots[r] = find_or_add(table, keys[r], c[MOST])
             if slots[r] == TOO_SMALL:
                 return r, source
             is_new[r] = c[USED] - c[FREE] > count

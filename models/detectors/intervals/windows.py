@@ -15,15 +15,17 @@ from numpy.typing import NDArray
 
 from models.detectors.intervals import kernel
 from models.detectors.intervals.clock import LONG_AGO, WindowClock
-from models.detectors.intervals.findings import Findings, empty_findings, step_since
+from models.detectors.intervals.findings import Findings, Stop, empty_findings, step_since
 from models.detectors.intervals.kernel import (
-    CLOSE,
+    DUE,
     GROW,
     NEVER,
     OPEN,
     OPEN_END,
+    POOLS,
     RETAINED,
     RETIRE_AT,
+    STOP_AT,
     TOO_LATE,
     UNTRACKED,
     WATERMARK,
@@ -48,6 +50,13 @@ class IntervalWindows:
         How long after its end, in event time, a window still takes late rows.
     most_entities : int
         Rows of further entities are told as untracked, until others are evicted.
+    most_pools : int
+        There may be so many pools, which add up what is untracked; see `steps.Rows.pools`.
+    pauses : int
+        How often, at equal distances, a step ends within a window.
+    dead_us : int, optional
+        When no row came for so long, the windows up to the next row are passed over, not closed:
+        one row with a date long ago would else make an hour's work.
 
     Examples
     --------
@@ -66,19 +75,23 @@ class IntervalWindows:
         delay_us: int,
         lateness_us: int,
         most_entities: int = 1 << 24,
+        most_pools: int = 0,
+        pauses: int = 0,
+        dead_us: int | None = None,
     ) -> None:
         if delay_us < 0 or lateness_us < 0:
             raise ValueError(f"no time below zero: {delay_us=}, {lateness_us=}")
         self.clock = clock
-        self._rule = kernel.Rule(int(delay_us), int(lateness_us))
-        self._table = EntityTable(most_entities)
+        self._rule = kernel.Rule(int(delay_us), int(lateness_us), most_entities, most_pools)
+        self._pauses, self._dead_us = pauses, dead_us
+        self._table = EntityTable(most_entities + most_pools)
         # One more than those that may change: the last closed one is there to be read.
         span = delay_us + max(lateness_us, clock.longest_us)
         self._depth = clock.most_windows(span)
         self._ring = kernel.empty_ring(self._depth, self._table.capacity)
 
     def steps(self, rows: Rows) -> Iterator[Step]:
-        """Apply rows in order, and stop wherever a window closes.
+        """Apply rows in order, and stop wherever a window closes or pauses.
 
         At a step the state holds just the rows up to ``step.stop``, so that what is read there
         (`totals`, `last_seen`) does not depend on the batch. Entities may be evicted there. The
@@ -92,20 +105,22 @@ class IntervalWindows:
         while start < n:
             counts = out.counts.copy()
             stop, is_due = self._run(rows, start, out)
-            closed = self._close() if is_due else None
-            yield step_since(out, counts, start, stop, closed)
+            why = Stop()
+            if is_due and not self._passes_over(int(rows.times_us[stop]) - self._rule.delay_us):
+                why = self._stop()
+            yield step_since(out, counts, start, stop, why)
             start = stop
 
     def advance(self, watermark_us: int) -> Iterator[Step]:
         """Move the watermark without rows, for an idle partition; never back.
 
-        Steps are without rows, one for each window that closes.
+        Steps are without rows, one for each window that closes or pauses.
         """
         out = empty_findings(0)
         if self.watermark_us is None:
             self._begin(watermark_us)
-        while watermark_us >= self._ring.counters[OPEN_END]:
-            yield step_since(out, out.counts, 0, 0, self._close())
+        while watermark_us >= self._ring.counters[STOP_AT]:
+            yield step_since(out, out.counts, 0, 0, self._stop())
         self._move_on(watermark_us)
 
     def totals(self, window: int) -> Totals:
@@ -124,8 +139,9 @@ class IntervalWindows:
         return Totals.of(self._ring.cells[column, : self._table.used])
 
     def silent(self, before: int) -> Slots:
-        """Return the slots last seen before a window, those longest silent first."""
-        slots = np.flatnonzero(self._table.live & (self.last_seen < before))
+        """Return the slots last seen before a window, those longest silent first; no pools."""
+        alone = self._table.live & ~self.is_pool
+        slots = np.flatnonzero(alone & (self.last_seen < before))
         return slots[np.argsort(self.last_seen[slots], kind="stable")].astype(np.int32)
 
     def evict(self, slots: Slots) -> None:
@@ -134,10 +150,13 @@ class IntervalWindows:
         Raises
         ------
         ValueError
-            A slot has no entity, is named twice, or counts in a window from `oldest` on.
+            A slot has no entity, is named twice, is a pool, or counts in a window from `oldest`
+            on.
         """
         chosen = np.ascontiguousarray(slots, np.int32)
         self._table.check(chosen)
+        if self.is_pool[chosen].any():
+            raise ValueError("a pool")
         if (self.last_seen[chosen] >= self.oldest).any():
             raise ValueError(f"entities that were seen from window {self.oldest} on")
         self._table.free(chosen)
@@ -186,9 +205,24 @@ class IntervalWindows:
         return self._ring.last_seen[: self._table.used]
 
     @property
+    def is_pool(self) -> NDArray[np.bool_]:
+        """Which slots are those of pools."""
+        return self._ring.is_pool[: self._table.used]
+
+    @property
+    def is_full(self) -> bool:
+        """Whether there is no room for one more entity."""
+        return self.entities >= self._rule.most_entities
+
+    @property
+    def stop_us(self) -> int:
+        """The watermark at which the open window pauses or closes."""
+        return int(self._ring.counters[STOP_AT])
+
+    @property
     def entities(self) -> int:
-        """How many entities are tracked."""
-        return self._table.count
+        """How many entities are tracked, pools apart."""
+        return self._table.count - int(self._ring.counters[POOLS])
 
     @property
     def slots(self) -> int:
@@ -221,6 +255,7 @@ class IntervalWindows:
             "windows": windows,
             "first_seen": self.first_seen.copy(),
             "last_seen": self.last_seen.copy(),
+            "is_pool": self.is_pool.copy(),
             "counters": self._ring.counters.copy(),
             "length_us": np.array([self.clock.length_us], np.int64),
             "zone": np.frombuffer(self.clock.zone.encode(), np.uint8).copy(),
@@ -246,6 +281,7 @@ class IntervalWindows:
         for name in CELL.names or ():
             ring.cells[name][columns, :n] = held[name]
         ring.first_seen[:n], ring.last_seen[:n] = held["first_seen"], held["last_seen"]
+        ring.is_pool[:n] = held["is_pool"]
         ring.counters[:] = held["counters"]
         self._table, self._ring = table, ring
         if self.watermark_us is not None:
@@ -259,6 +295,7 @@ class IntervalWindows:
         c[OPEN] = c[RETAINED] = self.clock.index_of(c[WATERMARK])
         c[OPEN_END] = self.clock.end_us(c[OPEN])
         c[RETIRE_AT] = c[OPEN_END] + self._rule.lateness_us
+        self._set_stop()
 
     def _run(self, rows: Rows, start: int, out: Findings) -> tuple[int, bool]:
         """Apply rows; return the row before which it stopped, and whether a window is due."""
@@ -268,18 +305,33 @@ class IntervalWindows:
                 self._ring, self._table.arrays, zone, self._rule, rows, start, out
             )
             if why != GROW:
-                return start, why == CLOSE
+                return start, why == DUE
             self._table.grow()
             self._ring = kernel.widened(self._ring, self._table.capacity)
 
-    def _close(self) -> int:
-        """Close the open window, and open the next that exists."""
-        c = self._ring.counters
-        closed, end = int(c[OPEN]), int(c[OPEN_END])
-        c[OPEN] = self.clock.index_of(end)
+    def _passes_over(self, watermark_us: int) -> bool:
+        """Go on at the window that a watermark would still let change, if all before is dead."""
+        c, reached = self._ring.counters, watermark_us - self._rule.lateness_us
+        if self._dead_us is None or reached - c[OPEN_END] <= self._dead_us:
+            return False
+        last = int(self.last_seen.max(initial=NEVER))
+        if last != NEVER and int(c[OPEN_END] - self.clock.end_us(last)) <= self._dead_us:
+            return False
+        c[OPEN] = self.clock.index_of(reached)
         c[OPEN_END] = self.clock.end_us(c[OPEN])
-        self._move_on(end)
-        return closed
+        self._move_on(reached)
+        return True
+
+    def _stop(self) -> Stop:
+        """Pause, or close the open window and open the next that exists."""
+        c = self._ring.counters
+        closed, end, reached = int(c[OPEN]), int(c[OPEN_END]), int(c[STOP_AT])
+        is_closed = reached >= end
+        if is_closed:
+            c[OPEN] = self.clock.index_of(end)
+            c[OPEN_END] = self.clock.end_us(c[OPEN])
+        self._move_on(reached)
+        return Stop(closed) if is_closed else Stop(paused=True)
 
     def _move_on(self, watermark_us: int) -> None:
         """Move the watermark, and with it what late rows may still change."""
@@ -288,3 +340,14 @@ class IntervalWindows:
         reached = self.clock.index_of(c[WATERMARK] - self._rule.lateness_us)
         c[RETAINED] = max(int(c[RETAINED]), int(reached))
         c[RETIRE_AT] = self.clock.end_us(c[RETAINED]) + self._rule.lateness_us
+        self._set_stop()
+
+    def _set_stop(self) -> None:
+        """Find the first pause, or the end, that the watermark has not reached."""
+        c, parts = self._ring.counters, self._pauses + 1
+        begin = int(self.clock.start_us(c[OPEN]))
+        length = int(c[OPEN_END]) - begin
+        part = max((int(c[WATERMARK]) - begin) * parts // length, 0)
+        while part < parts and begin + length * part // parts <= c[WATERMARK]:
+            part += 1
+        c[STOP_AT] = begin + length * part // parts

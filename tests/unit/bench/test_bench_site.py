@@ -48,7 +48,7 @@ def test_the_engine_gets_settings_of_its_own_and_none_of_the_users(site, monkeyp
     assert env["EDDY_TOPIC_PREFIX"] == "bench-1.main"
     assert env["EDDY_CACHE"] == "/somewhere"
     assert env["EDDY_STORAGE__CHECKPOINTS_URL"].startswith(str(site.folder))
-    assert Path(env["EDDY_CONFIG"]).read_text() == ""
+    assert Path(env["EDDY_CONFIG"]).read_text() == "[domains.rides]\n"
 
 
 def steady(events_per_s):

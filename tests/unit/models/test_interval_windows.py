@@ -251,3 +251,72 @@ def test_a_hundred_thousand_entities_take_at_most_400_bytes_each() -> None:
     assert windows.entities == 100_000
     assert windows.bytes / windows.entities <= 400
     assert windows.totals(windows.open_window).net.sum() == 100_000
+
+
+def test_what_finds_no_room_adds_up_in_its_pool() -> None:
+    windows = make(most_entities=1, most_pools=3)
+    keys, pools = [1, 2, 3, 4, 5, 2], [10, 10, 10, 11, 12, 10]
+    rows = Rows.of([0] * 6, keys, [1.0, 2.0, 4.0, 8.0, 16.0, 32.0], [0] * 6, [1] * 6, pools)
+    (*_, step) = windows.steps(rows)
+    # the third pool is kept for those that find no room in theirs
+    assert step.slots.tolist() == [0, 1, 1, 2, 3, 1]
+    assert step.new.tolist() == [0, 1, 3, 4]
+    assert step.untracked.tolist() == [1, 2, 3, 4, 5]
+    assert windows.totals(0).net.tolist() == [1.0, 38.0, 8.0, 16.0]
+    assert windows.is_pool.tolist() == [False, True, True, True]
+    assert (windows.entities, windows.untracked, windows.is_full) == (1, 5, True)
+    list(windows.steps(sales(30.0, key=9)))
+    assert windows.silent(windows.oldest).tolist() == [0]
+    with pytest.raises(ValueError, match="a pool"):
+        windows.evict(np.array([1], np.int32))
+
+
+def test_steps_end_at_pauses_within_a_window() -> None:
+    windows = make(lateness_us=0, pauses=2)
+    steps = list(windows.steps(sales(0.1, 0.7, 1.0, 4.5)))
+    assert [(s.stop, s.closed, s.paused) for s in steps] == [
+        (1, None, True),
+        (3, None, True),
+        (3, 0, False),
+        (3, None, True),
+        (3, None, True),
+        (3, 1, False),
+        (4, None, False),
+    ]
+    assert windows.stop_us == 4 * HOUR + 2 * HOUR // 3
+    again = make(lateness_us=0, pauses=1)
+    again.restore(windows.snapshot())
+    assert again.stop_us == 5 * HOUR
+    assert [(s.closed, s.paused) for s in again.advance(7 * HOUR)] == [
+        (None, True),
+        (2, False),
+        (None, True),
+    ]
+
+
+@pytest.mark.parametrize("pauses", [1, 2, 6, 10, 11])
+def test_every_pause_is_passed_once(pauses: int) -> None:
+    windows = make(BERLIN, pauses=pauses)
+    list(windows.steps(sales(473_000.0)))
+    steps = list(windows.advance((473_000 + 48) * HOUR))
+    windows_closed = closed(steps)
+    assert len(set(windows_closed)) == len(windows_closed) >= 24
+    between = [s.paused for s in steps]
+    last = max(i for i, paused in enumerate(between) if not paused)
+    first = between.index(False)
+    assert sum(between[first:last]) == pauses * (len(windows_closed) - 1)
+
+
+def test_dead_time_is_passed_over() -> None:
+    windows = make(dead_us=48 * HOUR)
+    rows = sales(1.0, 9_001.5, 9_003.0, 9_002.5, 8_999.5)
+    steps = list(windows.steps(rows))
+    # the two days after the first row, and what the last rows may still change
+    assert closed(steps) == [*range(-2, 25), 4498, 4499, 4500]
+    assert [s.revisions.rows.tolist() for s in steps if len(s.revisions)] == [[4]]
+    cut = make(dead_us=48 * HOUR)
+    for row in range(5):
+        list(cut.steps(Rows(*(column[row : row + 1] for column in rows))))
+    assert {k: v.tobytes() for k, v in cut.snapshot().items()} == {
+        k: v.tobytes() for k, v in windows.snapshot().items()
+    }

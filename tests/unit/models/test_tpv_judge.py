@@ -73,6 +73,14 @@ def said(verdicts):
     return verdicts.anomalies(range(len(verdicts.flagged)), NOW)
 
 
+def idle(judge, intervals):
+    """Let intervals pass without payments."""
+    found, end = [], judge.watermark_us + intervals * HOURS * 3_600_000_000
+    while judge.due_us <= end:
+        found += said(judge.advance(judge.due_us))
+    return found
+
+
 def told(anomalies):
     return [(a.op, a.entity.id, (a.window_start - BEGIN) / timedelta(days=1)) for a in anomalies]
 
@@ -135,12 +143,10 @@ def test_silence_is_noticed_without_any_payment(trained):
     judge = resumed(trained)
     judge.judge(events(later(days={28})))
     assert isinstance(judge, TimedJudge)
-    found = []
-    for _ in range(3):
-        found += said(judge.advance(judge.due_us))
+    found = idle(judge, 3)
     assert {(op, who) for op, who, _ in told(found)} >= {("open", m) for m in "abc"}
     assert all("silence" in a.labels for a in found)
-    assert judge.watermark_us == judge.due_us - HOURS * 3_600_000_000
+    assert 0 < judge.due_us - judge.watermark_us <= HOURS * 3_600_000_000 / 2
 
 
 def test_a_late_payment_takes_an_alarm_back(trained):
@@ -201,6 +207,7 @@ def test_forecasts_are_published_for_whom_something_is_known(trained):
     found = list(verdicts.forecasts())
     assert {f.merchant_id for f in found} == {"a", "b", "c"}
     assert all(len(f.points) == 4 for f in found)
+    found = [f for f in found if f.nowcast is None]
     point = found[-1].points[0]
     assert 0 <= point.lower < point.expected < point.upper
     assert point.window_end - point.window_start == timedelta(hours=HOURS)
@@ -230,8 +237,7 @@ def test_late_payments_change_nothing_in_the_end(trained, seed):
     whole = said(straight.judge(events(made)))
     assert whole == in_order
     for judge, heard in ((out_of_order, found), (straight, whole)):
-        for _ in range(3):
-            heard.extend(said(judge.advance(judge.due_us)))
+        heard.extend(idle(judge, 3))
     assert state_of(found) == state_of(whole)
     assert out_of_order._tracker.open_episodes() == straight._tracker.open_episodes()
 

@@ -1,0 +1,60 @@
+"""What the tracker says: changes of episodes, and forecasts."""
+
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.detectors.forecast_band.episodes import Change
+from models.detectors.forecast_band.nowcast import Nowcast
+from models.forecasting.forecaster import Band
+
+Ints = NDArray[np.int64]
+
+Cause = Literal["interval", "late", "level_shift", "evicted"]
+
+
+class Notice(NamedTuple):
+    """One change of one entity's episodes.
+
+    Attributes
+    ----------
+    row : int
+        The row of the batch that brought it about; 0 where time alone did.
+    slot : int
+    change : Change
+    cell : structured scalar
+        The interval that the change is about, see `judged.Interval`.
+    window : int
+    cause : str
+        An interval that closed, a late row that revised one, a level shift that was confirmed, or
+        that the entity had to make room.
+    """
+
+    row: int
+    slot: int
+    change: Change
+    cell: Any
+    window: int
+    cause: Cause = "interval"
+
+
+class Coming(NamedTuple):
+    """What is forecast.
+
+    Attributes
+    ----------
+    row : int
+        The row of the batch that was its occasion; 0 where time alone was.
+    slots : ndarray of int64, shape (k,)
+        The entities.
+    bands : list of (int, Band)
+        The next windows, each with the forecasts of these entities.
+    nowcast : Nowcast or None
+        Of the first of those windows, which is running.
+    """
+
+    row: int
+    slots: Ints
+    bands: list[tuple[int, Band]]
+    nowcast: Nowcast | None = None

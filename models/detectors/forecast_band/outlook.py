@@ -1,0 +1,88 @@
+"""The outlook: what is forecast of windows that have not closed, and when it is told."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.detectors.forecast_band.notices import Coming
+from models.detectors.forecast_band.nowcast import nowcast
+from models.detectors.intervals.windows import IntervalWindows
+from models.forecasting.calendar import Moments
+from models.forecasting.forecaster import Band, Forecaster
+
+Ints = NDArray[np.int64]
+
+
+class Outlook:
+    """Forecasts the running window and those after it.
+
+    Parameters
+    ----------
+    windows : IntervalWindows
+    forecaster : Forecaster
+    moments : callable
+        ``moments(window)`` is the window as each segment's calendar sees it.
+
+    Attributes
+    ----------
+    horizon, every : int
+        After every so many windows, so many to come are forecast; a horizon of 0 forecasts none.
+    nowcast : {"none", "outside", "all"}
+        At each pause within a window: of which entities to tell what it will come to; "outside"
+        are those that will leave their band, almost for certain.
+    """
+
+    def __init__(
+        self,
+        windows: IntervalWindows,
+        forecaster: Forecaster,
+        moments: Callable[[int], Moments],
+    ) -> None:
+        self._windows, self._forecaster, self._moments = windows, forecaster, moments
+        self.horizon, self.every = 0, 1
+        self.nowcast: Literal["none", "outside", "all"] = "none"
+
+    def after(self, closed: int, undecided: Sequence[int], row: int) -> Iterator[Coming]:
+        """Forecast after a window has closed, if it is time.
+
+        Parameters
+        ----------
+        closed : int
+        undecided : sequence of int
+            Closed windows from which the forecaster has not learned yet.
+        row : int
+            The row of the batch that closed it.
+        """
+        if self.horizon and closed % self.every == self.every - 1:
+            [(_, running)] = self._bands(np.arange(self._windows.slots), 1, undecided)
+            slots = np.flatnonzero(self._windows.live & (running.expected > 0))
+            if len(slots):
+                yield Coming(row, slots, self._bands(slots, self.horizon, undecided))
+
+    def within(self, undecided: Sequence[int], row: int) -> Iterator[Coming]:
+        """Tell what the running window will come to; the parameters are those of `after`."""
+        if self.nowcast == "none":
+            return
+        windows, clock = self._windows, self._windows.clock
+        [(window, band)] = self._bands(np.arange(windows.slots), 1, undecided)
+        begin, end = int(clock.start_us(window)), int(clock.end_us(window))
+        now = windows.watermark_us or begin
+        passed = min(max((now - begin) / (end - begin), 0.0), 1.0)
+        found = nowcast(windows.totals(window).net, band, passed, now)
+        chosen = windows.live & (band.expected > 0)
+        if self.nowcast == "outside":
+            chosen &= (found.upper < band.lower) | (found.lower > band.upper)
+        slots = np.flatnonzero(chosen)
+        if len(slots):
+            bands = self._bands(slots, max(self.horizon, 1), undecided)
+            yield Coming(row, slots, bands, found.of(slots))
+
+    def _bands(self, slots: Ints, horizon: int, undecided: Sequence[int]) -> list[tuple[int, Band]]:
+        clock, windows = self._windows.clock, [self._windows.open_window]
+        while len(windows) < horizon:  # not every number is a window: clocks are set
+            windows.append(int(clock.index_of(clock.end_us(windows[-1]))))
+        when = [self._moments(window) for window in (*undecided, *windows)]
+        bands = self._forecaster.ahead(when, slots)[len(undecided) :]
+        return list(zip(windows, bands, strict=True))

@@ -1,0 +1,101 @@
+"""Scores of an interval's cells, and which of them are told."""
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.detectors.forecast_band.silence import silence_score
+from models.forecasting.forecaster import Band, Forecaster
+from models.forecasting.seasonal import COLD_START
+
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+Codes = NDArray[np.uint8]
+Ints = NDArray[np.int64]
+
+
+class Alarms(Protocol):
+    """Which deviations are told, by slot; may be replaced at any time.
+
+    Attributes
+    ----------
+    above, below : ndarray of bool
+        Sides of the forecast.
+    min_absolute, min_relative : ndarray of float64
+        Smaller deviations are never told: in the volume's unit, and as a share of the expected.
+    cold_score : float
+        An entity too young to have a forecast of its own must score this.
+    publish_suppressed : bool
+        Whether what is muted is told nevertheless, marked.
+    """
+
+    above: Flags
+    below: Flags
+    min_absolute: Floats
+    min_relative: Floats
+
+    @property
+    def cold_score(self) -> float: ...  # noqa: D102
+
+    @property
+    def publish_suppressed(self) -> bool: ...  # noqa: D102
+
+    def meet(self, slots: Ints) -> None:
+        """Take in entities that have these slots from now on."""
+        ...
+
+    def muted(self, begin_us: int, count: int) -> Codes:
+        """Return why an interval of the first slots is not told of; 0 where it is.
+
+        What has the code `SPECIAL` is not learned from either.
+        """
+        ...
+
+
+TOLD, SNOOZED, SPECIAL = range(3)
+MUTED = ("", "snooze", "calendar")
+"""By code of `Alarms.muted`: why something is not told."""
+
+
+def boundaries(band: Band, forecaster: Forecaster, alarms: Alarms) -> tuple[Floats, Floats]:
+    """Return how far below and above the forecast scores 1.0, as `deviation.deviation` does."""
+    count, rule, calibration = len(band.expected), forecaster.rule, forecaster.calibration
+    relative = alarms.min_relative[:count] * band.expected
+    least = np.maximum(alarms.min_absolute[:count], relative)
+    rate = rule.false_alarm_rate / 2
+    below = calibration.tail("lower", rate)[band.group] * band.scale
+    above = calibration.tail("upper", rate)[band.group] * band.scale
+    return np.maximum(below, least), np.maximum(above, least)
+
+
+def score(
+    cells: NDArray[np.void], missed: Floats, first: int, alarms: Alarms, false_alarm_rate: float
+) -> Flags:
+    """Fill in score, side and missed payments; return whose alarms were muted, shape (k,).
+
+    Parameters
+    ----------
+    cells : structured ndarray, shape (k,)
+        Of the slots from `first` on; see `judged.Interval`.
+    missed : ndarray of float64, shape (k,)
+        Payments missed before the interval.
+    """
+    here = slice(first, first + len(cells))
+    residual = cells["observed"] - cells["expected"].astype(np.float64)
+    is_above = residual >= 0
+    boundary = np.where(is_above, cells["above"], cells["below"]).astype(np.float64)
+    result = np.abs(residual) / np.maximum(boundary, 1e-12)
+    is_silent = cells["payments"] == 0
+    cells["missed"] = np.where(is_silent, missed + cells["awaited"], 0.0)
+    silent = silence_score(cells["missed"].astype(np.float64), false_alarm_rate)
+    result = np.where(is_silent & ~is_above, np.maximum(result, silent), result)
+    told = np.where(is_above, alarms.above[here], alarms.below[here])
+    limit = np.where(cells["confidence"] < COLD_START, alarms.cold_score, 1.0)
+    # an entity of which nothing at all is known expects nothing: there is nothing to judge by
+    flagged = cells["known"] & told & (result > limit) & (cells["expected"] > 0)
+    cells["score"] = np.minimum(result, np.finfo(np.float32).max)
+    is_muted = cells["muted"] != 0
+    shown = flagged & (~is_muted | alarms.publish_suppressed)
+    cells["side"] = np.where(shown, np.where(is_above, 1, -1), 0)
+    return np.asarray(flagged & is_muted, np.bool_)

@@ -1,0 +1,170 @@
+"""What is said of a batch of payments: anomalies of intervals, and forecasts."""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.detectors.forecast_band.notices import Coming, Notice
+from models.detectors.forecast_band.nowcast import Nowcast
+from models.detectors.intervals.clock import WindowClock
+from models.domains.tpv_policy import TpvPolicy
+from models.judge import Identity, Model, Tallies
+from schemas import forecasts
+from schemas.anomalies import Anomaly, Entity, Reason, Severity, Source, interval_id
+from schemas.forecasts import Forecast, ForecastPoint
+
+Ints = NDArray[np.int64]
+
+DETECTOR = "forecast_band"
+NAME = "tpv"
+"""Of what is added up, in anomalies."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Subject(NamedTuple):
+    """Of whom an anomaly is, and what is particular about it."""
+
+    entity: Entity
+    labels: list[str]
+    suppressed_by: list[str]
+
+
+class TpvVerdicts:
+    """See `models.judge.Verdicts` and `models.judge.Forecasting`; a payment has no score itself.
+
+    Parameters
+    ----------
+    count : int
+        Payments judged.
+    clock : WindowClock
+    policy : TpvPolicy
+    identity : Identity
+    model : Model
+
+    Attributes
+    ----------
+    scores : ndarray of float64, shape (n,)
+        NaN: what is judged are intervals.
+    tallies : mapping
+        See `models.judge.Tallies`.
+    """
+
+    def __init__(
+        self, count: int, clock: WindowClock, policy: TpvPolicy, identity: Identity, model: Model
+    ) -> None:
+        self.scores = np.full(count, np.nan)
+        self.tallies: Tallies = {}
+        self._clock, self._policy = clock, policy
+        self._identity, self._model = identity, model
+        self._notices: list[tuple[Notice, Subject, int, int]] = []
+        self._coming: list[tuple[Coming, list[Entity], int]] = []
+
+    def notice(self, notice: Notice, subject: Subject, row: int, offset: int) -> None:
+        """Add an anomaly, brought about by the event of a row."""
+        self._notices.append((notice, subject, row, offset))
+
+    def coming(self, coming: Coming, who: list[Entity], offset: int) -> None:
+        """Add forecasts, one for each of `who`."""
+        self._coming.append((coming, who, offset))
+
+    @property
+    def flagged(self) -> Ints:
+        """The rows that closed or revised an interval, one for each anomaly; shape (m,)."""
+        return np.array([row for _, _, row, _ in self._notices], np.int64)
+
+    def anomalies(self, rows: Sequence[int], detected_at: datetime) -> list[Anomaly]:
+        """Build the anomalies of `rows`, positions in `flagged`."""
+        return [self._anomaly(*self._notices[row], detected_at) for row in rows]
+
+    def forecasts(self) -> Iterator[Forecast]:
+        """Build what is forecast, for each merchant of which something is known."""
+        for coming, who, offset in self._coming:
+            yield from self._forecasts(coming, who, offset)
+
+    def _anomaly(
+        self, notice: Notice, subject: Subject, _: int, offset: int, detected_at: datetime
+    ) -> Anomaly:
+        cell, episode = notice.cell, notice.change.episode
+        begin, end = self._bounds(notice.window)
+        first = self._bounds(episode.start)[0]
+        # an id is a merchant's or a segment's: both may have the same name
+        entity = subject.entity
+        name = entity.id if entity.type == "merchant" else f"{entity.type}:{entity.id}"
+        identifier = interval_id("tpv", DETECTOR, name, first)
+        score = float(cell["score"])
+        actual, expected = float(cell["observed"]), float(cell["expected"])
+        return Anomaly(
+            anomaly_id=identifier,
+            op=notice.change.op,
+            episode_id=identifier,
+            domain="tpv",
+            detector=DETECTOR,
+            entity=entity,
+            occurred_at=begin,
+            window_start=begin,
+            window_end=end,
+            detected_at=detected_at,
+            score=score,
+            severity=_severity(episode.worst, self._policy),
+            confidence=min(1.0, max(0.0, float(cell["confidence"]))),
+            direction="above" if episode.side > 0 else "below",
+            actual={NAME: actual, "payments": float(cell["payments"])},
+            expected={NAME: expected},
+            lower={NAME: float(cell["lower"])},
+            upper={NAME: float(cell["upper"])},
+            # one feature: its part is the whole score
+            reasons=[Reason(NAME, actual, expected, score)],
+            labels=subject.labels,
+            suppressed_by=subject.suppressed_by,
+            model=self._model.ref,
+            config_hash=self._identity.config_hash,
+            source=self._source(offset),
+        )
+
+    def _forecasts(self, coming: Coming, who: list[Entity], offset: int) -> Iterator[Forecast]:
+        spans = [self._bounds(window) for window, _ in coming.bands]
+        columns = [np.stack([b.expected, b.lower, b.upper], axis=1) for _, b in coming.bands]
+        table = np.round(np.stack(columns, axis=1), 2)  # merchant, interval, (expected, ...)
+        source, now = self._source(offset), coming.nowcast
+        issued = spans[0][0] if now is None else _time(now.as_of_us)
+        running = [None] * len(who) if now is None else _running(now, spans[0])
+        for entity, rows, one in zip(who, table.tolist(), running, strict=True):
+            yield Forecast(
+                merchant_id=entity.id,
+                entity_type=entity.type,
+                issued_at=issued,
+                source=source,
+                model=self._model.ref,
+                config_hash=self._identity.config_hash,
+                points=[
+                    ForecastPoint(begin, end, *row)
+                    for (begin, end), row in zip(spans, rows, strict=True)
+                ],
+                nowcast=one,
+            )
+
+    def _source(self, offset: int) -> Source:
+        return Source(self._identity.topic, self._identity.partition, offset)
+
+    def _bounds(self, window: int) -> tuple[datetime, datetime]:
+        return _time(int(self._clock.start_us(window))), _time(int(self._clock.end_us(window)))
+
+
+def _running(now: Nowcast, span: tuple[datetime, datetime]) -> list[forecasts.Nowcast | None]:
+    as_of = _time(now.as_of_us)
+    numbers = np.stack([now.observed, now.expected, now.lower, now.upper], axis=1)
+    return [forecasts.Nowcast(*span, as_of, *row) for row in np.round(numbers, 2).tolist()]
+
+
+def _time(micros: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=micros)
+
+
+def _severity(score: float, policy: TpvPolicy) -> Severity:
+    if score >= policy.critical_score:
+        return "critical"
+    return "warning" if score >= policy.warning_score else "info"

@@ -1,0 +1,94 @@
+import pytest
+
+from eddy import settings, wiring
+from eddy.policy_watch import PolicyWatcher
+from models.domains import domain
+
+
+@pytest.fixture
+def file(tmp_path):
+    file = tmp_path / "eddy.toml"
+    file.write_text("[domains.tpv]\nmin_relative = 0.2\n")
+    return file
+
+
+@pytest.fixture
+def watcher(file):
+    tpv = domain("tpv")
+    told = []
+
+    def judged(now):
+        return wiring.policy(now, tpv), wiring.config_hash(now, tpv)
+
+    first = settings.load(file)
+    watcher = PolicyWatcher(tpv, judged(first)[0], lambda: settings.load(file), judged, told.append)
+    watcher.told = told
+    watcher.first_hash = judged(first)[1]
+    return watcher
+
+
+def test_an_unchanged_file_changes_nothing(watcher):
+    assert watcher.poll() is None
+    assert watcher.told == [True]
+
+
+def test_a_changed_policy_is_taken_up_once(watcher, file):
+    file.write_text(
+        "[domains.tpv]\nmin_relative = 0.5\n[[domains.tpv.snoozes]]\nmerchants = ['m-1']\n"
+        "begin = 2026-01-01T00:00:00Z\nend = 2026-02-01T00:00:00Z\n"
+    )
+    policy, config_hash = watcher.poll()
+    assert policy.min_relative == 0.5
+    assert policy.snoozes[0].merchants == ["m-1"]
+    assert config_hash != watcher.first_hash
+    assert watcher.poll() is None
+
+
+def test_what_takes_a_restart_is_refused_whole_and_named(watcher, file, capsys):
+    file.write_text("[domains.tpv]\nmin_relative = 0.5\ninterval_s = 3600\n")
+    assert watcher.poll() is None
+    assert watcher.poll() is None
+    said = capsys.readouterr().out
+    assert said.count("settings_not_taken") == 1
+    assert "domains.tpv.interval_s: takes a restart" in said
+    assert watcher.told == [False, False]
+    file.write_text("[domains.tpv]\nmin_relative = 0.5\n")
+    assert watcher.poll()[0].min_relative == 0.5
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("[domains.tpv]\nmin_relativ = 0.5\n", "min_relativ"),
+        ("[domains.tpv\n", "not TOML"),
+        ("[domains.tpv]\nmin_relative = -1\n", "min_relative"),
+        (
+            "[[domains.tpv.snoozes]]\nbegin = 2026-02-01T00:00:00Z\nend = 2026-01-01T00:00:00Z\n",
+            "end: must be after begin",
+        ),
+    ],
+)
+def test_bad_settings_are_told_and_change_nothing(watcher, file, text, named, capsys):
+    file.write_text(text)
+    assert watcher.poll() is None
+    assert named in capsys.readouterr().out
+    assert watcher.told == [False]
+
+
+def test_a_domain_that_takes_a_restart_for_all_says_so(file, capsys):
+    file.write_text("[domains.rides]\n")
+    rides = domain("rides")
+
+    def judged(now):
+        return wiring.policy(now, rides), ""
+
+    watcher = PolicyWatcher(
+        rides,
+        judged(settings.load(file))[0],
+        lambda: settings.load(file),
+        judged,
+        lambda _: None,
+    )
+    file.write_text("[domains.rides]\nwindow_rides = 7777\n")
+    assert watcher.poll() is None
+    assert "domains.rides.window_rides: takes a restart" in capsys.readouterr().out
