@@ -1,8 +1,9 @@
 """TPV: the forecaster on real volumes, two-hourly and daily, each interval forecast beforehand.
 
 * nyc_taxi summed to two hours, five labelled windows. Boundary and calendar are the product's
-  defaults for a series whose country is unknown; nothing is fitted to the labels. An episode ends
-  after a day without a flagged interval. The random scorer flags as many intervals.
+  defaults for a series whose country is unknown. No parameter is fitted to the labels by a program,
+  but the method was developed with this series in view. An episode ends after a day without a
+  flagged interval. The random scorer flags as many intervals.
 * Online Retail II by country, daily, the last third of the time being the test.
 * Coverage of the nominal 95 % band, out of sample: each band is published before its interval.
   The figure beside it is the coverage of bands shuffled among the intervals.

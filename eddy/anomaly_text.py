@@ -1,6 +1,7 @@
 """An anomaly in words: the one line of `tail` and of the demo, and its parts."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 from rich.text import Text
 
@@ -69,15 +70,44 @@ def _weight(reason: Reason | None) -> float:
     return -1.0 if reason is None else abs(reason.contribution)
 
 
+def interval(anomaly: Anomaly) -> str:
+    """Return the interval an anomaly is about, in UTC; its date where it is another one at the end.
+
+    Empty where it is about no interval.
+    """
+    start, end = anomaly.window_start, anomaly.window_end
+    if start is None or end is None:
+        return ""
+    last = end - timedelta(microseconds=1)  # midnight still is of the day before
+    day = "" if last.date() == start.date() and end - start < timedelta(days=1) else f"{end:%m-%d} "
+    return f"{start:%Y-%m-%d %H:%M}–{day}{end:%H:%M}"
+
+
+def against_band(anomaly: Anomaly) -> Iterator[str]:
+    """Yield ``feature actual↓ (expected .., band ..)``, then what was only counted, then labels."""
+    for feature, value in anomaly.actual.items():
+        if feature in anomaly.expected:
+            actual = f"{feature} {number(value)}{side(anomaly, feature)}"
+            expected = number(anomaly.expected[feature])
+            yield f"{actual} (expected {expected}, band {range_text(anomaly, feature)})"
+    for feature, value in anomaly.actual.items():
+        if feature not in anomaly.expected:
+            yield f"{number(value)} {feature.removesuffix('s') if value == 1 else feature}"
+    yield from anomaly.labels
+    yield from (f"suppressed by {rule}" for rule in anomaly.suppressed_by)
+
+
 def line(anomaly: Anomaly) -> Text:
-    """Return the anomaly as one line: when, how bad, who, and why."""
+    """Return the anomaly as one line: when, how bad, who, and why; its id comes last."""
     style = SEVERITY_STYLES[anomaly.severity]
+    when = interval(anomaly)
+    why = against_band(anomaly) if when else because(anomaly)
     text = Text()
-    text.append(f"{anomaly.occurred_at:%Y-%m-%d %H:%M:%S} ", "dim")
+    text.append(f"{when or format(anomaly.occurred_at, '%Y-%m-%d %H:%M:%S')} ", "dim")
     text.append(f"{anomaly.severity:<8} {anomaly.score:>6.2f} ", style)
     text.append(f"{who(anomaly):<16} ", "bold")
-    text.append(", ".join(because(anomaly)))
-    if anomaly.op != "open":
+    text.append(", ".join(why))
+    if when or anomaly.op != "open":  # an interval's anomaly lasts: it is told how it stands
         text.append(f"  [{anomaly.op}]", "magenta")
     text.append(f"  {anomaly.anomaly_id}", "dim")
     return text

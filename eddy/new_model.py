@@ -1,4 +1,4 @@
-"""A new model of rides: rows read, parameters found, a version registered."""
+"""A new model: rows read, parameters found, a version registered."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -8,12 +8,16 @@ import msgspec
 
 from eddy import wiring
 from eddy.offsets import offsets
+from eddy.payment_rows import PaymentRows
 from eddy.settings import Settings
 from eddy.training_rows import Told, TrainingRows
 from models.domains import domain
+from models.history.interval_totals import IntervalTotals
 from models.registry.artefact import encode_parameters
 from models.registry.registry import Training
-from models.training import rides
+from models.training import rides, tpv
+from models.training.tpv_network import Told as EpochTold
+from schemas.errors import ConfigError
 from streams.reading import TopicReader
 
 COLUMNS = ("distance_km", "duration_s")
@@ -47,15 +51,31 @@ def rows_of_topic(
     settings: Settings, start: str | None, stop: str | None, told: Told
 ) -> TrainingRows:
     """Return the rides of the event topic, or of a range of it."""
-    chosen = domain("rides")
-    rows = TrainingRows(chosen, COLUMNS, settings.engine.max_skew_s)
-    topic = wiring.topics(settings, chosen).events
-    reader = TopicReader(settings.kafka)
-    try:
-        begin, end = offsets(reader, topic, start), offsets(reader, topic, stop)
-        rows.read_topic(reader, topic, begin, end, told)
-    finally:
-        reader.close()
+    rows = TrainingRows(domain("rides"), COLUMNS, settings.engine.max_skew_s)
+    _read_topic(settings, "rides", rows, start, stop, told)
+    return rows
+
+
+def payments_of_files(
+    settings: Settings, files: Sequence[Path], zone: str | None, interval_s: int | None, told: Told
+) -> PaymentRows:
+    """Return the payments of files; zone and length of the intervals as configured, or given."""
+    rows, policy_zone = _payment_rows(settings, zone, interval_s)
+    rows.read_files(files, policy_zone, told)
+    return rows
+
+
+def payments_of_topic(
+    settings: Settings,
+    zone: str | None,
+    interval_s: int | None,
+    start: str | None,
+    stop: str | None,
+    told: Told,
+) -> PaymentRows:
+    """Return the payments of the event topic, or of a range of it."""
+    rows, _ = _payment_rows(settings, zone, interval_s)
+    _read_topic(settings, "tpv", rows, start, stop, told)
     return rows
 
 
@@ -69,23 +89,84 @@ def train_rides(settings: Settings, rows: TrainingRows, how: rides.RidesTraining
     """
     values = rows.values()
     parameters, metrics = rides.train(values, how)
-    registry = wiring.registry(settings)
-    version = registry.register(
-        "rides",
-        encode_parameters(parameters),
-        training=Training(
-            trained_at=datetime.now(UTC),
-            settings=msgspec.to_builtins(how),
-            data_sha256=rides.data_sha256(values),
-            rows=len(values),
-        ),
-        metrics=metrics,
-    )
-    return NewModel(
-        name="rides",
-        version=version,
-        sha256=registry.resolve("rides", version).sha256,
+    training = Training(
+        trained_at=datetime.now(UTC),
+        settings=msgspec.to_builtins(how),
+        data_sha256=rides.data_sha256(values),
         rows=len(values),
-        rejected=rows.rejected,
+    )
+    return _registered(settings, "rides", parameters, training, metrics, rows.rejected)
+
+
+def train_tpv(
+    settings: Settings,
+    totals: IntervalTotals,
+    how: tpv.TpvTraining,
+    told: EpochTold,
+    rejected: int = 0,
+) -> NewModel:
+    """Learn from interval totals and register what was learned.
+
+    Raises
+    ------
+    ConfigError
+        Where the totals are too few, or what training needs is not installed.
+    """
+    parameters, metrics = tpv.train(totals, how, told)
+    training = Training(
+        trained_at=datetime.now(UTC),
+        settings=msgspec.to_builtins(how),
+        data_sha256=tpv.data_sha256(totals),
+        rows=totals.net.size,
+    )
+    return _registered(settings, "tpv", parameters, training, metrics, rejected)
+
+
+def _registered(
+    settings: Settings,
+    name: str,
+    parameters: object,
+    training: Training,
+    metrics: dict[str, float],
+    rejected: int,
+) -> NewModel:
+    registry = wiring.registry(settings)
+    artefact = encode_parameters(parameters)
+    version = registry.register(name, artefact, training=training, metrics=metrics)
+    return NewModel(
+        name=name,
+        version=version,
+        sha256=registry.resolve(name, version).sha256,
+        rows=training.rows,
+        rejected=rejected,
         metrics=metrics,
     )
+
+
+def _payment_rows(
+    settings: Settings, zone: str | None, interval_s: int | None
+) -> tuple[PaymentRows, str]:
+    policy = wiring.policy(settings, domain("tpv"))
+    chosen = zone or policy.timezone
+    length = interval_s or policy.interval_s
+    try:
+        return PaymentRows(chosen, length, settings.engine.max_skew_s), chosen
+    except ValueError as error:
+        raise ConfigError(f"--zone, --interval: {error}") from error
+
+
+def _read_topic(
+    settings: Settings,
+    name: str,
+    rows: TrainingRows,
+    start: str | None,
+    stop: str | None,
+    told: Told,
+) -> None:
+    topic = wiring.topics(settings, domain(name)).events
+    reader = TopicReader(settings.kafka)
+    try:
+        begin, end = offsets(reader, topic, start), offsets(reader, topic, stop)
+        rows.read_topic(reader, topic, begin, end, told)
+    finally:
+        reader.close()

@@ -71,7 +71,10 @@ def topics(settings: Settings, chosen: Domain) -> DomainTopics:
 
 def config_hash(settings: Settings, chosen: Domain) -> str:
     """Identify everything in the configuration that a domain's verdicts depend on."""
-    content = [chosen.name, policy(settings, chosen), settings.engine.max_skew_s]
+    chosen_policy = policy(settings, chosen)
+    content = [chosen.name, chosen_policy, settings.engine.max_skew_s]
+    if files := chosen.contents(chosen_policy):
+        content.append(files)
     return hashlib.sha256(msgspec.json.encode(content, order="deterministic")).hexdigest()[:16]
 
 

@@ -9,6 +9,10 @@ import msgspec
 from models.judge import Identity, Judge, Model
 
 
+def _nothing(_: Any) -> str:
+    return ""
+
+
 @dataclass(frozen=True, slots=True)
 class Domain:
     """One row of the product's table of contents.
@@ -36,6 +40,8 @@ class Domain:
     fixed : frozenset of str, optional
         Settings that take a restart; its judges are `models.judge.Governed` for all others.
         None: every setting takes one.
+    contents : callable
+        ``contents(policy)`` identifies what the files hold that a policy names.
     """
 
     name: str
@@ -48,3 +54,4 @@ class Domain:
     simulate: Callable[[int, Any], Iterator[Any]]
     forecasts: bool = False
     fixed: frozenset[str] | None = None
+    contents: Callable[[Any], str] = _nothing

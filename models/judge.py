@@ -91,6 +91,11 @@ Tallies = Mapping[tuple[str, str], int]
 have them as ``tallies``."""
 
 
+Errors = Mapping[str, tuple[float, float]]
+"""By forecaster: absolute errors and volume, both summed, over the same intervals. A judge that
+forecasts may have them as ``forecast_errors``."""
+
+
 class Judge(Protocol):
     """Belongs to one partition of one topic and holds all that was learned from it."""
 

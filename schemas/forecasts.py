@@ -40,7 +40,7 @@ class Nowcast(msgspec.Struct, frozen=True, gc=False):
 
 
 class Forecast(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What is published on ``forecasts.<domain>``; the newest of a merchant replaces the others.
+    """What is published on ``forecasts.<domain>``; the newest of a merchant is the one that holds.
 
     Attributes
     ----------

@@ -102,6 +102,12 @@ class Metrics:
             ["name", "outcome"],
             registry=registry,
         )
+        self.forecast_error = Gauge(
+            "eddy_forecast_error_ratio",
+            "Absolute errors over volume of intervals since the model was taken up.",
+            ["domain", "forecaster"],
+            registry=registry,
+        )
         self.entities_tracked = Gauge(
             "eddy_entities_tracked", "Rows or entities held.", ["domain"], registry=registry
         )

@@ -1,10 +1,13 @@
 """Liveness and readiness, judged by progress."""
 
 import time
+from collections import defaultdict
 
+from models.judge import Errors
 from streams.engine import Engine
 from streams.health import Health
 from streams.metrics import Metrics
+from streams.partition import Partition
 
 # Looks at the queue in a row that brought nothing: a second or more.
 _EMPTY_READS = 50
@@ -83,11 +86,23 @@ class Probes:
     def _settled(self) -> bool:
         return self._empty_reads >= _EMPTY_READS and self._engine.idle
 
+    def _observe_errors(self, domain: str, partitions: list[Partition]) -> None:
+        sums: dict[str, list[tuple[float, float]]] = defaultdict(list)
+        for partition in partitions:
+            errors: Errors = getattr(partition.judge, "forecast_errors", {})
+            for name, one in errors.items():
+                sums[name].append(one)
+        for name, parts in sums.items():
+            off, volume = (sum(column) for column in zip(*parts, strict=True))
+            if volume > 0:
+                self._metrics.forecast_error.labels(domain, name).set(off / volume)
+
     def _observe_lanes(self) -> None:
         for lane in self._engine.lanes.values():
             mine = [p for p in list(self._engine.partitions.values()) if p.lane is lane]
             lane.counters.entities.set(sum(p.judge.entities for p in mine))
             lane.counters.state_bytes.set(sum(p.state_bytes for p in mine))
+            self._observe_errors(lane.domain.name, mine)
             trained_at = lane.model.ref.trained_at
             if trained_at is not None:
                 age = max(0.0, time.time() - trained_at.timestamp())

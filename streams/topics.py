@@ -39,8 +39,8 @@ def specs(
             TopicSpec(topics.scored, partitions, _kept(7)),
         ]
         if topics.forecasts is not None:
-            # the newest forecast of an entity replaces the others
-            result.append(TopicSpec(topics.forecasts, partitions, {"cleanup.policy": "compact"}))
+            # not compacted: what was forecast of the last weeks is looked at beside what came
+            result.append(TopicSpec(topics.forecasts, partitions, _kept(30)))
     if side_topics:
         result.append(TopicSpec(LABELS, partitions, _kept(30)))
         result.append(TopicSpec(CONTROL, 1, {"cleanup.policy": "compact"}))

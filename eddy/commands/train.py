@@ -64,7 +64,7 @@ def rides(
     The new version is the champion at once where there is none yet, or with --promote; else it
     waits for `eddy promote rides VERSION`.
     """
-    from eddy import champion, new_model, settings, wiring  # noqa: PLC0415 - keeps --help quick
+    from eddy import new_model, settings, wiring  # noqa: PLC0415 - keeps --help quick
     from models.domains import domain  # noqa: PLC0415
     from models.training.rides import RidesTraining  # noqa: PLC0415
 
@@ -90,12 +90,76 @@ def rides(
             rows = new_model.rows_of_files(chosen, files or [], zone, told)
         progress.update(task, description="learning from")
         made = new_model.train_rides(chosen, rows, how)
-    _show(made, json)
-    if promote or not champion.has_champion(chosen, made.name):
-        change = champion.promote(chosen, made.name, made.version)
-        _say(f"{made.name} {made.version} is the champion{_when(chosen, change)}", json)
-    else:
-        _say(f"use it with `eddy promote {made.name} {made.version}`", json)
+    _show(made, json, f"{made.rows:,} rides")
+    _offer(chosen, made, promote, json)
+
+
+@train.command()
+def tpv(
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[FILE]...", help="Parquet, CSV or JSONL of payments."),
+    ] = None,
+    topic: Annotated[
+        bool, typer.Option("--topic", help="Learn from the event topic instead of files.")
+    ] = False,
+    start: Annotated[
+        str | None,
+        typer.Option("--from", help="First offset in every partition, or an RFC 3339 time."),
+    ] = None,
+    stop: Annotated[
+        str | None, typer.Option("--to", help="Offset or time before which to stop.")
+    ] = None,
+    zone: Annotated[
+        str | None, typer.Option(help="Time zone of the intervals; by default as configured.")
+    ] = None,
+    interval: Annotated[
+        int | None, typer.Option(help="Seconds an interval; by default as configured.")
+    ] = None,
+    epochs: Annotated[int, typer.Option(min=1, help="At most so many.")] = 20,
+    width: Annotated[int, typer.Option(min=1, max=256, help="Hidden units.")] = 16,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    network: Annotated[
+        bool, typer.Option(help="Train one; else only the band's settings are published.")
+    ] = True,
+    promote: Annotated[
+        bool, typer.Option("--promote", help="Make it the champion, whoever is it now.")
+    ] = False,
+    config: Config = None,
+    bootstrap_servers: Bootstrap = None,
+    json: Json = False,
+) -> None:
+    """Train an LSTM across merchants that corrects the seasonal baseline's forecasts.
+
+    It forecasts only where it was the better one on payments it did not learn from, else it runs
+    beside the baseline. The same payments and seed give the same model.
+    """
+    from eddy import new_model, settings  # noqa: PLC0415 - keeps --help quick
+    from models.training.tpv import TpvTraining  # noqa: PLC0415
+
+    chosen = settings.load(config, {"kafka.bootstrap_servers": bootstrap_servers})
+    if bool(files) == topic:
+        raise ConfigError("give files, or --topic to learn from the event topic")
+    if not topic and (start or stop):
+        raise ConfigError("--from and --to: for --topic; files are read whole")
+    how = TpvTraining(network=network, epochs=epochs, width=width, seed=seed)
+    with _progress() as progress:
+        task = progress.add_task("reading payments", total=None)
+
+        def told(more: int) -> None:
+            progress.advance(task, more)
+
+        def epoch(done: int, most: int) -> None:
+            progress.update(task, description="epochs", completed=done, total=most)
+
+        if topic:
+            rows = new_model.payments_of_topic(chosen, zone, interval, start, stop, told)
+        else:
+            rows = new_model.payments_of_files(chosen, files or [], zone, interval, told)
+        progress.update(task, description="learning from")
+        made = new_model.train_tpv(chosen, rows.totals(), how, epoch, rows.rejected)
+    _show(made, json, f"{rows.added:,} payments")
+    _offer(chosen, made, promote, json)
 
 
 def promote(
@@ -147,7 +211,18 @@ def models(
         console.print(show(lines))
 
 
-def _show(made: "NewModel", json: bool) -> None:
+def _offer(chosen: "Settings", made: "NewModel", promote: bool, json: bool) -> None:
+    """Make a new version the champion where it is the first or was asked for; else say how."""
+    from eddy import champion  # noqa: PLC0415 - keeps --help quick
+
+    if promote or not champion.has_champion(chosen, made.name):
+        change = champion.promote(chosen, made.name, made.version)
+        _say(f"{made.name} {made.version} is the champion{_when(chosen, change)}", json)
+    else:
+        _say(f"use it with `eddy promote {made.name} {made.version}`", json)
+
+
+def _show(made: "NewModel", json: bool, rows: str) -> None:
     import msgspec  # noqa: PLC0415 - keeps --help quick
 
     from eddy.anomaly_text import number  # noqa: PLC0415
@@ -158,8 +233,8 @@ def _show(made: "NewModel", json: bool) -> None:
         return
     table = Table(title=f"{made.name} {made.version}", show_header=False)
     table.add_row("sha256", made.sha256[:12])
-    table.add_row("learned from", f"{made.rows:,} rides")
-    table.add_row("left out", f"{made.rejected:,} records that are no rides")
+    table.add_row("learned from", rows)
+    table.add_row("left out", f"{made.rejected:,} records that are no events")
     for key, value in made.metrics.items():
         table.add_row(key, number(value))
     console.print(table)

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from models.domain import Domain
-from models.domains.tpv_judge import TpvJudge
+from models.domains.tpv_judge import TpvJudge, start_of
 from models.domains.tpv_policy import FIXED, TpvPolicy
 from models.forecasting.network.weights import NetworkWeights
 from models.judge import Identity, Model
@@ -58,6 +58,12 @@ def build_judge(policy: TpvPolicy, model: Model, identity: Identity) -> TpvJudge
     return TpvJudge(policy, model, identity)
 
 
+def contents(policy: TpvPolicy) -> str:
+    """Return the SHA-256 of the start; nothing without one."""
+    start = start_of(policy)
+    return "" if start is None else start.sha256
+
+
 DOMAIN = Domain(
     name="tpv",
     event_type=Payment,
@@ -69,4 +75,5 @@ DOMAIN = Domain(
     simulate=simulate,
     forecasts=True,
     fixed=FIXED,
+    contents=contents,
 )

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -22,6 +24,7 @@ from models.domains.tpv_verdicts import Subject, TpvVerdicts
 from models.forecasting.calendar import Moments, Place, day_of, moments
 from models.forecasting.deviation import Boundary
 from models.forecasting.forecaster import Forecaster
+from models.forecasting.start import Start
 from models.judge import Events, Identity, Model
 from models.packing import pack, unpack
 from schemas.anomalies import Entity
@@ -56,7 +59,8 @@ class TpvJudge:
 
     def __init__(self, policy: TpvPolicy, model: Model, identity: Identity) -> None:
         self.policy, self.identity = policy, identity
-        self.merchants = Merchants(policy.timezone)
+        start = start_of(policy)
+        self.merchants = Merchants(policy.timezone, None if start is None else start.pairs)
         self._clock = WindowClock(policy.interval_s * 1_000_000, policy.timezone)
         self._slots_per_day = 86_400 // policy.interval_s
         self._offset = -1
@@ -80,6 +84,7 @@ class TpvJudge:
             lateness_us=lateness_us,
             moments=self._moments,
             alarms=self._rules(),
+            start=start,
         )
         self._look_ahead()
         self._use(model)
@@ -176,6 +181,15 @@ class TpvJudge:
         """Merchants tracked."""
         return self._tracker.windows.entities
 
+    @property
+    def forecast_errors(self) -> dict[str, tuple[float, float]]:
+        """See `models.judge.Errors`."""
+        found = self._tracker.forecaster.errors
+        return {
+            name: (float(one.absolute.sum()), float(one.volume.sum()))
+            for name, one in found.items()
+        }
+
     # -- who is meant ----------------------------------------------------------------------------
 
     def _meet(self, slot: int, payment: Payment) -> int:
@@ -237,12 +251,34 @@ class TpvJudge:
     def _use(self, model: Model) -> None:
         self._model = model
         parameters: BandParameters = model.parameters
-        self._tracker.forecaster.calibration.coverage = parameters.coverage
-        self._tracker.forecaster.rule = Boundary(
+        forecaster = self._tracker.forecaster
+        forecaster.use(parameters.network, parameters.uses)
+        forecaster.calibration.coverage = parameters.coverage
+        forecaster.rule = Boundary(
             false_alarm_rate=parameters.false_alarm_rate,
             min_absolute=self.policy.min_absolute,
             min_relative=self.policy.min_relative,
         )
+
+
+def start_of(policy: TpvPolicy) -> Start | None:
+    """Return the start that a policy names, one for all judges of the process.
+
+    Raises
+    ------
+    MissingResource, ConfigError
+        It cannot be read, is none, or of other intervals.
+    """
+    if policy.start is None:
+        return None
+    start = _load_start(policy.start)
+    start.check(policy.timezone, policy.interval_s)
+    return start
+
+
+@cache
+def _load_start(path: str) -> Start:
+    return Start.load(Path(path))
 
 
 def _rows(events: Events, chosen: Ints) -> Rows:

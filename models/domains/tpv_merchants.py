@@ -25,13 +25,15 @@ class Merchants:
     ----------
     zone : str
         IANA time zone of all of them.
+    pairs : list of (str, str), optional
+        Trade and country of the segments that are known already.
     """
 
-    def __init__(self, zone: str) -> None:
+    def __init__(self, zone: str, pairs: list[tuple[str, str]] | None = None) -> None:
         self._zone = zone
         self._names: list[str] = []
-        self._pairs: list[tuple[str, str]] = [("", "")]
-        self._segment_of = {("", ""): 0}
+        self._pairs = list(pairs or [("", "")])
+        self._segment_of = {pair: number for number, pair in enumerate(self._pairs)}
 
     def __len__(self) -> int:
         return len(self._names)

@@ -92,6 +92,8 @@ class TpvPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
         How far the watermark stays behind the latest payment: disorder that is no lateness.
     lateness_s : float
         How long after its end an interval can still be revised; what comes later is counted only.
+    start : str, optional
+        File of what history taught of merchants, as `eddy tpv history` writes it.
     most_merchants : int
         Of one partition. When there are as many, those longest silent make room; while all are
         active, further ones are judged together, as one for each segment.
@@ -120,6 +122,7 @@ class TpvPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     timezone: str = "UTC"
     delay_s: Seconds = 300.0
     lateness_s: Seconds = 7_200.0
+    start: str | None = None
     most_merchants: Annotated[int, Meta(ge=1, le=1 << 24)] = 1_000_000
     directions: Directions = "both"
     min_absolute: Amount = 0.0
@@ -153,6 +156,14 @@ class TpvPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
 
 
 FIXED = frozenset(
-    {"interval_s", "timezone", "delay_s", "lateness_s", "most_merchants", "nowcasts_per_interval"}
+    {
+        "interval_s",
+        "timezone",
+        "delay_s",
+        "lateness_s",
+        "most_merchants",
+        "nowcasts_per_interval",
+        "start",
+    }
 )
 """What the state is made of: these settings take a restart."""

@@ -6,6 +6,10 @@ deviation counts for the tail as just beyond the boundary, so that it can neithe
 anomalies nor stay narrower than the rate it promises. Whether an interval was within its band
 counts always. Young entities are calibrated apart from the others of their
 segment: their errors are larger.
+
+A network may stand beside the baseline: as the champion, whose forecasts count, or as a challenger,
+whose forecasts are only measured. Scales are the baseline's in either case, and the calibration
+learns from whichever counts.
 """
 
 from dataclasses import dataclass
@@ -17,6 +21,10 @@ from numpy.typing import NDArray
 from models.forecasting.calendar import Moments
 from models.forecasting.conformal import ConformalBand
 from models.forecasting.deviation import Boundary, Deviation, deviation
+from models.forecasting.network.contest import Champion, Contest
+from models.forecasting.network.correction import Baseline
+from models.forecasting.network.errors import ModelErrors
+from models.forecasting.network.weights import NetworkWeights
 from models.forecasting.seasonal import COLD_START, Learning, SeasonalBand
 from models.forecasting.shifts import ShiftRule, Shifts
 
@@ -105,7 +113,8 @@ class Forecaster:
         self.calibration = ConformalBand(
             2 * segments, coverage=coverage, window_intervals=14.0 * slots_per_day
         )
-        self._shifts = Shifts(shift or _shift_rule(slots_per_day))
+        self.shifts = Shifts(shift or _shift_rule(slots_per_day))
+        self._contest = Contest(segments, slots_per_day)
 
     def __len__(self) -> int:
         return len(self.baseline)
@@ -113,17 +122,55 @@ class Forecaster:
     def grow(self, count: int, segment: Ints | int = 0) -> None:
         """Make room for `count` entities in all; the new ones are of the segments given."""
         self.baseline.grow(count, segment)
-        self._shifts.grow(count)
+        self.shifts.grow(count)
+        self._contest.grow(count)
 
     def forget(self, slots: Ints, segment: Ints | int | None = None) -> None:
         """Clear entities for others to take their place."""
         self.baseline.forget(slots, segment)
-        self._shifts.forget(slots)
+        self.shifts.forget(slots)
+        self._contest.forget(slots)
+
+    def use(self, network: NetworkWeights | None, champion: Champion = "network") -> bool:
+        """Go on with another network, with none, or with the same in another part.
+
+        Another one remembers nothing yet, and the errors of both models are counted anew.
+
+        Parameters
+        ----------
+        network : NetworkWeights or None
+        champion : {"baseline", "network"}
+            Whose forecasts count; the network's are only measured where it is the baseline.
+
+        Returns
+        -------
+        bool
+            False where the network is of other inputs or of intervals of another length: it is
+            left aside, and the baseline goes on.
+        """
+        return self._contest.use(network, champion)
+
+    @property
+    def champion(self) -> Champion:
+        """Whose forecasts count."""
+        return self._contest.champion
+
+    @property
+    def errors(self) -> dict[str, ModelErrors]:
+        """Errors one interval ahead by model, over the same intervals; both where a network is."""
+        return self._contest.errors
 
     def forecast(self, when: Moments, slots: Ints | None = None) -> Band:
         """Forecast the next interval; changes nothing."""
-        expected, scale = self.baseline.forecast(when, slots)
-        return self._band(expected, scale, slots)
+        return self.ahead([when], slots)[0]
+
+    def inputs(self, when: Moments) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return what the network is told of the next interval: of all entities, and of segments.
+
+        For training; LookupError where there is no network.
+        """
+        at = np.arange(len(self))
+        return self._contest.inputs(self._base(when, *self.baseline.forecast(when), at), at)
 
     def ahead(self, when: list[Moments], slots: Ints | None = None) -> list[Band]:
         """Forecast the next intervals, the first of `when` being the next to close.
@@ -131,8 +178,11 @@ class Forecaster:
         Bands are calibrated for one interval ahead: of those further on, fewer intervals may be
         within.
         """
-        expected, scale = self.baseline.ahead(when, slots)
-        return [self._band(e, s, slots) for e, s in zip(expected, scale, strict=True)]
+        at = np.arange(len(self)) if slots is None else slots
+        expected, scale = self.baseline.ahead(when, at)
+        bases = [self._base(*step, at) for step in zip(when, expected, scale, strict=True)]
+        counted = self._contest.ahead(bases, at)
+        return [self._band(e, s, at) for e, s in zip(counted, scale, strict=True)]
 
     def close(
         self,
@@ -159,32 +209,51 @@ class Forecaster:
         at = np.arange(len(self)) if slots is None else slots
         is_known = np.ones(len(at), np.bool_) if known is None else known
         y = np.where(is_known, observed, 0.0)
-        band = self.forecast(when, at)
+        base = self._base(when, *self.baseline.forecast(when, at), at)
+        bids = self._contest.bids(base, at)
+        band = self._band(bids.counted, base.scale, at)
         found = deviation(y, band.expected, band.scale, band.group, self.calibration, self.rule)
         flagged = is_known & ~band.is_cold & (found.score > 1.0)
-        learn = is_known & (self.baseline.level(at) > 0)
-        self._calibrate(y, band, found, flagged, learn, self._shifts.is_running(at))
+        learn = is_known & (base.level > 0)
+        self._calibrate(y, band, found, flagged, learn, self.shifts.is_running(at))
+        self._contest.close(bids, y, is_known, flagged, at)
         self.baseline.update(when, y, known=is_known, flagged=flagged, slots=at)
         rows = np.flatnonzero(is_known)
-        shifted, ratio = self._shifts.follow(
-            at[rows], y[rows], band.expected[rows], flagged[rows], found.is_above[rows]
+        shifted, ratio = self.shifts.follow(
+            # the level that moves is the baseline's, whoever is the champion
+            *(at[rows], y[rows], base.expected[rows], flagged[rows], found.is_above[rows])
         )
         self.baseline.rebaseline(at[rows[shifted]], ratio)
+        self._contest.forget(at[rows[shifted]])
         return Closed(band, found, flagged, rows[shifted])
 
     def snapshot(self) -> dict[str, NDArray[Any]]:
         """Return the learned state as named arrays, copied."""
-        parts = (self.baseline, self.calibration, self._shifts)
+        parts = (self.baseline, self.calibration, self.shifts, self._contest)
         return {name: array for part in parts for name, array in part.snapshot().items()}
 
     def restore(self, state: dict[str, NDArray[Any]]) -> None:
-        """Take over a state that `snapshot` returned; ValueError where it is of other segments."""
-        for part in (self.baseline, self.calibration, self._shifts):
-            part.restore(state)
+        """Take over a state that `snapshot` returned; ValueError where it is of other segments.
 
-    def _band(self, expected: Floats, scale: Floats, slots: Ints | None) -> Band:
+        The network stays the one in use: what the state holds of another one is left aside.
+        """
+        for part in (self.baseline, self.calibration, self.shifts):
+            part.restore(state)
+        self._contest.restore(state, len(self))
+
+    def _base(self, when: Moments, expected: Floats, scale: Floats, at: Ints) -> Baseline:
+        return Baseline(
+            when,
+            expected,
+            scale,
+            self.baseline.level(at),
+            self.baseline.confidence(at),
+            self.baseline.segment[at].astype(np.int64),
+        )
+
+    def _band(self, expected: Floats, scale: Floats, slots: Ints) -> Band:
         confidence = self.baseline.confidence(slots)
-        segment = self.baseline.segment if slots is None else self.baseline.segment[slots]
+        segment = self.baseline.segment[slots]
         group = 2 * segment.astype(np.int64) + (confidence < COLD_START)
         lower, upper = self.calibration.band(expected, scale, group)
         return Band(expected, lower, upper, scale, group, confidence)

@@ -89,6 +89,11 @@ class SeasonalBand:
         return self._entities.segment
 
     @property
+    def segments(self) -> Segments:
+        """What the entities of a segment have in common."""
+        return self._segments
+
+    @property
     def bytes_per_entity(self) -> int:
         """How much memory an entity takes."""
         return sum(array[:1].nbytes for array in _empty(1, self._slots_per_day))
@@ -118,6 +123,14 @@ class SeasonalBand:
         for name, array in self._entities._asdict().items():
             array[slots] = new[name]
         self._entities.segment[slots] = kept
+
+    def take(self, slots: Ints, state: dict[str, NDArray[Any]]) -> None:
+        """Put entities into the state of others, as `snapshot` names it; arrays of shape (k, ...).
+
+        Their segments are taken over with it.
+        """
+        for name, array in self._entities._asdict().items():
+            array[slots] = state[f"entity_{name}"]
 
     def forecast(self, when: Moments, slots: Ints | None = None) -> tuple[Floats, Floats]:
         """Forecast the next interval.

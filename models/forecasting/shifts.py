@@ -54,6 +54,11 @@ class Shifts:
         for array in self._state.values():
             array[slots] = 0
 
+    def take(self, slots: Ints, state: dict[str, NDArray[Any]]) -> None:
+        """Put entities into the state of others, as `snapshot` names it; arrays of shape (k,)."""
+        for name, array in self._state.items():
+            array[slots] = state[f"shift_{name}"]
+
     def is_running(self, slots: Ints) -> Flags:
         """Return which entities are in a deviation, shape (k,)."""
         return np.asarray(self._state["side"][slots] != 0, np.bool_)

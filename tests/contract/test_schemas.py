@@ -13,7 +13,7 @@ from schemas.rejections import Rejection
 from tests.corpus import HARMLESS, POISON
 
 BASELINE = FOLDER / "baseline"
-OUTPUTS = ("anomaly", "rejection-headers")
+OUTPUTS = ("anomaly", "forecast", "rejection-headers")
 
 
 @pytest.mark.parametrize("name", published())

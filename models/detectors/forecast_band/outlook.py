@@ -31,7 +31,7 @@ class Outlook:
         After every so many windows, so many to come are forecast; a horizon of 0 forecasts none.
     nowcast : {"none", "outside", "all"}
         At each pause within a window: of which entities to tell what it will come to; "outside"
-        are those that will leave their band, almost for certain.
+        are those who are known well and will leave their band almost for certain.
     """
 
     def __init__(
@@ -56,8 +56,8 @@ class Outlook:
             The row of the batch that closed it.
         """
         if self.horizon and closed % self.every == self.every - 1:
-            [(_, running)] = self._bands(np.arange(self._windows.slots), 1, undecided)
-            slots = np.flatnonzero(self._windows.live & (running.expected > 0))
+            slots = np.arange(self._windows.slots)
+            slots = slots[self._windows.live & (self._forecaster.baseline.level(slots) > 0)]
             if len(slots):
                 yield Coming(row, slots, self._bands(slots, self.horizon, undecided))
 
@@ -73,7 +73,8 @@ class Outlook:
         found = nowcast(windows.totals(window).net, band, passed, now)
         chosen = windows.live & (band.expected > 0)
         if self.nowcast == "outside":
-            chosen &= (found.upper < band.lower) | (found.lower > band.upper)
+            leaves = (found.upper < band.lower) | (found.lower > band.upper)
+            chosen &= leaves & ~band.is_cold
         slots = np.flatnonzero(chosen)
         if len(slots):
             bands = self._bands(slots, max(self.horizon, 1), undecided)

@@ -9,12 +9,12 @@ for an entity's very first windows, which are not judged where it was first met 
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.detectors.forecast_band.episodes import Change, Episode, changes, episodes
+from models.detectors.forecast_band.episodes import NONE, Change, Episode, changes, episodes
 from models.detectors.forecast_band.judged import Interval, Runs
 from models.detectors.forecast_band.notices import Cause, Coming, Notice
 from models.detectors.forecast_band.outlook import Outlook
@@ -25,6 +25,9 @@ from models.detectors.intervals.windows import IntervalWindows
 from models.forecasting.calendar import Moments
 from models.forecasting.forecaster import Forecaster
 from models.forecasting.seasonal import COLD_START
+
+if TYPE_CHECKING:
+    from models.forecasting.start import Start
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -51,6 +54,8 @@ class Tracker:
     moments : callable
         ``moments(window)`` is the window as each segment's calendar sees it.
     alarms : Alarms
+    start : Start, optional
+        What is known of entities before they are met.
 
     Attributes
     ----------
@@ -68,6 +73,7 @@ class Tracker:
         lateness_us: int,
         moments: Callable[[int], Moments],
         alarms: Alarms,
+        start: "Start | None" = None,
     ) -> None:
         self.windows = windows
         self.forecaster = forecaster
@@ -78,6 +84,12 @@ class Tracker:
         self._runs = Runs()
         self._silence = Silence()
         self._judged: list[Interval] = []
+        self._start = start
+        # Windows up to this one are neither judged nor learned from.
+        self._is_first = True
+        self._cut = NONE if start is None else start.head.window
+        if start is not None:
+            start.prepare(forecaster)
 
     def take(self, rows: Rows, admit: Admit) -> Iterator[Notice | Coming]:
         """Apply rows in order; iterate to the end, for rows count only as far as that goes."""
@@ -132,6 +144,14 @@ class Tracker:
         self.forecaster.forget(slots, segments)
         self._runs.forget(slots)
         self._silence.forget(slots)
+        if self._start is not None:
+            rows = self._start.rows_of(self.windows.keys[slots])
+            window = self.windows.open_window
+            self._start.give(self.forecaster, self._silence, slots, rows, window)
+        if self._is_first:
+            # what came before the first row is not to be had: its window is no whole one
+            self._is_first = False
+            self._cut = max(self._cut, int(self.windows.first_seen[slots[0]]))
         self.alarms.meet(slots)
 
     def _make_room(self, count: int) -> None:
@@ -202,6 +222,7 @@ class Tracker:
         cells["observed"] = totals.net
         cells["payments"] = totals.sales.astype(np.int64) + totals.refunds
         cells["known"] = self.windows.live & (self.windows.first_seen <= window)
+        cells["known"] &= window > self._cut
         when = [self._moments(one.window) for one in self._judged] + [self._moments(window)]
         slots = np.arange(count)
         band = self.forecaster.ahead(when, slots)[-1]
@@ -252,7 +273,11 @@ class Tracker:
     ) -> Iterator[Notice]:
         interval, before = self._judged[place], self._episodes(slot)
         one = interval.cells[slot : slot + 1]
-        one["observed"], one["payments"], one["known"] = observed, payments, True
+        one["observed"], one["payments"], one["known"] = (
+            observed,
+            payments,
+            interval.window > self._cut,
+        )
         for number, later in enumerate(self._judged[place:], place):
             # the silence of later intervals began there, perhaps
             before_it = self._missed_before(number, slot + 1)[slot:]
@@ -265,9 +290,7 @@ class Tracker:
     def _learn(self, interval: Interval, row: int) -> Iterator[Notice]:
         """Learn from the oldest judged window, which nothing can change any more."""
         cells, slots = interval.cells, np.arange(len(interval))
-        # a partition that brought nothing at all tells of the feed, not of the merchants
-        known = cells["known"] & bool((cells["payments"] > 0).any())
-        known &= cells["muted"] != SPECIAL
+        known = cells["known"] & (cells["muted"] != SPECIAL) & (not _is_outage(cells))
         closed = self.forecaster.close(
             self._moments(interval.window), cells["observed"].copy(), known=known, slots=slots
         )
@@ -330,6 +353,7 @@ class Tracker:
         state = {f"windows_{k}": v for k, v in self.windows.snapshot().items()}
         state |= {f"forecast_{k}": v for k, v in self.forecaster.snapshot().items()}
         state |= self._runs.snapshot() | self._silence.snapshot()
+        state["cut"] = np.array([self._cut, self._is_first], np.int64)
         state["judged"] = np.array([interval.window for interval in self._judged], np.int64)
         for interval in self._judged:
             state[f"judged_{interval.window}"] = _as_bytes(interval.cells)
@@ -347,6 +371,7 @@ class Tracker:
         self.forecaster.restore(_part(state, "forecast_"))
         self._runs.restore(state)
         self._silence.restore(state)
+        self._cut, self._is_first = int(state["cut"][0]), bool(state["cut"][1])
         kinds = Interval.blank(0, 0).cells.dtype
         self._judged = [
             Interval(window, state[f"judged_{window}"].reshape(-1).view(kinds).copy())
@@ -358,8 +383,21 @@ def _nobody(rows: Ints, slots: Ints) -> Ints:
     raise AssertionError(f"no rows, but new entities: {rows}, {slots}")
 
 
+def _is_outage(cells: NDArray[np.void]) -> bool:
+    """Whether an interval without any payment tells of the feed rather than of the entities.
+
+    All may be closed at night; then little is expected of those who are known well.
+    """
+    if (cells["payments"] > 0).any():
+        return False
+    awaited = cells["known"] & (cells["confidence"] >= COLD_START) & (cells["expected"] > 0)
+    return bool(np.mean(cells["score"][awaited] > 1.0) > 0.5) if awaited.any() else False
+
+
 def _padded(column: NDArray[Any], count: int) -> NDArray[Any]:
-    return np.concatenate([column, np.zeros(count - len(column), column.dtype)])
+    """Return the first `count` entries, zeros for those that came later."""
+    missing = max(count - len(column), 0)
+    return np.concatenate([column[:count], np.zeros(missing, column.dtype)])
 
 
 def _cell(interval: Interval, slot: int) -> Any:

@@ -298,8 +298,7 @@ def test_a_first_payment_long_ago_is_soon_over(monkeypatch):
     found = said(judge.judge(events([long_ago, *stream(3)])))
     assert judge.entities == 3
     assert len(judged) < (31 + 3 + 2) * 24 // HOURS  # a month of nothing, not the 25 years
-    assert {a.window_start.year for a in found if a.op == "open"} <= {2001}
-    assert told(found)[-1] == ("close", "a", 0.0)
+    assert found == []
 
 
 def test_very_many_payments_in_one_event_overflow_nothing(trained):

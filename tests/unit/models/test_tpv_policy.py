@@ -8,8 +8,12 @@ import pytest
 
 from models.domains.tpv import DOMAIN
 from models.domains.tpv_policy import FIXED, Rule, Snooze, SpecialDays, TpvPolicy
+from models.forecasting.forecaster import Forecaster
+from models.forecasting.start_learning import learn
+from models.history.interval_totals import IntervalTotals
 from models.judge import Events, Governed, Identity
 from schemas.columns import Program
+from schemas.errors import ConfigError, MissingResource
 from schemas.keys import hash_text
 from schemas.payments import Payment
 
@@ -304,3 +308,80 @@ def test_only_who_will_leave_the_band_is_told_of(trained):
     found = list(judge.judge(events(made)).forecasts())
     assert {f.merchant_id for f in found} == {"b"}
     assert all(f.nowcast.lower > f.points[0].upper for f in found)
+
+
+# -- history ---------------------------------------------------------------------------------------
+
+
+def taught(folder, days):
+    """Write what the first days teach, as `eddy tpv history` does."""
+    made = payments(("a", "b", "f1"), range(days))
+    names = ["a", "b", "f1"]
+    net = np.zeros((days * 4, 3))
+    counts = np.zeros((days * 4, 3), np.int64)
+    for one in made:
+        row = int((one.occurred_at - BEGIN) / timedelta(hours=6))
+        net[row, names.index(one.merchant_id)] += one.amount
+        counts[row, names.index(one.merchant_id)] += 1
+    begin_us = round(BEGIN.timestamp() * 1e6)
+    starts = begin_us + np.arange(days * 4) * 6 * 3_600_000_000
+    segments = [("grocery", ""), ("grocery", ""), ("fuel", "")]
+    totals = IntervalTotals(starts, names, net, counts, segments, "UTC", 6 * 3600)
+    path = folder / "start.eddy"
+    learn(totals, Forecaster(32, slots_per_day=4)).save(path)
+    return str(path)
+
+
+def test_a_new_deployment_that_was_told_the_history_is_not_cold(tmp_path):
+    told, cold = build(start=taught(tmp_path, 28)), build()
+    # the stream begins in the middle of an interval, which is therefore no whole one
+    made = [p for p in tripled(29) if p.occurred_at > BEGIN + timedelta(days=28, hours=3)]
+    found = said(told.judge(events(made)))
+    assert opened(found) == EVERYBODY
+    assert min(a.confidence for a in found) > 0.5
+    assert {label for a in found for label in a.labels} == set()
+    assert said(cold.judge(events(made))) == []
+
+
+def test_what_the_history_holds_already_is_not_judged_again(tmp_path):
+    judge = build(start=taught(tmp_path, 28))
+    again = payments(("a", "b", "f1"), range(26, 31), lambda m, day: 3.0 if day in (26, 29) else 1)
+    assert opened(said(judge.judge(events(again)))) == EVERYBODY
+
+
+def test_another_history_is_another_configuration(tmp_path):
+    for name, days in (("one", 20), ("two", 21)):
+        (tmp_path / name).mkdir()
+        taught(tmp_path / name, days)
+    first, second = (
+        msgspec.structs.replace(POLICY, start=str(tmp_path / name / "start.eddy"))
+        for name in ("one", "two")
+    )
+    assert DOMAIN.contents(first) != DOMAIN.contents(second) != DOMAIN.contents(POLICY) == ""
+
+
+def test_a_history_of_other_intervals_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match="run `eddy tpv history` again"):
+        build(start=taught(tmp_path, 20), interval_s=7_200)
+    with pytest.raises(MissingResource, match="nowhere"):
+        build(start=str(tmp_path / "nowhere.eddy"))
+
+
+def test_late_payments_of_several_open_intervals_are_taken_in():
+    """The lateness is longer than an interval: more than one may still change."""
+    judge = build(interval_s=3600, lateness_s=3 * 3600.0)
+    made = payments(("a", "b"), range(3))
+    late = [payment(2, hour, "a", 100) for hour in (18.5, 20.5, 19.5)]
+    verdicts = judge.judge(events([*made, *late]))
+    assert verdicts.tallies["late", "revised"] == 2
+    assert verdicts.tallies["late", "dropped"] == 1
+
+
+def test_who_is_closed_at_night_is_forecast_at_midnight():
+    judge = build(forecast_intervals=4, forecast_every=4)
+    made = [p for p in payments(("a", "b"), range(21)) if 6 < p.occurred_at.hour < 18]
+    verdicts = judge.judge(events(made))
+    assert said(verdicts) == []
+    found = list(verdicts.forecasts())
+    assert len(found) >= 2 * 19
+    assert all(3 * f.points[0].expected < f.points[1].expected for f in found[-2:])

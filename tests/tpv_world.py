@@ -1,0 +1,211 @@
+"""Payments on a real broker, the product that judges them, and in this process the same judge."""
+
+import subprocess
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from zlib import crc32
+
+import confluent_kafka as ck
+import msgspec
+import numpy as np
+
+from eddy import demo_settings, wiring
+from models.checks.judges import part
+from models.domains.tpv import DOMAIN
+from models.judge import Events, Identity
+from models.simulation.record import SimulatedRecord
+from schemas.anomalies import Anomaly
+from schemas.decoding import Decoder, buffers
+from schemas.forecasts import Forecast
+from streams import topics as kafka_topics
+from streams.idle import Tick, note_in
+from streams.reading import Record, TopicReader
+from streams.sender import Sender
+from tests.eddy_process import EDDY
+from tests.toy_world import Detector, World
+
+THEN = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+@dataclass
+class Said:
+    """What was published, or should have been: by merchant in order, and the rejected records."""
+
+    anomalies: dict[str, list[Anomaly]] = field(default_factory=lambda: defaultdict(list))
+    forecasts: dict[str, list[Forecast]] = field(default_factory=lambda: defaultdict(list))
+    rejected: list[tuple[int, int]] = field(default_factory=list)
+
+    def every(self) -> list[Anomaly]:
+        return [anomaly for told in self.anomalies.values() for anomaly in told]
+
+
+class TpvDetector(Detector):
+    """``eddy run`` over one world's payments."""
+
+    def __init__(self, world: "TpvWorld") -> None:
+        self.log = world.folder / "detector.log"
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [EDDY, "run", "--config", str(world.file)],
+                env=demo_settings.environment(),
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+
+class TpvWorld(World):
+    """Topics of one's own with payments on them."""
+
+    def __init__(
+        self,
+        bootstrap: str,
+        folder: Path,
+        partitions: int,
+        policy: dict[str, Any],
+        **engine: Any,
+    ) -> None:
+        super().__init__(bootstrap, folder, partitions)
+        self.file = folder / "eddy.toml"
+        self.settings = demo_settings.write(
+            self.file, _settings(self, policy, {"instance_id": "one", **engine})
+        )
+        self.topics = wiring.topics(self.settings, DOMAIN)
+        kafka_topics.create(self.connection, kafka_topics.specs([self.topics], partitions))
+
+    def put(self, records: Iterable[SimulatedRecord]) -> None:
+        """Send payments, those of a merchant to one partition."""
+        sender = Sender(self.connection)
+        for record in records:
+            partition = self.partition_of(record.key)
+            sender.send(self.topics.events, record.payload, record.key, partition)
+            self.sent[partition].append(record.payload)
+            sender.poll()
+        sender.flush()
+
+    def partition_of(self, merchant: bytes) -> int:
+        return crc32(merchant) % self.partitions
+
+    def run(self) -> Detector:
+        detector = TpvDetector(self)
+        self.detectors.append(detector)
+        return detector
+
+    def ticks(self) -> dict[int, list[Tick]]:
+        """Return the steps of time without payments, as they are kept with the offsets."""
+        group = self.settings.engine.group
+        consumer = ck.Consumer({"bootstrap.servers": self.bootstrap, "group.id": group})
+        places = [ck.TopicPartition(self.topics.events, n) for n in range(self.partitions)]
+        found = {p.partition: note_in(p.metadata or "") for p in consumer.committed(places, 15)}
+        consumer.close()
+        return {partition: note.ticks for partition, note in found.items()}
+
+    # -- what came out, and what should have ---------------------------------------------------
+
+    def published(self) -> Said:
+        """Return what a read_committed consumer sees."""
+        said = Said()
+        for record in self._read(self.topics.anomalies):
+            one = msgspec.json.decode(record.value or b"", type=Anomaly)
+            said.anomalies[one.entity.id].append(msgspec.structs.replace(one, detected_at=THEN))
+        for record in self._read(self.topics.forecasts or ""):
+            forecast = msgspec.json.decode(record.value or b"", type=Forecast)
+            said.forecasts[forecast.merchant_id].append(forecast)
+        said.rejected = sorted((p, o) for p, o, _, _ in self.rejections())
+        return said
+
+    def expected(self) -> Said:
+        """Judge each partition's log in this process, in one piece."""
+        said, ticks = Said(), self.ticks()
+        logs: dict[int, list[Record]] = {n: [] for n in range(self.partitions)}
+        for record in self._read(self.topics.events):
+            logs[record.partition].append(record)
+        for partition, records in logs.items():
+            assert [r.value for r in records] == self.sent[partition]
+            self._judge(partition, records, ticks[partition], said)
+        said.rejected.sort()
+        return said
+
+    def verify(self, *_: object) -> Said:
+        """Hold everything published against what should have been: none lost, none doubled."""
+        published, expected = self.published(), self.expected()
+        assert published.anomalies == expected.anomalies
+        assert published.forecasts == expected.forecasts
+        assert published.rejected == expected.rejected
+        return published
+
+    def _read(self, topic: str) -> list[Record]:
+        reader = TopicReader(self.connection)
+        found = list(reader.read(topic))
+        reader.close()
+        return found
+
+    def _judge(self, partition: int, records: list[Record], ticks: list[Tick], said: Said) -> None:
+        events, rejected = decoded(records, self.settings.engine.max_skew_s)
+        said.rejected += [(partition, offset) for offset in rejected]
+        identity = Identity(
+            self.topics.events, partition, wiring.config_hash(self.settings, DOMAIN)
+        )
+        judge = DOMAIN.build_judge(
+            wiring.policy(self.settings, DOMAIN), DOMAIN.default_model(), identity
+        )
+        start = 0
+        for tick in ticks:
+            stop = int(np.searchsorted(events.offsets, tick.offset))
+            _take(said, judge.judge(part(events, start, stop)))
+            _take(said, judge.advance(tick.watermark_us))
+            start = stop
+        _take(said, judge.judge(part(events, start, len(events))))
+
+
+def decoded(records: list[Record], max_skew_s: float) -> tuple[Events, list[int]]:
+    """Return the valid events of one partition's records, and the offsets of the others."""
+    decoder, payloads = Decoder(DOMAIN.event_type, max_skew_s), [r.value for r in records]
+    kept, addresses, lengths = buffers(payloads)
+    columns = decoder.decode(addresses, lengths, [r.timestamp_ms for r in records]).columns
+    del kept
+    offsets = np.array([r.offset for r in records], np.int64)
+    rows = np.flatnonzero(columns.valid)
+    events = Events(
+        offsets[rows],
+        columns.occurred_at[rows],
+        columns.values[rows],
+        columns.keys[rows],
+        lambda i: decoder.decode_one(payloads[rows[i]]),
+    )
+    return events, offsets[~columns.valid].tolist()
+
+
+def _take(said: Said, verdicts: Any) -> None:
+    for anomaly in verdicts.anomalies(range(len(verdicts.flagged)), THEN):
+        # as it is written: what JSON cannot tell apart is not told apart here
+        written = msgspec.json.decode(msgspec.json.encode(anomaly), type=Anomaly)
+        said.anomalies[anomaly.entity.id].append(written)
+    for forecast in verdicts.forecasts():
+        written = msgspec.json.decode(msgspec.json.encode(forecast), type=Forecast)
+        said.forecasts[forecast.merchant_id].append(written)
+
+
+def _settings(world: World, policy: dict[str, Any], engine: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "kafka": {"bootstrap_servers": world.bootstrap},
+        "engine": {
+            "group": world.prefix,
+            "checkpoint_interval_s": 1.0,
+            "session_timeout_ms": 6_000,
+            **engine,
+        },
+        "storage": {
+            "stack": str(world.folder / "stack"),
+            "checkpoints_url": str(world.checkpoints),
+            "registry": str(world.folder / "models"),
+        },
+        "health": {"port": 0},
+        "log": {"format": "json"},
+        "topic_prefix": world.prefix,
+        "domains": {"tpv": policy},
+    }
