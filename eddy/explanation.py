@@ -8,7 +8,7 @@ from rich.json import JSON
 from rich.table import Table
 from rich.text import Text
 
-from eddy.anomaly_text import SEVERITY_STYLES, number, side, who
+from eddy.anomaly_text import SEVERITY_STYLES, interval, number, side, who
 from schemas.anomalies import Anomaly, Reason
 from schemas.errors import MissingResource
 from streams.reading import Record, TopicReader
@@ -126,6 +126,7 @@ def _facts(explanation: Explanation) -> Table:
     for name, value in (
         ("about", who(anomaly)),
         ("event", anomaly.event_id or "none"),
+        *([("interval", interval(anomaly))] if anomaly.window_start else []),
         ("occurred", f"{anomaly.occurred_at:%F %T} UTC, detected {delay_s:,.1f} s later"),
         ("confidence", f"{anomaly.confidence:.2f}{percentile}"),
         ("detector", f"{anomaly.detector} ({anomaly.domain}), configuration {anomaly.config_hash}"),

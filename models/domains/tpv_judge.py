@@ -204,7 +204,18 @@ class TpvJudge:
 
     def _subject(self, notice: Notice) -> Subject:
         muted = MUTED[int(notice.cell["muted"])]
-        return Subject(self._entity(notice.slot), self._labels(notice), [muted] if muted else [])
+        unpaid = self._unpaid(notice.window, notice.slot)
+        return Subject(
+            self._entity(notice.slot), unpaid, self._labels(notice), [muted] if muted else []
+        )
+
+    def _unpaid(self, window: int, slot: int) -> dict[str, float]:
+        """Return how many payments were declined and reversed, where any were."""
+        windows = self._tracker.windows
+        if window < windows.oldest:
+            return {}
+        cell = windows.cell(window, slot)
+        return {name: float(cell[name]) for name in ("declined", "reversed") if cell[name]}
 
     def _labels(self, notice: Notice) -> list[str]:
         """Return what is particular about an anomaly."""

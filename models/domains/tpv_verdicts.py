@@ -26,9 +26,10 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Subject(NamedTuple):
-    """Of whom an anomaly is, and what is particular about it."""
+    """Of whom an anomaly is, what is particular about it, and payments that moved no money."""
 
     entity: Entity
+    unpaid: dict[str, float]
     labels: list[str]
     suppressed_by: list[str]
 
@@ -112,7 +113,7 @@ class TpvVerdicts:
             severity=_severity(episode.worst, self._policy),
             confidence=min(1.0, max(0.0, float(cell["confidence"]))),
             direction="above" if episode.side > 0 else "below",
-            actual={NAME: actual, "payments": float(cell["payments"])},
+            actual={NAME: actual, "payments": float(cell["payments"])} | subject.unpaid,
             expected={NAME: expected},
             lower={NAME: float(cell["lower"])},
             upper={NAME: float(cell["upper"])},

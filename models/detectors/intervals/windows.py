@@ -138,6 +138,21 @@ class IntervalWindows:
             return Totals.of(np.zeros(self._table.used, CELL))
         return Totals.of(self._ring.cells[column, : self._table.used])
 
+    def cell(self, window: int, slot: int) -> Any:
+        """Return what one entity did in a window as a scalar of `steps.CELL`, copied.
+
+        Raises
+        ------
+        LookupError
+            The window is past; see `oldest`.
+        """
+        if window < self.oldest:
+            raise LookupError(f"window {window} is past; the oldest kept is {self.oldest}")
+        column = window % len(self._ring.held)
+        if self._ring.held[column] != window:
+            return np.zeros(1, CELL)[0]
+        return self._ring.cells[column, slot].copy()
+
     def silent(self, before: int) -> Slots:
         """Return the slots last seen before a window, those longest silent first; no pools."""
         alone = self._table.live & ~self.is_pool

@@ -178,6 +178,14 @@ def test_refunds_count_against_and_what_was_declined_does_not(trained):
     assert found[0].actual == {"tpv": pytest.approx(0.0, abs=1e-6), "payments": 4.0}
     assert said(resumed(trained).judge(events(later(declined)))) == []
 
+    def all_declined(day, merchant, made):
+        if day != 29 or merchant != "b":
+            return made
+        return [msgspec.structs.replace(p, status="declined") for p in made]
+
+    (first, *_) = said(resumed(trained).judge(events(later(all_declined))))
+    assert first.actual == {"tpv": 0.0, "payments": 0.0, "declined": 2.0}
+
 
 def test_a_level_that_stays_is_no_alarm_for_ever():
     judge = fresh()
