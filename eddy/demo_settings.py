@@ -14,7 +14,10 @@ _KEPT_VARIABLES = ("EDDY_CACHE", "EDDY_DATA")
 
 
 def tree(directory: Path, port: int) -> dict[str, Any]:
-    """Return the demo's settings: a small window, so that the first anomaly comes in seconds."""
+    """Return the demo's settings.
+
+    A small window of rides, so that the first anomaly comes in seconds; payments as by default.
+    """
     return {
         "kafka": {"bootstrap_servers": f"{LOOPBACK}:{port}"},
         "engine": {
@@ -29,7 +32,7 @@ def tree(directory: Path, port: int) -> dict[str, Any]:
             "registry": str(directory / "models"),
         },
         "health": {"port": free_port()},
-        "domains": {"rides": {"window_rides": 5_000, "min_window": 1_000}},
+        "domains": {"rides": {"window_rides": 5_000, "min_window": 1_000}, "tpv": {}},
     }
 
 

@@ -1,23 +1,35 @@
 """What the demo shows: a live page on a terminal, plain lines elsewhere, a summary at the end."""
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import msgspec
 from rich import box
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
-from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
 from eddy.anomaly_text import SEVERITY_STYLES, because, who
+from eddy.demo_panels import clock, counts, panels, ratio
+from eddy.demo_payment_watch import PaymentFigures
+from eddy.demo_payments_view import (
+    PaymentSummary,
+    latest_episodes,
+    payment_panels,
+    payment_words,
+)
 from eddy.scrape import Scrape
 from eddy.tally import Score
 from schemas.anomalies import Anomaly
 
 KEPT_ANOMALIES = 60
+PAYMENTS_ENDED = "payments have reached the present: no more of them are sent, rides go on"
 _FIXED_LINES = 11
-"""Lines of the page that are not rows of the table."""
+"""Lines of the page that are not payments' and not rows of the table."""
+_PANEL_LINES = 5
+_HEAD_LINES = 2
+_TALL = 24
+_MOST_EPISODES = 6
 
 
 class Frame(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,6 +39,8 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
     ----------
     left_s : float, optional
         Until the demo ends by itself; None where it goes on until Ctrl-C.
+    sent, malformed, events_per_s, warming, scrape, score, latest
+        Of rides.
     """
 
     broker: str
@@ -40,6 +54,7 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
     scrape: Scrape
     score: Score
     latest: Sequence[tuple[Anomaly, str | None]] = ()
+    payments: PaymentFigures = PaymentFigures()
 
 
 class Latest:
@@ -57,23 +72,6 @@ class Latest:
         return tuple(self._kept)
 
 
-def ratio(value: float | None) -> str:
-    """Return a share in words; a dash where there is none yet."""
-    return "–" if value is None else f"{value:.3f}"
-
-
-def clock(seconds: float) -> str:
-    """Return minutes and seconds.
-
-    Examples
-    --------
-    >>> clock(83.9)
-    '01:23'
-    """
-    minutes, rest = divmod(int(max(seconds, 0)), 60)
-    return f"{minutes:02d}:{rest:02d}"
-
-
 class Page:
     """The live page, as tall and wide as the terminal."""
 
@@ -86,13 +84,25 @@ class Page:
 
 
 def _page(frame: Frame, width: int, height: int) -> RenderableType:
-    rows = max(height - _FIXED_LINES, 3)
+    left, payments = height - _FIXED_LINES, _payments(frame.payments, width, height)
+    rows = max(left - sum(lines for _, lines in payments), 3)
     return Group(
         _header(frame, width),
         _panels(frame),
+        *(part for part, _ in payments),
         _anomalies(frame.latest[:rows], width),
         Text(f"Ctrl-C ends it · elsewhere: eddy tail --config {frame.config}", "dim"),
     )
+
+
+def _payments(seen: PaymentFigures, width: int, height: int) -> list[tuple[RenderableType, int]]:
+    """Return what is shown of payments, with the lines it takes; one line on a small terminal."""
+    if height < _TALL:
+        return [(Text(payment_words(seen), no_wrap=True, overflow="ellipsis"), 1)]
+    rows = min(_MOST_EPISODES, (height - _TALL) // 2 + 1)
+    shown = seen.latest[:rows]
+    table = latest_episodes(shown, width)
+    return [(payment_panels(seen), _PANEL_LINES), (table, _HEAD_LINES + len(shown))]
 
 
 def _header(frame: Frame, width: int) -> Table:
@@ -102,7 +112,7 @@ def _header(frame: Frame, width: int) -> Table:
     time_left = "" if frame.left_s is None else f" · {clock(frame.left_s)} left"
     title = Text("eddy demo", "bold cyan")
     if width >= 100:
-        title.append("  rides, judged exactly once on a real Kafka broker", "")
+        title.append("  rides and payments, exactly once on a real broker", "")
     title.append(f"  {frame.broker}", "dim")
     table.add_row(title, Text(f"{clock(frame.elapsed_s)}{time_left}", "bold"))
     return table
@@ -128,30 +138,12 @@ def _panels(frame: Frame) -> Table:
         "injected": f"{score.injected:,}",
         "found": f"{score.found:,}",
     }
-    table = Table.grid(expand=True)
-    panels = (
-        _panel("stream", stream),
-        _panel("verdicts", verdicts),
-        _panel("against the truth", truth),
-    )
-    for _ in panels:
-        table.add_column(ratio=1)
-    table.add_row(*panels)
-    return table
-
-
-def _panel(title: str, figures: Mapping[str, str | Text]) -> Panel:
-    grid = Table.grid(expand=True)
-    grid.add_column(style="dim", no_wrap=True)
-    grid.add_column(justify="right", no_wrap=True)
-    for name, value in figures.items():
-        grid.add_row(name, value)
-    return Panel(grid, title=title, box=box.ROUNDED, border_style="dim", padding=(0, 1))
+    return panels({"rides": stream, "verdicts": verdicts, "against the truth": truth})
 
 
 def _anomalies(latest: Sequence[tuple[Anomaly, str | None]], width: int) -> Table:
     table = Table(box=box.SIMPLE_HEAD, expand=True, padding=(0, 1, 0, 0), show_edge=False)
-    table.add_column("detected", no_wrap=True, width=8)
+    table.add_column("rides at", no_wrap=True, width=8)
     table.add_column("severity", no_wrap=True, width=8)
     table.add_column("score", no_wrap=True, justify="right", width=6)
     table.add_column("who", no_wrap=True, width=14)
@@ -182,17 +174,12 @@ def plain(frame: Frame) -> str:
         f"{clock(frame.elapsed_s)} events/s={frame.events_per_s:,.0f} sent={frame.sent:,} "
         f"judged={scrape.judged:,} rejected={scrape.rejections:,} lag={scrape.lag:,} "
         f"anomalies={scrape.anomalies:,} precision={ratio(score.precision)} "
-        f"recall={ratio(score.recall)}"
+        f"recall={ratio(score.recall)}; {payment_words(frame.payments)}"
     )
 
 
-def _counts(counts: Mapping[str, int]) -> str:
-    listed = ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))
-    return f" ({listed})" if listed else ""
-
-
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
-    """What the demo ends with.
+    """What the demo ends with: rides, and payments apart.
 
     Attributes
     ----------
@@ -213,6 +200,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     score: Score
     missed: dict[str, int]
     first_anomaly_s: float | None
+    payments: PaymentSummary
     interrupted: bool = False
 
     def table(self) -> Table:
@@ -221,16 +209,19 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
         first = "–" if self.first_anomaly_s is None else f"{self.first_anomaly_s:.1f} s"
         table = Table(title="eddy demo", show_header=False, box=box.ROUNDED)
         for name, value in (
-            ("records sent", f"{self.sent:,}"),
+            ("rides sent", f"{self.sent:,}"),
             ("judged", f"{self.judged:,}, {self.warming:,} of them while warming up"),
-            ("rejected", f"{sum(self.rejected.values()):,}{_counts(self.rejected)}"),
+            ("rejected", f"{sum(self.rejected.values()):,}{counts(self.rejected)}"),
             ("not yet judged", f"{self.unaccounted:,}"),
             ("anomalies published", f"{self.anomalies:,}"),
             ("first one seen after", first),
             ("injected after warm-up", f"{score.injected:,}"),
-            ("missed", f"{score.injected - score.found:,}{_counts(self.missed)}"),
+            ("missed", f"{score.injected - score.found:,}{counts(self.missed)}"),
             ("recall", ratio(score.recall)),
             ("precision", f"{ratio(score.precision)}, odd rides by nature counted as false alarms"),
         ):
+            table.add_row(Text(name, "dim"), value)
+        table.add_section()
+        for name, value in self.payments.rows():
             table.add_row(Text(name, "dim"), value)
         return table

@@ -1,13 +1,13 @@
-"""The demo's two threads: one feeds rides in, one reads verdicts and anomalies back."""
+"""The demo's rides: one thread feeds them in, one reads verdicts and anomalies back."""
 
 import threading
 import time
-from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
 import msgspec
 
+from eddy.demo_threads import Threads
 from eddy.demo_view import Latest
 from eddy.feeder import Feed, Feeder, rides
 from eddy.settings import Settings
@@ -17,8 +17,6 @@ from schemas.anomalies import Anomaly
 from schemas.topics import DomainTopics
 from streams.reading import TopicReader
 from streams.sender import Sender
-
-_JOIN_S = 10.0
 
 
 class _Event(msgspec.Struct):
@@ -59,16 +57,11 @@ class Watch:
         self._reader = TopicReader(settings.kafka)
         self._names = names
         self._feed = feed
-        self._fed, self._stop = threading.Event(), threading.Event()
-        self._failure: BaseException | None = None
-        self._threads = [
-            threading.Thread(target=self._guard, args=(work,), name=work.__name__, daemon=True)
-            for work in (self._send, self._read)
-        ]
+        self._fed = threading.Event()
+        self._threads = Threads(self._send, self._read)
 
     def __enter__(self) -> Self:
-        for thread in self._threads:
-            thread.start()
+        self._threads.start()
         return self
 
     def __exit__(
@@ -78,9 +71,7 @@ class Watch:
         trace: TracebackType | None,
     ) -> None:
         self.stop_feeding()
-        self._stop.set()
-        for thread in self._threads:
-            thread.join(_JOIN_S)
+        self._threads.end()
         self._reader.close()
 
     def stop_feeding(self) -> None:
@@ -89,14 +80,7 @@ class Watch:
 
     def check(self) -> None:
         """Raise what ended one of the threads, where something did."""
-        if self._failure is not None:
-            raise self._failure
-
-    def _guard(self, work: Callable[[], None]) -> None:
-        try:
-            work()
-        except BaseException as error:  # raised again by `check`
-            self._failure = self._failure or error
+        self._threads.check()
 
     def _send(self) -> None:
         self.feeder.run(rides(self._feed), self._fed.is_set)
@@ -109,7 +93,7 @@ class Watch:
 
     def _read(self) -> None:
         topics = [self._names.scored, self._names.anomalies]
-        for record in self._reader.follow(topics, True, self._stop.is_set):
+        for record in self._reader.follow(topics, True, self._threads.ended):
             if record is None or record.value is None:
                 continue
             if record.topic == self._names.scored:

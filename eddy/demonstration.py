@@ -21,14 +21,16 @@ from deploy.embedded.processes import tail
 from deploy.embedded.stack import Stack, running
 from eddy import demo_settings, local_stack, wiring
 from eddy.demo_folder import FOLDER, empty, only_demo
-from eddy.demo_view import Frame, Page, Summary, plain
+from eddy.demo_looks import PAYMENTS, RIDES, Looks
+from eddy.demo_payment_watch import PaymentWatch
+from eddy.demo_payments import PaymentFeed
+from eddy.demo_view import PAYMENTS_ENDED, Frame, Page, Summary, plain
 from eddy.demo_watch import Watch
 from eddy.feeder import Feed, Shares
 from eddy.progress import downloads
-from eddy.scrape import Scrape, scrape
 from eddy.settings import Settings
 from models.domains import domain
-from schemas.errors import ConfigError, MissingResource, Unavailable
+from schemas.errors import ConfigError, MissingResource
 
 if TYPE_CHECKING:
     from eddy.new_model import NewModel
@@ -37,7 +39,6 @@ _LOOK_S = 0.25
 _PLAIN_EVERY_S = 5.0
 _SETTLE_S = 10.0
 _STOPS_WITHIN_S = 4.0  # nothing in it is worth waiting for longer
-_RATE_OVER_S = 3.0
 # Late records a few seconds late, so that even a short demo sees them come.
 _SHARES = Shares(anomalies=0.003, late=0.005, duplicates=0.005, malformed=0.002)
 _LATE_S = (5.0, 20.0)
@@ -67,8 +68,6 @@ class Demonstration:
         self._directory = base / FOLDER
         self._base = base
         self._began = time.monotonic()
-        self._scrape = Scrape()
-        self._rates: list[tuple[float, int]] = []
 
     def run(self) -> Summary:
         """Run until the time is over or Ctrl-C, end everything that was started, sum up.
@@ -98,31 +97,44 @@ class Demonstration:
     def _stream(
         self, settings: Settings, path: Path, stack: Stack, model: "Future[NewModel]"
     ) -> Summary:
-        options = self._options
+        detector = local_stack.detector(settings, path, demo_settings.environment())
+        # rides come in while the detector starts: it has something to judge at once
+        with self._rides(settings) as rides:
+            self._await(model)
+            stack.up([replace(detector, stop_within_s=_STOPS_WITHIN_S)], self._say)
+            # weeks of payments come after them, so that the first odd ride is not kept waiting
+            with self._payments(settings) as payments:
+                looks = Looks(rides, payments, settings, str(path), self._began)
+                interrupted = self._watch(rides, payments, looks, stack)
+                summary = looks.summary(interrupted)
+        if not interrupted and not looks.has_judged:
+            raise MissingResource(f"the detector judged nothing; see {_log(stack)}")
+        return summary
+
+    def _watch(self, rides: Watch, payments: PaymentWatch, looks: Looks, stack: Stack) -> bool:
+        """Show what goes on until the time is over; return whether Ctrl-C ended it."""
+        try:
+            self._show(looks, stack)
+            rides.stop_feeding()
+            payments.stop_feeding()
+            self._settle(looks, stack)
+        except KeyboardInterrupt:
+            return True
+        return False
+
+    def _rides(self, settings: Settings) -> Watch:
         feed = Feed(
-            seed=options.seed,
-            rate=options.rate,
+            seed=self._options.seed,
+            rate=self._options.rate,
             start=datetime.now(UTC),
             shares=_SHARES,
             late_s=_LATE_S,
         )
-        names = wiring.topics(settings, domain("rides"))
-        detector = local_stack.detector(settings, path, demo_settings.environment())
-        interrupted = False
-        # rides come in while the detector starts: it has something to judge at once
-        with Watch(settings, names, feed) as watch:
-            self._await(model)
-            stack.up([replace(detector, stop_within_s=_STOPS_WITHIN_S)], self._say)
-            try:
-                self._show(watch, stack, settings, path)
-                watch.stop_feeding()
-                self._settle(watch, stack, settings)
-            except KeyboardInterrupt:
-                interrupted = True
-            summary = self._sum_up(watch, interrupted)
-        if not interrupted and not summary.judged:
-            raise MissingResource(f"the detector judged nothing; see {_log(stack)}")
-        return summary
+        return Watch(settings, wiring.topics(settings, domain(RIDES)), feed)
+
+    def _payments(self, settings: Settings) -> PaymentWatch:
+        feed = PaymentFeed(seed=self._options.seed, end=datetime.now(UTC))
+        return PaymentWatch(settings, wiring.topics(settings, domain(PAYMENTS)), feed)
 
     def _await(self, model: "Future[NewModel]") -> None:
         try:
@@ -135,86 +147,40 @@ class Demonstration:
 
     # -- looking ------------------------------------------------------------------------------
 
-    def _show(self, watch: Watch, stack: Stack, settings: Settings, path: Path) -> None:
+    def _show(self, looks: Looks, stack: Stack) -> None:
         if self._console.is_terminal:
             page = Page()
             with Live(page, console=self._console, screen=True, auto_refresh=False) as live:
-                for frame in self._frames(watch, stack, settings, path):
+                for frame in self._frames(looks, stack):
                     page.frame = frame
                     live.refresh()
             return
-        told = time.monotonic()
-        for frame in self._frames(watch, stack, settings, path):
+        told, payments_ended = time.monotonic(), False
+        for frame in self._frames(looks, stack):
             if time.monotonic() - told >= _PLAIN_EVERY_S:
                 told = time.monotonic()
                 self._say(plain(frame))
+            if frame.payments.has_ended and not payments_ended:
+                payments_ended = True
+                self._say(PAYMENTS_ENDED)
 
-    def _frames(
-        self, watch: Watch, stack: Stack, settings: Settings, path: Path
-    ) -> Iterator[Frame]:
+    def _frames(self, looks: Looks, stack: Stack) -> Iterator[Frame]:
         """Yield looks until the time is over; raise where something died."""
         begin, duration = time.monotonic(), self._options.duration_s
         while duration is None or time.monotonic() - begin < duration:
             time.sleep(_LOOK_S)
-            self._look(watch, stack, settings)
+            _look(looks, stack)
             elapsed = time.monotonic() - begin
-            yield Frame(
-                broker=settings.kafka.bootstrap_servers,
-                config=str(path),
-                elapsed_s=elapsed,
-                left_s=None if duration is None else duration - elapsed,
-                sent=watch.feeder.sent,
-                malformed=watch.malformed,
-                events_per_s=self._rate(),
-                warming=watch.tally.warming,
-                scrape=self._scrape,
-                score=watch.tally.score(),
-                latest=watch.latest.items(),
-            )
+            yield looks.frame(elapsed, None if duration is None else duration - elapsed)
 
-    def _look(self, watch: Watch, stack: Stack, settings: Settings) -> None:
-        watch.check()
-        _check_running(stack)
-        try:
-            self._scrape = scrape(f"http://{settings.health.host}:{settings.health.port}/metrics")
-        except Unavailable:
-            return  # it may be busy; when it is dead, the next look says so
-        self._rates.append((time.monotonic(), self._scrape.judged))
-
-    def _rate(self) -> float:
-        """Return events judged a second, over the last few seconds."""
-        now = time.monotonic()
-        self._rates = [look for look in self._rates if now - look[0] <= _RATE_OVER_S]
-        if len(self._rates) < 2:
-            return 0.0
-        (begin, first), (end, last) = self._rates[0], self._rates[-1]
-        return (last - first) / (end - begin)
-
-    def _settle(self, watch: Watch, stack: Stack, settings: Settings) -> None:
+    def _settle(self, looks: Looks, stack: Stack) -> None:
         """Wait until everything sent is accounted for and read back."""
         end = time.monotonic() + _SETTLE_S
         while time.monotonic() < end:
-            self._look(watch, stack, settings)
-            seen = self._scrape
-            if seen.judged + seen.rejections >= watch.feeder.sent and watch.judged >= seen.judged:
+            _look(looks, stack)
+            if looks.is_settled:
                 return
             time.sleep(_LOOK_S)
-
-    def _sum_up(self, watch: Watch, interrupted: bool) -> Summary:
-        seen, sent = self._scrape, watch.feeder.sent
-        first = watch.first_anomaly
-        return Summary(
-            sent=sent,
-            judged=seen.judged,
-            rejected=dict(seen.rejected),
-            unaccounted=sent - seen.judged - seen.rejections,
-            warming=watch.tally.warming,
-            anomalies=seen.anomalies,
-            score=watch.tally.score(),
-            missed=watch.tally.missed(),
-            first_anomaly_s=None if first is None else first - self._began,
-            interrupted=interrupted,
-        )
 
     def _say(self, text: str) -> None:
         self._console.print(text, highlight=False, markup=False, soft_wrap=True)
@@ -228,6 +194,11 @@ def _blaming(stack: Stack) -> Iterator[None]:
     except Exception:
         _check_running(stack)
         raise
+
+
+def _look(looks: Looks, stack: Stack) -> None:
+    _check_running(stack)
+    looks.look()
 
 
 def _check_running(stack: Stack) -> None:

@@ -1,4 +1,4 @@
-"""The feeder: simulated records, sent at a steady rate as if they happened now.
+"""The feeder: simulated records, sent at a steady rate as if they happened now, or as they say.
 
 Whoever simulates a whole year wants the hours of the day in it; whoever watches a stream wants a
 steady one whose event time is the clock's. So every stretch up to the next full hour is simulated
@@ -104,6 +104,9 @@ class Feeder:
         Records a second.
     told : callable
         Called with every record before it is sent.
+    due_s : callable, optional
+        Gives when a record is due, in seconds from the start, instead of the rate; what is due
+        before the one ahead of it is sent at once.
     """
 
     def __init__(
@@ -112,19 +115,21 @@ class Feeder:
         topic: str,
         rate: float,
         told: Callable[[SimulatedRecord], None] = lambda _: None,
+        due_s: Callable[[SimulatedRecord], float] | None = None,
     ) -> None:
         self._sender = sender
         self._topic = topic
         self._rate = rate
         self._told = told
-        self.sent = 0
+        self.sent: int = 0
+        self._due_s = due_s or (lambda _: self.sent / self._rate)
         self.counts: Counter[str] = Counter()
 
     def run(self, records: Iterator[SimulatedRecord], stopped: Callable[[], bool]) -> None:
         """Send until there are no more or it is stopped, then wait until all is delivered."""
         begin = time.monotonic()
         for record in records:
-            if not self._wait(begin + self.sent / self._rate, stopped):
+            if not self._wait(begin + self._due_s(record), stopped):
                 break
             self._send(record)
         self._sender.flush()

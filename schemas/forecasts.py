@@ -1,6 +1,7 @@
 """The forecast: what a merchant's next intervals are expected to bring."""
 
 from datetime import datetime
+from typing import NamedTuple
 
 import msgspec
 
@@ -9,12 +10,8 @@ from schemas.anomalies import ModelRef, Source
 SCHEMA_VERSION = 1
 
 
-class ForecastPoint(msgspec.Struct, frozen=True, gc=False):
-    """One interval, from `window_start` up to but without `window_end`.
-
-    `expected` is the total payment volume in the merchant's currency; with the model's nominal
-    probability the truth lies from `lower` to `upper`.
-    """
+class ForecastPoint(NamedTuple):
+    """One interval, from `window_start` up to but without `window_end`; see `Forecast`."""
 
     window_start: datetime
     window_end: datetime
@@ -59,8 +56,12 @@ class Forecast(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         The model that forecast.
     config_hash : str
         Of the configuration it was made under.
-    points : list of ForecastPoint
-        One for each coming interval, in their order; the first may be running.
+    bounds : list of datetime
+        Of n intervals in their order, n + 1 instants: where one ends the next begins. The first
+        interval may be running.
+    expected, lower, upper : list of float
+        Total payment volumes in the merchant's currency, one for each interval; with the model's
+        nominal probability the truth lies from `lower` to `upper`.
     nowcast : Nowcast, optional
         Of the running interval.
     """
@@ -72,8 +73,18 @@ class Forecast(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     source: Source
     model: ModelRef
     config_hash: str
-    points: list[ForecastPoint]
+    bounds: list[datetime]
+    expected: list[float]
+    lower: list[float]
+    upper: list[float]
     nowcast: Nowcast | None = None
+
+    @property
+    def points(self) -> list[ForecastPoint]:
+        """The intervals one by one."""
+        ends = self.bounds[1:]
+        columns = (self.expected, self.lower, self.upper)
+        return [ForecastPoint(*row) for row in zip(self.bounds, ends, *columns, strict=False)]
 
     @property
     def key(self) -> str:

@@ -18,6 +18,7 @@ from schemas.topics import DomainTopics
 
 MERCHANTS, MANY_MERCHANTS = 100_000, 1_000_000
 MANY_EVENTS = 2_500_000
+DAYS = 1.25  # so that a day of intervals is closed and the next one is forecast
 _READY_WITHIN_S = 180.0
 
 
@@ -33,7 +34,7 @@ def run(site: Site, events: int) -> None:
 def _filled(site: Site, name: str, merchants: int, count: int) -> DomainTopics:
     topics = site.cluster.make(name, PARTITIONS, "tpv")
     with site.bar(f"filling {topics.events}", count) as show:
-        load.send(site.cluster.bootstrap, topics.events, payments(merchants, count), show)
+        load.send(site.cluster.bootstrap, topics.events, payments(merchants, count, DAYS), show)
     return topics
 
 

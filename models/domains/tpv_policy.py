@@ -131,7 +131,7 @@ class TpvPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     forecast_intervals: Annotated[int, Meta(ge=0, le=168)] = 12
     forecast_every: Annotated[int, Meta(ge=1, le=168)] = 12
     nowcast: Literal["none", "outside", "all"] = "outside"
-    nowcasts_per_interval: Annotated[int, Meta(ge=1, le=11)] = 2
+    nowcasts_per_interval: Annotated[int, Meta(ge=1, le=11)] = 1
     warning_score: Annotated[float, Meta(ge=1)] = 1.5
     critical_score: Annotated[float, Meta(ge=1)] = 3.0
     rules: list[Rule] = []

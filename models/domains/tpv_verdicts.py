@@ -14,7 +14,7 @@ from models.domains.tpv_policy import TpvPolicy
 from models.judge import Identity, Model, Tallies
 from schemas import forecasts
 from schemas.anomalies import Anomaly, Entity, Reason, Severity, Source, interval_id
-from schemas.forecasts import Forecast, ForecastPoint
+from schemas.forecasts import Forecast
 
 Ints = NDArray[np.int64]
 
@@ -128,23 +128,25 @@ class TpvVerdicts:
 
     def _forecasts(self, coming: Coming, who: list[Entity], offset: int) -> Iterator[Forecast]:
         spans = [self._bounds(window) for window, _ in coming.bands]
-        columns = [np.stack([b.expected, b.lower, b.upper], axis=1) for _, b in coming.bands]
-        table = np.round(np.stack(columns, axis=1), 2)  # merchant, interval, (expected, ...)
+        bounds = [*(begin for begin, _ in spans), spans[-1][1]]
         source, now = self._source(offset), coming.nowcast
-        issued = spans[0][0] if now is None else _time(now.as_of_us)
+        columns = (
+            _by_entity([getattr(band, name) for _, band in coming.bands])
+            for name in ("expected", "lower", "upper")
+        )
         running = [None] * len(who) if now is None else _running(now, spans[0])
-        for entity, rows, one in zip(who, table.tolist(), running, strict=True):
+        for entity, expected, lower, upper, one in zip(who, *columns, running, strict=True):
             yield Forecast(
                 merchant_id=entity.id,
                 entity_type=entity.type,
-                issued_at=issued,
+                issued_at=bounds[0] if one is None else one.as_of,
                 source=source,
                 model=self._model.ref,
                 config_hash=self._identity.config_hash,
-                points=[
-                    ForecastPoint(begin, end, *row)
-                    for (begin, end), row in zip(spans, rows, strict=True)
-                ],
+                bounds=bounds,
+                expected=expected,
+                lower=lower,
+                upper=upper,
                 nowcast=one,
             )
 
@@ -153,6 +155,11 @@ class TpvVerdicts:
 
     def _bounds(self, window: int) -> tuple[datetime, datetime]:
         return _time(int(self._clock.start_us(window))), _time(int(self._clock.end_us(window)))
+
+
+def _by_entity(intervals: list[NDArray[np.float64]]) -> list[list[float]]:
+    rounded: list[list[float]] = np.round(np.stack(intervals, axis=1), 2).tolist()
+    return rounded
 
 
 def _running(now: Nowcast, span: tuple[datetime, datetime]) -> list[forecasts.Nowcast | None]:

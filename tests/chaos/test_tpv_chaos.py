@@ -72,7 +72,8 @@ def with_future(records: list[SimulatedRecord]) -> Iterator[SimulatedRecord]:
 @pytest.mark.timeout(180)
 def test_kill_9_while_intervals_close_loses_and_doubles_nothing(kafka, tmp_path, rng):
     records = list(with_future(list(simulate(SEED, weeks(35)))))
-    with TpvWorld(kafka.bootstrap, tmp_path, 3, POLICY, batch_size=500, **NOT_IDLE) as world:
+    policy = POLICY | {"interval_s": 7_200, "lateness_s": 7_200.0, "forecast_every": 24}
+    with TpvWorld(kafka.bootstrap, tmp_path, 3, policy, batch_size=500, **NOT_IDLE) as world:
         world.put(records)
         hits = 0
         for attempt in range(5):
@@ -99,7 +100,7 @@ def test_kill_9_while_intervals_close_loses_and_doubles_nothing(kafka, tmp_path,
 
 
 def test_a_restart_in_the_middle_of_an_interval_changes_nothing(kafka, tmp_path, rng):
-    options = weeks(18, merchants=10, drop_out_rate=0.2, spike_rate=0.2, late_rate=0.1)
+    options = weeks(16, merchants=10, drop_out_rate=0.2, spike_rate=0.2, late_rate=0.1)
     records = list(simulate(SEED, options))
     middle = len(records) - rng.randrange(50, 500)
     cut_us = max(record.occurred_at_us for record in records[:middle])

@@ -83,6 +83,12 @@ def test_ends_by_itself_with_a_summary(demo, tmp_path):
     assert score["recall"] > 0.8
     assert score["precision"] > 0.2
     assert 0 < summary["first_anomaly_s"] < 90
+    payments = summary["payments"]
+    assert payments["sent"] > 50_000
+    assert payments["unaccounted"] == 0
+    assert payments["judged"] + sum(payments["rejected"].values()) == payments["sent"]
+    assert set(payments["rejected"]) <= {"empty", "malformed_json", "schema_violation", "too_large"}
+    assert payments["opened"] > 0
     assert left_in(tmp_path) == []
 
 

@@ -1,10 +1,12 @@
 import pytest
 from rich.console import Console
 
-from eddy.demo_view import Frame, Latest, Page, Summary, clock, plain, ratio
+from eddy.demo_panels import clock, ratio
+from eddy.demo_view import Frame, Latest, Page, Summary, plain
 from eddy.scrape import Scrape
 from eddy.tally import Score
 from tests.unit.eddy.samples import anomaly
+from tests.unit.eddy.test_demo_payments_view import PAYMENT_SUMMARY, PAYMENTS
 
 SCORE = Score(injected=92, found=90, flagged=131, precision=0.69, recall=0.978)
 
@@ -24,6 +26,7 @@ def frame(**changes):
         ),
         "score": SCORE,
         "latest": [(anomaly(), "teleport"), (anomaly(), None)] * 40,
+        "payments": PAYMENTS,
     }
     return Frame(**{**fields, **changes})
 
@@ -37,7 +40,7 @@ def shown(width, height, **changes):
     return capture.get().rstrip("\n").splitlines()
 
 
-@pytest.mark.parametrize(("width", "height"), [(80, 24), (120, 40), (200, 60), (80, 15)])
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (100, 30), (120, 40), (200, 60), (80, 15)])
 def test_the_page_fits_the_terminal(width, height):
     lines = shown(width, height)
     assert len(lines) <= height
@@ -55,6 +58,14 @@ def test_the_page_fits_the_terminal(width, height):
         "Ctrl-C",
     ):
         assert part in text, part
+
+
+def test_a_tall_page_shows_open_episodes_with_their_bands():
+    text = "\n".join(shown(100, 30))
+    for part in ("2026-01-02 06:00", "merchant-0000003", "41↓", "120–480", "drop_out", "0.667"):
+        assert part in text, part
+    assert "merchant-0000003" not in "\n".join(shown(100, 20))
+    assert "found=2/3" in "\n".join(shown(100, 20))
 
 
 def test_a_wide_page_names_what_was_injected():
@@ -100,9 +111,10 @@ def test_the_summary_tells_what_was_missed():
         score=SCORE,
         missed={"teleport": 2},
         first_anomaly_s=8.14,
+        payments=PAYMENT_SUMMARY,
     )
     console = Console(width=100)
     with console.capture() as capture:
         console.print(summary.table())
-    for part in ("2 (empty 2)", "2 (teleport 2)", "8.1 s", "0.978", "7, 3 of them"):
+    for part in ("2 (empty 2)", "2 (teleport 2)", "8.1 s", "0.978", "7, 3 of them", "1 (dip 1)"):
         assert part in capture.get(), part

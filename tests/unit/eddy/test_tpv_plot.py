@@ -16,7 +16,7 @@ from eddy.tpv_picture import View, picture
 from eddy.tpv_plot import Found
 from schemas.anomalies import Entity, ModelRef, Source, interval_id
 from schemas.errors import ConfigError, MissingResource
-from schemas.forecasts import Forecast, ForecastPoint, Nowcast
+from schemas.forecasts import Forecast, Nowcast
 from schemas.payments import Payment
 from streams.reading import Record
 from tests.unit.eddy.samples import anomaly
@@ -44,17 +44,17 @@ def payment(hours, amount=10.0, kind="sale", status="approved", **more):
 
 
 def forecast(issued, bands, nowcast=None):
-    points = [
-        ForecastPoint(at(hours), at(hours) + HOURS_2, *band)
-        for hours, band in zip(range(issued, issued + 2 * len(bands), 2), bands, strict=True)
-    ]
+    expected, lower, upper = (list(column) for column in zip(*bands, strict=True))
     return Forecast(
         merchant_id="m-17",
         issued_at=at(issued),
         source=Source("events.tpv", 0, 1),
         model=ModelRef("tpv", "1", ""),
         config_hash="",
-        points=points,
+        bounds=[at(issued) + n * HOURS_2 for n in range(len(bands) + 1)],
+        expected=expected,
+        lower=lower,
+        upper=upper,
         nowcast=nowcast,
     )
 

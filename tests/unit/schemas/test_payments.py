@@ -126,8 +126,15 @@ def test_a_forecast_fits_its_schema_and_comes_back():
     forecast = Forecast(
         merchant_id="m", issued_at=at[0], source=Source("events.tpv", 0, 7),
         model=ModelRef("tpv", "1", "0" * 64), config_hash="0",
-        points=[ForecastPoint(at[0], at[1], 5.0, 0.0, 9.5), ForecastPoint(at[1], at[2], 6, 1, 12)],
+        bounds=list(at[:3]),
+        expected=[5.0, 6.0],
+        lower=[0.0, 1.0],
+        upper=[9.5, 12.0],
     )  # fmt: skip
     encoded = msgspec.json.encode(forecast)
     jsonschema.validate(json.loads(encoded), published()["forecast"])
     assert msgspec.json.decode(encoded, type=Forecast) == forecast
+    assert forecast.points == [
+        ForecastPoint(at[0], at[1], 5.0, 0.0, 9.5),
+        ForecastPoint(at[1], at[2], 6.0, 1.0, 12.0),
+    ]
