@@ -155,7 +155,7 @@ def _checkpoints(settings: Settings) -> Check:
             return _fail(f"{url}: {error.strerror}", "set storage.checkpoints_url")
     store = checkpoints.Checkpoints(checkpoints.open_store(url), f"{settings.engine.group}.doctor")
     now = datetime.now(UTC)
-    store.write("doctor", 0, 0, b"", config_hash="", model_version="", now=now)
+    store.write("doctor", 0, 0, b"", state_hash="", model_version="", now=now)
     return _ok(f"{url} is writable")
 
 

@@ -8,13 +8,11 @@ import structlog
 
 from eddy.settings import Settings
 from models.domain import Domain
-from schemas.errors import ConfigError
+from schemas.errors import ConfigError, EddyError
 
 log = structlog.get_logger()
 
 Read = Callable[[], Settings]
-Judged = Callable[[Settings], tuple[Any, str]]
-"""Gives a domain's policy and the hash of the configuration, or raises ConfigError."""
 
 
 class PolicyWatcher:
@@ -26,26 +24,35 @@ class PolicyWatcher:
     ----------
     read : callable
         Reads the settings as at the start.
-    judged : callable
-        What of them the domain's verdicts depend on.
+    policy, config_hash : callable
+        What of them the domain's verdicts depend on; both may raise an `EddyError`.
     tell : callable
         Is told whether the settings are those in use, whenever it looks.
     """
 
     def __init__(
-        self, domain: Domain, current: Any, read: Read, judged: Judged, tell: Callable[[bool], None]
+        self,
+        domain: Domain,
+        current: Any,
+        read: Read,
+        *,
+        policy: Callable[[Settings], Any],
+        config_hash: Callable[[Settings], str],
+        tell: Callable[[bool], None],
     ) -> None:
         self._domain, self._current = domain, current
-        self._read, self._judged, self._tell = read, judged, tell
+        self._read, self._policy, self._config_hash, self._tell = read, policy, config_hash, tell
         self._complaint = ""
 
     def poll(self) -> tuple[Any, str] | None:
         """Return a new policy and the configuration's hash, or None."""
         try:
-            policy, config_hash = self._judged(self._read())
+            settings = self._read()
+            policy = self._policy(settings)
             changed = _changed(self._current, policy)
             self._refuse_fixed(changed)
-        except ConfigError as error:
+            config_hash = self._config_hash(settings)
+        except EddyError as error:
             self._complain(str(error))
             return None
         self._complaint = ""

@@ -71,9 +71,20 @@ def topics(settings: Settings, chosen: Domain) -> DomainTopics:
 
 def config_hash(settings: Settings, chosen: Domain) -> str:
     """Identify everything in the configuration that a domain's verdicts depend on."""
-    chosen_policy = policy(settings, chosen)
-    content = [chosen.name, chosen_policy, settings.engine.max_skew_s]
-    if files := chosen.contents(chosen_policy):
+    return _hash_of(settings, chosen, policy(settings, chosen))
+
+
+def state_hash(settings: Settings, chosen: Domain) -> str:
+    """Identify what the state of a domain's judges depends on: settings that take a restart."""
+    held = policy(settings, chosen)
+    if chosen.fixed is not None:
+        held = {name: getattr(held, name) for name in sorted(chosen.fixed)}
+    return _hash_of(settings, chosen, held)
+
+
+def _hash_of(settings: Settings, chosen: Domain, held: Any) -> str:
+    content = [chosen.name, held, settings.engine.max_skew_s]
+    if files := chosen.contents(policy(settings, chosen)):
         content.append(files)
     return hashlib.sha256(msgspec.json.encode(content, order="deterministic")).hexdigest()[:16]
 
@@ -126,6 +137,7 @@ def _lane(settings: Settings, chosen: Domain, route: Route, metrics: Metrics, re
         route=route,
         policy=policy(settings, chosen),
         config_hash=config_hash(settings, chosen),
+        state_hash=state_hash(settings, chosen),
         model=model,
         poll_model=poll if reload else lambda: None,
         fuse=Fuse(engine.fuse_ratio, engine.fuse_window),
@@ -141,16 +153,23 @@ def _policies(
 ) -> Callable[[], tuple[Any, str] | None]:
     """Return how to look for a newer policy."""
 
-    def judged(settings: Settings) -> tuple[Any, str]:
+    def still_chosen(settings: Settings) -> Any:
         if chosen.name not in settings.domains:
             raise ConfigError(f"domains.{chosen.name}: gone; leaving a domain takes a restart")
-        return policy(settings, chosen), config_hash(settings, chosen)
+        return policy(settings, chosen)
 
     def tell(is_in_use: bool) -> None:
         in_use[chosen.name] = is_in_use
         metrics.config_reloaded.set(all(in_use.values()))
 
-    return PolicyWatcher(chosen, current, reread, judged, tell).poll
+    return PolicyWatcher(
+        chosen,
+        current,
+        reread,
+        policy=still_chosen,
+        config_hash=lambda settings: config_hash(settings, chosen),
+        tell=tell,
+    ).poll
 
 
 def _models(

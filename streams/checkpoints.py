@@ -29,7 +29,7 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     topic: str
     partition: int
     offset: int
-    config_hash: str
+    state_hash: str
     model_version: str
     written_at: datetime
     sha256: str
@@ -85,7 +85,7 @@ class Checkpoints:
         offset: int,
         state: bytes,
         *,
-        config_hash: str,
+        state_hash: str,
         model_version: str,
         now: datetime,
     ) -> int:
@@ -102,7 +102,7 @@ class Checkpoints:
             topic=topic,
             partition=partition,
             offset=offset,
-            config_hash=config_hash,
+            state_hash=state_hash,
             model_version=model_version,
             written_at=now,
             sha256=hashlib.sha256(body).hexdigest(),
@@ -117,7 +117,7 @@ class Checkpoints:
         return len(blob)
 
     def newest(
-        self, topic: str, partition: int, at_most: int, config_hash: str
+        self, topic: str, partition: int, at_most: int, state_hash: str
     ) -> tuple[Found | None, list[Refusal]]:
         """Return the newest fitting checkpoint at or below an offset, and why others did not fit.
 
@@ -133,7 +133,7 @@ class Checkpoints:
             found = self._read(topic, partition, offset)
             if isinstance(found, str):
                 refused.append(found)
-            elif found.header.config_hash != config_hash:
+            elif found.header.state_hash != state_hash:
                 refused.append("incompatible")
             else:
                 return found, refused

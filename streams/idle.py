@@ -17,7 +17,8 @@ from models.judge import TimedJudge, Verdicts
 log = structlog.get_logger()
 
 KEPT = 64
-"""Ticks in the metadata: some 30 bytes each, and brokers take 4,096 bytes by default."""
+"""Ticks in the metadata, one for each offset at which time passed: some 30 bytes each, and brokers
+take 4,096 bytes by default."""
 
 
 class Tick(msgspec.Struct, frozen=True, array_like=True):
@@ -103,7 +104,9 @@ class IdleClock:
         target = now_ms * 1_000 - self._lag_us
         while (due := judge.due_us) is not None and due <= target:
             verdicts = judge.advance(due)
-            self._ticks = [*self._ticks, Tick(position, due)][-KEPT:]
+            # of ticks at one offset the last says it all: the way there is the judge's own
+            before = [tick for tick in self._ticks if tick.offset != position]
+            self._ticks = [*before, Tick(position, due)][-KEPT:]
             self._replayed = len(self._ticks)
             yield verdicts
 

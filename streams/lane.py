@@ -61,6 +61,9 @@ class Lane:
     ----------
     config_hash : str
         Of everything in the configuration that verdicts depend on; the model is apart.
+    state_hash : str
+        Of what state depends on, that is of settings that take a restart: a checkpoint of another
+        one is not taken up. By default all settings do.
     poll_model : callable
         Gives a new model, or None; never raises on a bad artefact.
     poll_policy : callable
@@ -75,7 +78,11 @@ class Lane:
     poll_model: Callable[[], Model | None]
     fuse: Fuse
     poll_policy: Callable[[], tuple[Any, str] | None] = lambda: None
+    state_hash: str = ""
     counters: "Counters" = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.state_hash = self.state_hash or self.config_hash
 
     def build_judge(self, partition: int) -> Judge:
         """Return a fresh judge for a partition."""

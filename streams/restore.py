@@ -66,7 +66,7 @@ class Restorer:
         live_from = self._live_from(place, lane, offset, low, high)
         judge = lane.build_judge(place[1])
         fetch_from, rebuilt = max(low, live_from - 2 * judge.history), True
-        found = self._checkpoint(place, live_from, lane.config_hash)
+        found = self._checkpoint(place, live_from, lane.state_hash)
         if found is not None:
             taken_at, state = found
             try:
@@ -114,10 +114,10 @@ class Restorer:
         return committed
 
     def _checkpoint(
-        self, place: TopicPartition, at_most: int, config_hash: str
+        self, place: TopicPartition, at_most: int, state_hash: str
     ) -> tuple[int, bytes] | None:
         try:
-            found, refused = self._checkpoints.newest(*place, at_most, config_hash)
+            found, refused = self._checkpoints.newest(*place, at_most, state_hash)
         except Unavailable as error:
             # The log can do without; only slower.
             self._metrics.checkpoints.labels("unavailable").inc()

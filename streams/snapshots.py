@@ -70,7 +70,7 @@ class Snapshots:
                     *partition.place,
                     mark[0],
                     state,
-                    config_hash=partition.lane.config_hash,
+                    state_hash=partition.lane.state_hash,
                     model_version=partition.lane.model.ref.version,
                     now=self._clock(),
                 )

@@ -145,8 +145,7 @@ class TpvJudge:
     def govern(self, policy: TpvPolicy, identity: Identity) -> None:
         """Go on under another policy; the settings in `tpv_policy.FIXED` must be the same."""
         self.policy, self.identity = policy, identity
-        self._tracker.alarms = self._rules()
-        self._tracker.alarms.meet(np.flatnonzero(self._tracker.windows.live))
+        self._tracker.heed(self._rules())
         self._look_ahead()
         self._use(self._model)
 
@@ -159,10 +158,9 @@ class TpvJudge:
         """Take over a snapshot; ValueError where it is not one of this judge's kind."""
         arrays = unpack("tpv", state)
         try:
-            self._tracker.restore(arrays)
             self.merchants.restore(arrays)
+            self._tracker.restore(arrays)
             self._offset = int(arrays["offset"][0])
-            self._tracker.alarms.meet(np.flatnonzero(self._tracker.windows.live))
         except KeyError as error:
             raise ValueError(f"a snapshot without {error}") from error
 
@@ -204,18 +202,19 @@ class TpvJudge:
 
     def _subject(self, notice: Notice) -> Subject:
         muted = MUTED[int(notice.cell["muted"])]
-        unpaid = self._unpaid(notice.window, notice.slot)
+        unpaid = self._unpaid(notice)
         return Subject(
             self._entity(notice.slot), unpaid, self._labels(notice), [muted] if muted else []
         )
 
-    def _unpaid(self, window: int, slot: int) -> dict[str, float]:
+    def _unpaid(self, notice: Notice) -> dict[str, float]:
         """Return how many payments were declined and reversed, where any were."""
-        windows = self._tracker.windows
-        if window < windows.oldest:
-            return {}
-        cell = windows.cell(window, slot)
-        return {name: float(cell[name]) for name in ("declined", "reversed") if cell[name]}
+        windows, counts = self._tracker.windows, notice.unpaid
+        if counts is None and notice.window >= windows.oldest:
+            cell = windows.cell(notice.window, notice.slot)
+            counts = int(cell["declined"]), int(cell["reversed"])
+        named = zip(("declined", "reversed"), counts or (), strict=False)
+        return {name: float(count) for name, count in named if count}
 
     def _labels(self, notice: Notice) -> list[str]:
         """Return what is particular about an anomaly."""

@@ -60,11 +60,18 @@ class Rules:
     def __len__(self) -> int:
         return len(self._concerned)
 
+    def make_room(self, count: int) -> None:
+        """Have entries for so many slots."""
+        more = count - len(self)
+        if more <= 0:
+            return
+        self._concerned = np.concatenate([self._concerned, np.zeros(more, np.uint64)])
+        for name in ("above", "below", "min_absolute", "min_relative"):
+            array = getattr(self, name)
+            setattr(self, name, np.concatenate([array, np.zeros(more, array.dtype)]))
+
     def meet(self, slots: Ints) -> None:
         """Look up what concerns the merchants that have these slots now."""
-        if not len(slots):
-            return
-        self._grow(int(slots.max()) + 1)
         if self._selections:
             bits = [self._concerning(slot) for slot in slots.tolist()]
             self._concerned[slots] = np.array(bits, np.uint64)
@@ -91,15 +98,6 @@ class Rules:
             if day in special.days:
                 muted[self._whom(number, count)] = SPECIAL
         return muted
-
-    def _grow(self, count: int) -> None:
-        more = count - len(self)
-        if more <= 0:
-            return
-        self._concerned = np.concatenate([self._concerned, np.zeros(more, np.uint64)])
-        for name in ("above", "below", "min_absolute", "min_relative"):
-            array = getattr(self, name)
-            setattr(self, name, np.concatenate([array, np.zeros(more, array.dtype)]))
 
     def _concerning(self, slot: int) -> int:
         by_name = self._by_merchant.get(self._name(slot), 0)

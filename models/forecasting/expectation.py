@@ -73,6 +73,8 @@ class Now(NamedTuple):
         The segment's mean spread.
     is_plain : ndarray of bool, shape (s,)
         No holiday: profiles are learned from.
+    is_informed : ndarray of bool, shape (s,)
+        Whether the segment has seen this slot of the week: its prior is more than a guess.
     """
 
     slot: NDArray[np.int64]
@@ -83,6 +85,7 @@ class Now(NamedTuple):
     prior: Floats
     spread: Floats
     is_plain: NDArray[np.bool_]
+    is_informed: NDArray[np.bool_]
 
 
 class Rates(NamedTuple):

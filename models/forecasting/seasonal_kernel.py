@@ -181,7 +181,9 @@ def _update(
         is_level_known = e.learned[i] >= e.errors.shape[1] and level_of(e, i) > 0.0
         if now.is_plain[s] and is_level_known:
             ratio = min(y / (level_of(e, i) * now.factor[s]), _RATIO_MOST)
-            _learn_profile(e, now, r, i, ratio)
+            # drawn towards a guess, it would take weeks to come free of it
+            if now.is_informed[s]:
+                _learn_profile(e, now, r, i, ratio)
             tallies.ratio[s, 0] += ratio
             tallies.ratio[s, 1] += 1.0
         if e.learned[i] < 2_000_000_000:

@@ -62,6 +62,7 @@ class Segments:
             self._prior(week_slot, day_slot),
             self._state["spread"],
             ~when.is_holiday,
+            self._state["counts"][np.arange(len(self)), week_slot] > 0,
         )
 
     def tallies(self) -> Tallies:

@@ -16,9 +16,9 @@ def store(request, tmp_path):
     return open_store(str(tmp_path / "ckpt") if request.param == "folder" else "memory:///")
 
 
-def write(checkpoints, offset, state=b"state", config_hash="c"):
+def write(checkpoints, offset, state=b"state", state_hash="c"):
     return checkpoints.write(
-        "events.toy", 3, offset, state, config_hash=config_hash, model_version="1", now=NOW
+        "events.toy", 3, offset, state, state_hash=state_hash, model_version="1", now=NOW
     )
 
 
@@ -50,7 +50,7 @@ def test_only_the_newest_few_are_kept(store):
 def test_another_configuration_is_refused_and_an_older_fitting_one_found(store):
     checkpoints = Checkpoints(store, "g")
     write(checkpoints, 10, b"old")
-    write(checkpoints, 20, b"new", config_hash="other")
+    write(checkpoints, 20, b"new", state_hash="other")
     found, refused = checkpoints.newest("events.toy", 3, 99, "c")
     assert (found.state, refused) == (b"old", ["incompatible"])
 

@@ -55,6 +55,11 @@ class Interval:
     def __len__(self) -> int:
         return len(self.cells)
 
+    def clear(self, slots: Ints) -> None:
+        """Forget what was said of some slots: they are nobody's, or somebody else's."""
+        there = slots[slots < len(self.cells)]
+        self.cells[there] = np.zeros(1, _COLUMNS)[0]
+
     def flag(self, slot: int) -> Flag:
         """Return what was said of an entity; nothing where it came later."""
         if slot >= len(self.cells):

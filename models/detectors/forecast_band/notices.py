@@ -29,6 +29,8 @@ class Notice(NamedTuple):
     cause : str
         An interval that closed, a late row that revised one, a level shift that was confirmed, or
         that the entity had to make room.
+    unpaid : (int, int), optional
+        Declined and reversed payments, of a late row: those that came up to it.
     """
 
     row: int
@@ -37,6 +39,7 @@ class Notice(NamedTuple):
     cell: Any
     window: int
     cause: Cause = "interval"
+    unpaid: tuple[int, int] | None = None
 
 
 class Coming(NamedTuple):

@@ -29,6 +29,8 @@ class Outlook:
     ----------
     horizon, every : int
         After every so many windows, so many to come are forecast; a horizon of 0 forecasts none.
+    told : int
+        The last round in which forecasts were told; part of the state.
     nowcast : {"none", "outside", "all"}
         At each pause within a window: of which entities to tell what it will come to; "outside"
         are those who are known well and will leave their band almost for certain.
@@ -42,20 +44,22 @@ class Outlook:
     ) -> None:
         self._windows, self._forecaster, self._moments = windows, forecaster, moments
         self.horizon, self.every = 0, 1
+        self.told = 0
         self.nowcast: Literal["none", "outside", "all"] = "none"
 
-    def after(self, closed: int, undecided: Sequence[int], row: int) -> Iterator[Coming]:
+    def after(self, undecided: Sequence[int], row: int) -> Iterator[Coming]:
         """Forecast after a window has closed, if it is time.
 
         Parameters
         ----------
-        closed : int
         undecided : sequence of int
             Closed windows from which the forecaster has not learned yet.
         row : int
             The row of the batch that closed it.
         """
-        if self.horizon and closed % self.every == self.every - 1:
+        round_ = self._windows.open_window // self.every
+        if self.horizon and round_ != self.told:
+            self.told = round_
             slots = np.arange(self._windows.slots)
             slots = slots[self._windows.live & (self._forecaster.baseline.level(slots) > 0)]
             if len(slots):

@@ -41,6 +41,10 @@ class Alarms(Protocol):
     @property
     def publish_suppressed(self) -> bool: ...  # noqa: D102
 
+    def make_room(self, count: int) -> None:
+        """Have entries for so many slots."""
+        ...
+
     def meet(self, slots: Ints) -> None:
         """Take in entities that have these slots from now on."""
         ...

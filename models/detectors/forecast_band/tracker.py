@@ -93,11 +93,11 @@ class Tracker:
 
     def take(self, rows: Rows, admit: Admit) -> Iterator[Notice | Coming]:
         """Apply rows in order; iterate to the end, for rows count only as far as that goes."""
-        yield from self._follow(self.windows.steps(rows), admit)
+        yield from self._follow(self.windows.steps(rows), admit, rows.times_us)
 
     def advance(self, watermark_us: int) -> Iterator[Notice | Coming]:
         """Move the watermark without rows."""
-        yield from self._follow(self.windows.advance(watermark_us), _nobody)
+        yield from self._follow(self.windows.advance(watermark_us), _nobody, np.empty(0, np.int64))
 
     @property
     def cold_start(self) -> float:
@@ -110,10 +110,13 @@ class Tracker:
 
     # -- following the windows -----------------------------------------------------------------
 
-    def _follow(self, steps: Iterator[Step], admit: Admit) -> Iterator[Notice | Coming]:
+    def _follow(
+        self, steps: Iterator[Step], admit: Admit, times_us: Ints
+    ) -> Iterator[Notice | Coming]:
         for step in steps:
             if len(step.new):
-                self._admit(step, admit)
+                # a row's own window: what the step did besides depends on how rows were cut
+                self._admit(step, admit, self.windows.clock.index_of(times_us[step.new]))
             self._count(step)
             if len(step.revisions):
                 yield from self._revise(step)
@@ -121,13 +124,15 @@ class Tracker:
                 yield from self._close(step.closed, step.stop)
                 yield from self._make_space(step.stop)
             if not self._is_dead(self.windows.open_window):
-                yield from self._look_ahead(step)
+                yield from self._look_ahead(step, times_us[step.stop : step.stop + 1])
 
-    def _look_ahead(self, step: Step) -> Iterator[Coming]:
+    def _look_ahead(self, step: Step, next_us: Ints) -> Iterator[Coming]:
+        if len(next_us) and self.windows.will_close(int(next_us[0])):
+            return  # after a gap: the next row supersedes what would be said
         undecided = [interval.window for interval in self._judged]
         if step.closed is not None:
-            yield from self.outlook.after(step.closed, undecided, step.stop)
-        elif step.paused:
+            yield from self.outlook.after(undecided, step.stop)
+        elif step.paused and self.windows.open_window > self._cut:
             yield from self.outlook.within(undecided, step.stop)
 
     def _count(self, step: Step) -> None:
@@ -137,24 +142,36 @@ class Tracker:
         self.tallies["untracked", "pooled"] += pooled
         self.tallies["untracked", "dropped"] += len(step.untracked) - pooled
 
-    def _admit(self, step: Step, admit: Admit) -> None:
+    def _admit(self, step: Step, admit: Admit, windows: Ints) -> None:
         slots = step.slots[step.new - step.start].astype(np.int64)
         self._make_room(self.windows.slots)
         segments = admit(step.new, slots)
         self.forecaster.forget(slots, segments)
         self._runs.forget(slots)
         self._silence.forget(slots)
+        for interval in self._judged:  # of whoever had the slot before
+            interval.clear(slots)
         if self._start is not None:
             rows = self._start.rows_of(self.windows.keys[slots])
-            window = self.windows.open_window
-            self._start.give(self.forecaster, self._silence, slots, rows, window)
+            for window in np.unique(windows).tolist():
+                there = windows == window
+                self._start.give(
+                    self.forecaster, self._silence, slots[there], rows[there], window
+                )
         if self._is_first:
             # what came before the first row is not to be had: its window is no whole one
             self._is_first = False
-            self._cut = max(self._cut, int(self.windows.first_seen[slots[0]]))
+            self._cut = max(self._cut, int(windows[0]))
         self.alarms.meet(slots)
 
+    def heed(self, alarms: Alarms) -> None:
+        """Go on with other alarms."""
+        alarms.make_room(self.windows.slots)
+        alarms.meet(np.flatnonzero(self.windows.live))
+        self.alarms = alarms
+
     def _make_room(self, count: int) -> None:
+        self.alarms.make_room(count)
         if count > len(self._runs):
             capacity = max(count, len(self._runs) * 3 // 2, 64)
             self.forecaster.grow(capacity)
@@ -171,12 +188,18 @@ class Tracker:
         forgotten = int(windows.clock.index_of((windows.watermark_us or 0) - FORGET_US))
         silent = windows.silent(min(forgotten, windows.oldest))
         silent = silent[: max(1, windows.entities // _SHARE_EVICTED)]
-        for slot in silent.tolist():
+        if not len(silent):
+            return
+        # who leaves a pool for the room there is now takes part of its volume along
+        pools = np.flatnonzero(windows.is_pool)
+        for slot in [*silent.tolist(), *pools.tolist()]:
             yield from self._end_episode(slot, row, "evicted")
-            for interval in self._judged:
-                if slot < len(interval):
-                    interval.cells[slot] = np.zeros(1, interval.cells.dtype)[0]
-        self._runs.forget(silent.astype(np.int64))
+        leaving = np.concatenate([silent, pools]).astype(np.int64)
+        for interval in self._judged:
+            interval.clear(leaving)
+        self._runs.forget(leaving)
+        self.forecaster.forget(pools)
+        self._silence.forget(pools)
         windows.evict(silent)
         self.tallies["evicted", "silent"] += len(silent)
 
@@ -210,7 +233,7 @@ class Tracker:
 
     def _is_dead(self, window: int) -> bool:
         """Whether the partition has brought nothing for so long that no window is judged."""
-        if not self.windows.entities:
+        if not self.windows.slots:
             return True
         clock, seen = self.windows.clock, int(self.windows.last_seen.max())
         return int(clock.start_us(window)) - int(clock.start_us(min(seen, window))) > DEAD_US
@@ -235,6 +258,7 @@ class Tracker:
         suppressed = self._score(cells, self._missed_before(len(self._judged), count), 0)
         for code in muted[suppressed].tolist():
             self.tallies["suppressed", MUTED[code]] += 1
+        interval.clear(np.flatnonzero(~self.windows.live))
         return interval
 
     def _missed_before(self, place: int, count: int) -> Floats:
@@ -266,11 +290,14 @@ class Tracker:
             totals = revisions.totals
             payments = int(totals.sales[n]) + int(totals.refunds[n])
             place = self._judged.index(interval)
-            yield from self._rejudge(place, slot, float(totals.net[n]), payments, row)
+            unpaid = int(totals.declined[n]), int(totals.reversed[n])
+            for change in self._rejudge(place, slot, float(totals.net[n]), payments):
+                cell = interval.cells[slot].copy()
+                yield Notice(row, slot, change, cell, window, "late", unpaid)
 
     def _rejudge(
-        self, place: int, slot: int, observed: float, payments: int, row: int
-    ) -> Iterator[Notice]:
+        self, place: int, slot: int, observed: float, payments: int
+    ) -> Iterator[Change]:
         interval, before = self._judged[place], self._episodes(slot)
         one = interval.cells[slot : slot + 1]
         one["observed"], one["payments"], one["known"] = (
@@ -282,13 +309,14 @@ class Tracker:
             # the silence of later intervals began there, perhaps
             before_it = self._missed_before(number, slot + 1)[slot:]
             self._score(later.cells[slot : slot + 1], before_it, slot)
-        for change in changes(before, self._episodes(slot)):
-            yield Notice(row, slot, change, one[0].copy(), interval.window, "late")
+        yield from changes(before, self._episodes(slot))
 
     # -- learning ------------------------------------------------------------------------------
 
     def _learn(self, interval: Interval, row: int) -> Iterator[Notice]:
         """Learn from the oldest judged window, which nothing can change any more."""
+        if interval.window <= self._cut:
+            return
         cells, slots = interval.cells, np.arange(len(interval))
         known = cells["known"] & (cells["muted"] != SPECIAL) & (not _is_outage(cells))
         closed = self.forecaster.close(
@@ -353,7 +381,7 @@ class Tracker:
         state = {f"windows_{k}": v for k, v in self.windows.snapshot().items()}
         state |= {f"forecast_{k}": v for k, v in self.forecaster.snapshot().items()}
         state |= self._runs.snapshot() | self._silence.snapshot()
-        state["cut"] = np.array([self._cut, self._is_first], np.int64)
+        state["cut"] = np.array([self._cut, self._is_first, self.outlook.told], np.int64)
         state["judged"] = np.array([interval.window for interval in self._judged], np.int64)
         for interval in self._judged:
             state[f"judged_{interval.window}"] = _as_bytes(interval.cells)
@@ -372,6 +400,8 @@ class Tracker:
         self._runs.restore(state)
         self._silence.restore(state)
         self._cut, self._is_first = int(state["cut"][0]), bool(state["cut"][1])
+        self.outlook.told = int(state["cut"][2])
+        self.heed(self.alarms)
         kinds = Interval.blank(0, 0).cells.dtype
         self._judged = [
             Interval(window, state[f"judged_{window}"].reshape(-1).view(kinds).copy())

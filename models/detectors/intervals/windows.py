@@ -229,6 +229,10 @@ class IntervalWindows:
         """Whether there is no room for one more entity."""
         return self.entities >= self._rule.most_entities
 
+    def will_close(self, time_us: int) -> bool:
+        """Whether a row of a time ends the open window."""
+        return bool(time_us - self._rule.delay_us >= self._ring.counters[OPEN_END])
+
     @property
     def stop_us(self) -> int:
         """The watermark at which the open window pauses or closes."""

@@ -12,18 +12,26 @@ def file(tmp_path):
     return file
 
 
+def made(domain, file, tell):
+    return PolicyWatcher(
+        domain,
+        wiring.policy(settings.load(file), domain),
+        lambda: settings.load(file),
+        policy=lambda now: wiring.policy(now, domain),
+        config_hash=lambda now: wiring.config_hash(now, domain),
+        tell=tell,
+    )
+
+
 @pytest.fixture
 def watcher(file):
     tpv = domain("tpv")
     told = []
 
-    def judged(now):
-        return wiring.policy(now, tpv), wiring.config_hash(now, tpv)
-
     first = settings.load(file)
-    watcher = PolicyWatcher(tpv, judged(first)[0], lambda: settings.load(file), judged, told.append)
+    watcher = made(tpv, file, told.append)
     watcher.told = told
-    watcher.first_hash = judged(first)[1]
+    watcher.first_hash = wiring.config_hash(first, tpv)
     return watcher
 
 
@@ -79,16 +87,27 @@ def test_a_domain_that_takes_a_restart_for_all_says_so(file, capsys):
     file.write_text("[domains.rides]\n")
     rides = domain("rides")
 
-    def judged(now):
-        return wiring.policy(now, rides), ""
-
-    watcher = PolicyWatcher(
-        rides,
-        judged(settings.load(file))[0],
-        lambda: settings.load(file),
-        judged,
-        lambda _: None,
-    )
+    watcher = made(rides, file, lambda _: None)
     file.write_text("[domains.rides]\nwindow_rides = 7777\n")
     assert watcher.poll() is None
     assert "domains.rides.window_rides: takes a restart" in capsys.readouterr().out
+
+
+def test_a_start_that_is_not_there_is_a_setting_that_takes_a_restart(watcher, file, capsys):
+    file.write_text("[domains.tpv]\nmin_relative = 0.2\nstart = '/nowhere/start.eddy'\n")
+    assert watcher.poll() is None
+    assert "domains.tpv.start: takes a restart" in capsys.readouterr().out
+    assert watcher.told == [False]
+
+
+def test_what_takes_no_restart_costs_no_state(file):
+    tpv, rides = domain("tpv"), domain("rides")
+    before = settings.load(file)
+    file.write_text("[domains.tpv]\nmin_relative = 0.9\n")
+    after = settings.load(file)
+    file.write_text("[domains.tpv]\nlateness_s = 60.0\n")
+    other = settings.load(file)
+    assert wiring.config_hash(before, tpv) != wiring.config_hash(after, tpv)
+    assert wiring.state_hash(before, tpv) == wiring.state_hash(after, tpv)
+    assert wiring.state_hash(before, tpv) != wiring.state_hash(other, tpv)
+    assert wiring.state_hash(before, rides) == wiring.config_hash(before, rides)

@@ -377,11 +377,96 @@ def test_late_payments_of_several_open_intervals_are_taken_in():
     assert verdicts.tallies["late", "dropped"] == 1
 
 
-def test_who_is_closed_at_night_is_forecast_at_midnight():
+def test_who_is_closed_at_night_is_no_news_and_forecast_so():
     judge = build(forecast_intervals=4, forecast_every=4)
     made = [p for p in payments(("a", "b"), range(21)) if 6 < p.occurred_at.hour < 18]
     verdicts = judge.judge(events(made))
     assert said(verdicts) == []
     found = list(verdicts.forecasts())
     assert len(found) >= 2 * 19
-    assert all(3 * f.points[0].expected < f.points[1].expected for f in found[-2:])
+    # nobody pays at midnight: what would be told then is told with the first payment of the day
+    assert {f.issued_at.hour for f in found} == {6}
+    assert all(f.points[0].expected > 3 * f.points[3].expected for f in found[-2:])
+
+
+# -- what a review found ---------------------------------------------------------------------------
+
+
+def weeks_without_c(days=40, **policy):
+    """Three have room; c stops, and is evicted when nobody takes the slot."""
+    judge = build(most_merchants=3, **policy)
+    made = payments(("a", "b", "c"), [0]) + payments(("a", "b"), range(1, days))
+    judge.judge(events(made))
+    assert judge.entities == 2
+    return judge
+
+
+@pytest.mark.parametrize("how", ["restored", "governed"])
+def test_the_last_slot_may_be_free(how):
+    judge = weeks_without_c()
+    if how == "restored":
+        again = build(most_merchants=3)
+        again.restore(judge.snapshot())
+        judge = again
+    else:
+        judge.govern(msgspec.structs.replace(POLICY, most_merchants=3), IDENTITY)
+    found = said(judge.judge(events(payments(("a", "b"), [40, 41], lambda m, day: 3.0))))
+    assert {a.entity.id for a in found if a.op == "open"} == {"a", "b"}
+
+
+def test_who_takes_over_a_slot_is_not_judged_by_who_had_it():
+    judge = weeks_without_c(lateness_s=6 * 3600.0)
+    late = [payment(39, 14, "new", 3_000.0), payment(40, 1, "new", 3_000.0)]
+    before = payments(("a", "b"), [40])[:2]
+    found = said(judge.judge(events([*before, *late])))
+    assert [a for a in found if a.entity.id == "new"] == []
+
+
+@pytest.mark.parametrize("cut", [1, 2])
+def test_where_a_stream_begins_does_not_depend_on_batches(cut):
+    rows = [payment(0, 4.2, "a", 5.0), payment(0, -0.5, "a", 5.0)]
+    rows += [payment(0, 4.3 + hour, "a", 5.0) for hour in range(20)]
+    whole, parts = build(lateness_s=21_600.0), build(lateness_s=21_600.0)
+    whole.judge(events(rows))
+    parts.judge(events(rows[:cut]))
+    parts.judge(events(rows[cut:], first=cut))
+    assert parts.snapshot() == whole.snapshot()
+
+
+def test_a_start_does_not_depend_on_batches(tmp_path):
+    start = taught(tmp_path, 28)
+    rows = [
+        p for p in payments(("a", "b"), [28, 29]) if p.merchant_id == "a" or p.occurred_at.day > 2
+    ]
+    whole, parts = build(start=start), build(start=start)
+    whole.judge(events(rows))
+    for row in range(len(rows)):
+        parts.judge(events(rows[row : row + 1], first=row))
+    assert parts.snapshot() == whole.snapshot()
+
+
+def test_late_rows_count_what_was_unpaid_up_to_them(trained):
+    declined = [
+        msgspec.structs.replace(payment(29, 14.5, "b", 5.0), status="declined", event_id=str(n))
+        for n in range(4)
+    ]
+    made = [p for p in tripled() if p.occurred_at < BEGIN + timedelta(days=29, hours=18)]
+    late = [payment(29, 15, "b", 4_000.0), *declined]
+    end = payment(29, 18.1, "a", 100.0)
+    whole, parts = (resumed(trained, lateness_s=7_200.0) for _ in range(2))
+    rows = [*made, end, *late]
+    expected = said(whole.judge(events(rows)))
+    found = []
+    for row in range(len(rows)):
+        found += said(parts.judge(events(rows[row : row + 1], first=row)))
+    assert found == expected
+    assert next(a for a in expected if a.op == "open").actual["payments"] == 3.0
+    assert "declined" not in expected[0].actual
+
+
+def test_a_gap_tells_what_holds_after_it_once(trained):
+    judge = resumed(trained, nowcast="all", forecast_intervals=4, forecast_every=1)
+    verdicts = judge.judge(events([payment(33, 13, "a", 10.0)]))
+    found = list(verdicts.forecasts())
+    assert {f.issued_at for f in found} == {BEGIN + timedelta(days=33, hours=12)}
+    assert len(found) == 3

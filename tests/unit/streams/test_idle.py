@@ -42,7 +42,8 @@ def test_event_time_goes_on_at_the_pace_of_the_wall_clock(clock, wall):
     wall["ms"] += 1_001
     assert len(closed(clock, made)) == 2
     assert made.watermark_us == 12 * SECOND
-    assert [tick.watermark_us for tick in note_in(clock.note).ticks] == [11 * SECOND, 12 * SECOND]
+    # of ticks at one offset the last says it all
+    assert [tick.watermark_us for tick in note_in(clock.note).ticks] == [12 * SECOND]
 
 
 def test_a_tick_is_in_the_note_before_its_verdicts_are_published(clock, wall):
@@ -100,8 +101,9 @@ def test_ticks_wait_for_their_offset(clock, wall):
 def test_the_note_stays_within_what_brokers_take(clock, wall):
     made = judge(10**15)
     clock.moved(made, wall["ms"])
-    wall["ms"] += 1_000_000
-    assert len(closed(clock, made, position=10**12)) == 1_000
+    for number in range(2 * KEPT):
+        wall["ms"] += 1_000
+        assert len(closed(clock, made, position=10**12 + number)) == 1
     assert len(note_in(clock.note).ticks) == KEPT
     assert len(clock.note) < 4_096
 
