@@ -2,7 +2,7 @@
 #
 #   PYTHON=python3.12   which Python makes .venv (default: the first of those below that will do)
 #   DURATION=60         seconds of `make demo`; without it until Ctrl-C
-#   CASE=rides          which benchmark: rides, latency, restart, memory or growth
+#   CASE=rides          which benchmark: rides, latency, restart, memory, tpv or growth
 #   ARGS="-k ride"      more arguments for pytest
 
 VENV := .venv

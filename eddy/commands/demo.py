@@ -18,10 +18,10 @@ def demo(
     ] = None,
     rate: Annotated[float, typer.Option(min=1, help="Rides a second.")] = 2_000.0,
     port: Annotated[int, typer.Option(min=1, max=65_535, help="Of the Kafka broker.")] = 9092,
-    seed: Annotated[int, typer.Option(min=0, help="Of the simulated rides.")] = 7,
+    seed: Annotated[int, typer.Option(min=0, help="Of what is simulated.")] = 7,
     json: Json = False,
 ) -> None:
-    """Start a real Kafka broker and a detector, stream rides through them, and watch.
+    """Start a real Kafka broker and a detector, stream rides and payments through them, and watch.
 
     Known anomalies, late, double and broken records are among the rides; what the detector finds
     is held against that truth. It keeps to .eddy/demo, emptied at every start. Ctrl-C or the

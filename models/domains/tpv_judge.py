@@ -1,7 +1,7 @@
 """The judge of one partition's payments: closed intervals against their bands, as episodes."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
+from models.detectors.forecast_band.episodes import NONE
 from models.detectors.forecast_band.notices import Coming, Notice
 from models.detectors.forecast_band.scoring import MUTED
 from models.detectors.forecast_band.tracker import DEAD_US, Tracker
@@ -66,6 +67,7 @@ class TpvJudge:
         self._offset = -1
         self._places: list[Place] = []
         self._seen_moments: dict[int, Moments] = {}
+        self._day = (NONE, date.min)
         lateness_us = int(policy.lateness_s * 1e6)
         parameters: BandParameters = model.parameters
         self._tracker = Tracker(
@@ -210,7 +212,8 @@ class TpvJudge:
     def _unpaid(self, notice: Notice) -> dict[str, float]:
         """Return how many payments were declined and reversed, where any were."""
         windows, counts = self._tracker.windows, notice.unpaid
-        if counts is None and notice.window >= windows.oldest:
+        is_kept = notice.cause == "interval" or notice.window >= windows.oldest
+        if counts is None and is_kept:
             cell = windows.cell(notice.window, notice.slot)
             counts = int(cell["declined"]), int(cell["reversed"])
         named = zip(("declined", "reversed"), counts or (), strict=False)
@@ -230,8 +233,10 @@ class TpvJudge:
 
     def _holiday(self, notice: Notice) -> str | None:
         country = self.merchants.country(self._tracker.segment(notice.slot))
-        begin = datetime.fromtimestamp(int(self._clock.start_us(notice.window)) / 1e6, UTC)
-        return day_of(begin.astimezone(ZoneInfo(self.policy.timezone)).date(), country).holiday
+        if notice.window != self._day[0]:  # many may be told of one interval
+            begin = datetime.fromtimestamp(int(self._clock.start_us(notice.window)) / 1e6, UTC)
+            self._day = notice.window, begin.astimezone(ZoneInfo(self.policy.timezone)).date()
+        return day_of(self._day[1], country).holiday
 
     # -- policy and model ------------------------------------------------------------------------
 

@@ -5,7 +5,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from models.detectors.forecast_band.silence import silence_score
+from models.detectors.forecast_band import scoring_kernel as kernel
+from models.detectors.forecast_band.silence import boundary_missed
 from models.forecasting.forecaster import Band, Forecaster
 from models.forecasting.seasonal import COLD_START
 
@@ -86,20 +87,16 @@ def score(
         Payments missed before the interval.
     """
     here = slice(first, first + len(cells))
-    residual = cells["observed"] - cells["expected"].astype(np.float64)
-    is_above = residual >= 0
-    boundary = np.where(is_above, cells["above"], cells["below"]).astype(np.float64)
-    result = np.abs(residual) / np.maximum(boundary, 1e-12)
-    is_silent = cells["payments"] == 0
-    cells["missed"] = np.where(is_silent, missed + cells["awaited"], 0.0)
-    silent = silence_score(cells["missed"].astype(np.float64), false_alarm_rate)
-    result = np.where(is_silent & ~is_above, np.maximum(result, silent), result)
-    told = np.where(is_above, alarms.above[here], alarms.below[here])
-    limit = np.where(cells["confidence"] < COLD_START, alarms.cold_score, 1.0)
-    # an entity of which nothing at all is known expects nothing: there is nothing to judge by
-    flagged = cells["known"] & told & (result > limit) & (cells["expected"] > 0)
-    cells["score"] = np.minimum(result, np.finfo(np.float32).max)
-    is_muted = cells["muted"] != 0
-    shown = flagged & (~is_muted | alarms.publish_suppressed)
-    cells["side"] = np.where(shown, np.where(is_above, 1, -1), 0)
-    return np.asarray(flagged & is_muted, np.bool_)
+    muted = np.empty(len(cells), np.bool_)
+    kernel.score(
+        cells,
+        np.ascontiguousarray(missed),
+        alarms.above[here],
+        alarms.below[here],
+        COLD_START,
+        alarms.cold_score,
+        alarms.publish_suppressed,
+        boundary_missed(false_alarm_rate),
+        muted,
+    )
+    return muted

@@ -75,9 +75,9 @@ class Silence:
         self._state = {name: state[f"silence_{name}"].copy() for name in self._state}
 
 
-def silence_score(missed: Floats, false_alarm_rate: float) -> Floats:
-    """Return the score of so many expected payments that did not come."""
-    return np.asarray(missed / (_CLUSTERED * -np.log(false_alarm_rate)), np.float64)
+def boundary_missed(false_alarm_rate: float) -> float:
+    """Return how many expected payments that did not come score 1.0."""
+    return float(_CLUSTERED * -np.log(false_alarm_rate))
 
 
 def _empty(count: int) -> dict[str, NDArray[Any]]:

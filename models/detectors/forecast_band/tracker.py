@@ -155,9 +155,7 @@ class Tracker:
             rows = self._start.rows_of(self.windows.keys[slots])
             for window in np.unique(windows).tolist():
                 there = windows == window
-                self._start.give(
-                    self.forecaster, self._silence, slots[there], rows[there], window
-                )
+                self._start.give(self.forecaster, self._silence, slots[there], rows[there], window)
         if self._is_first:
             # what came before the first row is not to be had: its window is no whole one
             self._is_first = False
@@ -267,6 +265,13 @@ class Tracker:
             return self._silence.missed(count)
         return _padded(self._judged[place - 1].cells["missed"].astype(np.float64), count)
 
+    def _missed_by(self, place: int, slot: int) -> Floats:
+        """Return the same of one slot, shape (1,)."""
+        if place == 0:
+            return self._silence.missed(slot + 1)[slot:]
+        cells = self._judged[place - 1].cells
+        return np.array([cells["missed"][slot] if slot < len(cells) else 0.0], np.float64)
+
     def _score(self, cells: NDArray[np.void], missed: Floats, at: int) -> NDArray[np.bool_]:
         rate = self.forecaster.rule.false_alarm_rate
         return score(cells, missed, at, self.alarms, rate)
@@ -295,10 +300,9 @@ class Tracker:
                 cell = interval.cells[slot].copy()
                 yield Notice(row, slot, change, cell, window, "late", unpaid)
 
-    def _rejudge(
-        self, place: int, slot: int, observed: float, payments: int
-    ) -> Iterator[Change]:
-        interval, before = self._judged[place], self._episodes(slot)
+    def _rejudge(self, place: int, slot: int, observed: float, payments: int) -> Iterator[Change]:
+        interval = self._judged[place]
+        before = [] if self._is_quiet(slot) else self._episodes(slot)
         one = interval.cells[slot : slot + 1]
         one["observed"], one["payments"], one["known"] = (
             observed,
@@ -307,9 +311,18 @@ class Tracker:
         )
         for number, later in enumerate(self._judged[place:], place):
             # the silence of later intervals began there, perhaps
-            before_it = self._missed_before(number, slot + 1)[slot:]
+            before_it = self._missed_by(number, slot)
             self._score(later.cells[slot : slot + 1], before_it, slot)
-        yield from changes(before, self._episodes(slot))
+        if before or not self._is_quiet(slot):
+            yield from changes(before, self._episodes(slot))
+
+    def _is_quiet(self, slot: int) -> bool:
+        """Whether there is no episode: mostly so, and the quicker way to know it."""
+        if self._runs.of(slot).is_open:
+            return False
+        return not any(
+            interval.cells["side"][slot] for interval in self._judged if slot < len(interval)
+        )
 
     # -- learning ------------------------------------------------------------------------------
 
