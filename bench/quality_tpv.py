@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bench.quality_incidents import CASES as INCIDENTS
 from bench.quality_nab import CASES as NAB
 from bench.quality_rows import Case, Floats, Labels, Row, Target
 from bench.volumes import daily_merchants, nyc_two_hours, nyc_windows, simulated_segments
@@ -174,5 +175,6 @@ CASES = (
     Case("tpv-nyc", NYC_FILES, measure_nyc, (Target(NYC, OURS, CAUGHT, 4.5),)),
     Case("tpv-retail", (RETAIL_FILE,), measure_retail),
     Case("tpv-coverage", (), measure_coverage),
+    *INCIDENTS,
     *NAB,
 )
