@@ -5,9 +5,10 @@ import time
 from bench import load
 from bench.catch_up import catch_up
 from bench.engine import Engine, tpv_engine
-from bench.measure import measure_engine
+from bench.measure import measure_engine, measure_peer
 from bench.payments import payments
 from bench.peers.job import EXACTLY_ONCE
+from bench.peers.plain_sums import PEER
 from bench.results import ENGINE, Result
 from bench.samples import TooShortError
 from bench.site import PARTITIONS, Site
@@ -45,7 +46,17 @@ def _throughput(site: Site, events: int) -> float:
     row = measure_engine(site, tpv_engine(site, topics, "tpv"), topics).row()
     setting = f"merchants={MERCHANTS}"
     site.add(Result(case="tpv", engine=ENGINE, guarantee=EXACTLY_ONCE, setting=setting, **row))
+    _peer(site, topics, setting)
     return float(row["rss_mib"])
+
+
+def _peer(site: Site, topics: DomainTopics, setting: str) -> None:
+    try:
+        row = measure_peer(site, PEER, topics, 0).row()
+    except (MissingResource, TooShortError) as error:
+        site.skip(PEER.name, error)
+        return
+    site.add(Result(case="tpv", engine=PEER.name, guarantee=PEER.guarantee, setting=setting, **row))
 
 
 def _million(site: Site, few_mib: float) -> None:

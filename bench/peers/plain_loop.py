@@ -7,7 +7,7 @@ loses the windows, which is why the engine keeps checkpoints.
 
 import operator
 import time
-from functools import partial
+from functools import cached_property, partial
 from itertools import chain
 from typing import Any
 
@@ -51,10 +51,13 @@ class Loop:
 
     def __init__(self, job: Job) -> None:
         self._job = job
-        self._windows = Windows()
         self._done: dict[int, int] = {}
         self._consumer = _consumer(job)
         self._producer = _producer(job)
+
+    @cached_property
+    def _windows(self) -> Windows:
+        return Windows()
 
     def run(self) -> None:
         """Work until the process is ended."""
