@@ -13,6 +13,7 @@ from eddy.settings import Settings
 from eddy.training_rows import Told, TrainingRows
 from models.domains import domain
 from models.history.interval_totals import IntervalTotals
+from models.history.payment_totals import load_totals
 from models.registry.artefact import encode_parameters
 from models.registry.registry import Training
 from models.training import rides, tpv
@@ -77,6 +78,21 @@ def payments_of_topic(
     rows, _ = _payment_rows(settings, zone, interval_s)
     _read_topic(settings, "tpv", rows, start, stop, told)
     return rows
+
+
+def totals_of_history(folder: Path, zone: str | None, interval_s: int | None) -> IntervalTotals:
+    """Return the interval totals that `eddy tpv history` left in a folder.
+
+    Raises
+    ------
+    ConfigError, MissingResource
+        They are of other intervals than those given, or cannot be read.
+    """
+    totals = load_totals(folder)
+    own = totals.zone, totals.interval_s
+    if own != (zone or totals.zone, interval_s or totals.interval_s):
+        raise ConfigError(f"--zone, --interval: {folder} holds intervals of {own[1]} s in {own[0]}")
+    return totals
 
 
 def train_rides(settings: Settings, rows: TrainingRows, how: rides.RidesTraining) -> NewModel:

@@ -103,6 +103,10 @@ def tpv(
     topic: Annotated[
         bool, typer.Option("--topic", help="Learn from the event topic instead of files.")
     ] = False,
+    history: Annotated[
+        Path | None,
+        typer.Option(help="Learn from the folder that `eddy tpv history` filled."),
+    ] = None,
     start: Annotated[
         str | None,
         typer.Option("--from", help="First offset in every partition, or an RFC 3339 time."),
@@ -119,6 +123,12 @@ def tpv(
     epochs: Annotated[int, typer.Option(min=1, help="At most so many.")] = 20,
     width: Annotated[int, typer.Option(min=1, max=256, help="Hidden units.")] = 16,
     seed: Annotated[int, typer.Option(min=0)] = 0,
+    coverage: Annotated[
+        float, typer.Option(help="Share of intervals to end within the published band.")
+    ] = 0.95,
+    false_alarm_rate: Annotated[
+        float, typer.Option(help="Share of ordinary intervals that may be alarmed about.")
+    ] = 0.001,
     network: Annotated[
         bool, typer.Option(help="Train one; else only the band's settings are published.")
     ] = True,
@@ -138,11 +148,18 @@ def tpv(
     from models.training.tpv import TpvTraining  # noqa: PLC0415
 
     chosen = settings.load(config, {"kafka.bootstrap_servers": bootstrap_servers})
-    if bool(files) == topic:
-        raise ConfigError("give files, or --topic to learn from the event topic")
+    if bool(files) + topic + (history is not None) != 1:
+        raise ConfigError("give files, or --topic to learn from the event topic, or --history")
     if not topic and (start or stop):
         raise ConfigError("--from and --to: for --topic; files are read whole")
-    how = TpvTraining(network=network, epochs=epochs, width=width, seed=seed)
+    how = TpvTraining(
+        network=network,
+        epochs=epochs,
+        width=width,
+        seed=seed,
+        coverage=coverage,
+        false_alarm_rate=false_alarm_rate,
+    )
     with _progress() as progress:
         task = progress.add_task("reading payments", total=None)
 
@@ -152,13 +169,19 @@ def tpv(
         def epoch(done: int, most: int) -> None:
             progress.update(task, description="epochs", completed=done, total=most)
 
-        if topic:
-            rows = new_model.payments_of_topic(chosen, zone, interval, start, stop, told)
+        if history is not None:
+            totals, rejected = new_model.totals_of_history(history, zone, interval), 0
+            source = f"{totals.payments.sum():,} payments"
         else:
-            rows = new_model.payments_of_files(chosen, files or [], zone, interval, told)
+            if topic:
+                rows = new_model.payments_of_topic(chosen, zone, interval, start, stop, told)
+            else:
+                rows = new_model.payments_of_files(chosen, files or [], zone, interval, told)
+            totals, rejected = rows.totals(), rows.rejected
+            source = f"{rows.added:,} payments"
         progress.update(task, description="learning from")
-        made = new_model.train_tpv(chosen, rows.totals(), how, epoch, rows.rejected)
-    _show(made, json, f"{rows.added:,} payments")
+        made = new_model.train_tpv(chosen, totals, how, epoch, rejected)
+    _show(made, json, source)
     _offer(chosen, made, promote, json)
 
 

@@ -11,7 +11,10 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+from eddy import settings
 from eddy.cli import app
+from eddy.wiring import champion
+from models.domains import domain
 from models.forecasting.start import Start
 from models.history.payment_totals import load_totals
 from schemas.errors import ConfigError, MissingResource
@@ -160,3 +163,28 @@ def test_the_page_tells_what_runs(here, monkeypatch):
         server.engine.close()
     assert tomllib.loads(blocks("toml")[0])["domains"]["tpv"]["start"] == "history/start.eddy"
     assert len(Start.load(here / "history" / "start.eddy")) == 5
+
+
+def trains(*arguments):
+    words = ["train", "tpv", "--history", "history", "--no-network", "--json", *arguments]
+    return CliRunner().invoke(app, words, catch_exceptions=False, env={"COLUMNS": "200"})
+
+
+def test_a_model_is_trained_from_the_folder(here):
+    loaded("--files", "payments.parquet")
+    done = trains("--coverage", "0.9", "--false-alarm-rate", "0.0001")
+    assert done.exit_code == 0, done.output
+    made = json.loads(done.stdout)
+    assert 0 < made["metrics"]["wape_baseline"] < 1
+    model = champion(settings.load(), domain("tpv"))
+    assert (model.parameters.coverage, model.parameters.false_alarm_rate) == (0.9, 0.0001)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [(["--interval", "3600"], "7200 s in Europe/Berlin"), (["--topic"], "or --history")],
+)
+def test_a_folder_of_other_intervals_is_refused(here, arguments, named):
+    loaded("--files", "payments.parquet")
+    with pytest.raises(ConfigError, match=named):
+        trains(*arguments)
