@@ -13,7 +13,8 @@ import confluent_kafka as ck
 import msgspec
 import numpy as np
 
-from eddy import demo_settings, wiring
+from eddy import wiring
+from eddy.demo import settings as demo_settings
 from models.checks.judges import part
 from models.domains.tpv import DOMAIN
 from models.judge import Events, Identity

@@ -28,7 +28,7 @@ def demo(
     end of --duration stops everything it started, and nothing else; the exit code is 130 then,
     or 0. Exit code 3 where something died on the way or nothing was judged.
     """
-    from eddy.demonstration import Demonstration, Options  # noqa: PLC0415 - keeps --help quick
+    from eddy.demo.demonstration import Demonstration, Options  # noqa: PLC0415 - keeps --help quick
     from eddy.settings import Storage  # noqa: PLC0415
 
     options = Options(duration_s=duration, rate=rate, port=port, seed=seed)

@@ -45,7 +45,8 @@ def up(
 def down(config: Config = None) -> None:
     """End what `up` started, and what a killed demo left behind; data is kept."""
     from deploy.embedded.stack import Stack  # noqa: PLC0415 - keeps --help quick
-    from eddy import demo_folder, settings  # noqa: PLC0415
+    from eddy import settings  # noqa: PLC0415
+    from eddy.demo import folder as demo_folder  # noqa: PLC0415
 
     chosen = settings.load(config)
     console = Console()

@@ -39,13 +39,14 @@ def plot(
     """
     import msgspec  # noqa: PLC0415 - keeps --help quick
 
-    from eddy import logs, progress, settings, tpv_drawing  # noqa: PLC0415
+    from eddy import logs, progress, settings  # noqa: PLC0415
     from eddy.offsets import moment  # noqa: PLC0415
-    from eddy.tpv_plot import Frame, collect  # noqa: PLC0415
+    from eddy.plot import drawing  # noqa: PLC0415
+    from eddy.plot.collecting import Frame, collect  # noqa: PLC0415
     from schemas.errors import ConfigError  # noqa: PLC0415
 
     path = out or (None if json else Path(file_name(merchant)))
-    draw = None if path is None else tpv_drawing.drawer(path)
+    draw = None if path is None else drawing.drawer(path)
     frame = Frame(
         start=None if start is None else moment(start, "--from"),
         stop=None if stop is None else moment(stop, "--to"),

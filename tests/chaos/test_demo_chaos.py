@@ -8,7 +8,7 @@ import pytest
 
 from deploy.embedded.machine import free_port
 from deploy.embedded.stack import Stack
-from eddy.demo_folder import end_leftovers
+from eddy.demo.folder import end_leftovers
 from tests.integration.test_demo import demo, left_in, wait_for_process
 
 pytestmark = pytest.mark.chaos_long

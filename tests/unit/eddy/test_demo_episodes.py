@@ -2,8 +2,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from eddy.demo_episodes import Episodes
-from eddy.demo_payments import Trouble
+from eddy.demo.episodes import Episodes
+from eddy.demo.payments import Trouble
 from schemas.anomalies import Entity
 from tests.unit.eddy.samples import anomaly
 

@@ -4,7 +4,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 from prometheus_client import generate_latest
 
-from eddy.demo_figures import figures
+from eddy.demo.figures import figures
 from schemas.errors import Unavailable
 from streams.metrics import Metrics
 

@@ -4,7 +4,7 @@ import pytest
 
 from deploy.embedded.processes import Process, ProcessId
 from deploy.embedded.stack import Stack
-from eddy.demo_folder import empty, end_leftovers, only_demo
+from eddy.demo.folder import empty, end_leftovers, only_demo
 from schemas.errors import ConfigError, MissingResource
 
 SLEEP = Process(name="sleeper", argv=(sys.executable, "-c", "import time; time.sleep(60)"))

@@ -1,7 +1,7 @@
 from datetime import UTC, datetime
 from itertools import islice
 
-from eddy.demo_payments import PaymentFeed
+from eddy.demo.payments import PaymentFeed
 from eddy.feeder import Feeder
 from tests.unit.eddy.test_feeder import Sender
 

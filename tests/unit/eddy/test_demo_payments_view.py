@@ -1,8 +1,8 @@
 from datetime import timedelta
 
-from eddy.demo_episodes import Episode, IncidentScore
-from eddy.demo_payment_watch import PaymentFigures
-from eddy.demo_payments_view import PaymentSummary, event_time, payment_words
+from eddy.demo.episodes import Episode, IncidentScore
+from eddy.demo.payment_watch import PaymentFigures
+from eddy.demo.payments_view import PaymentSummary, event_time, payment_words
 from schemas.anomalies import Entity
 from tests.unit.eddy.samples import THEN, anomaly
 

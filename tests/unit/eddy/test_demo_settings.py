@@ -1,6 +1,7 @@
 import tomllib
 
-from eddy import demo_settings, settings
+from eddy import settings
+from eddy.demo import settings as demo_settings
 
 
 def test_the_file_says_what_the_demo_uses(tmp_path, monkeypatch):

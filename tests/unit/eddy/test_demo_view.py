@@ -1,8 +1,8 @@
 import pytest
 from rich.console import Console
 
-from eddy.demo_panels import clock, ratio
-from eddy.demo_view import Frame, Latest, Page, Summary, plain
+from eddy.demo.panels import clock, ratio
+from eddy.demo.view import Frame, Latest, Page, Summary, plain
 from eddy.scrape import Scrape
 from eddy.tally import Score
 from tests.unit.eddy.samples import anomaly

@@ -10,10 +10,10 @@ import pytest
 from matplotlib.image import imread
 
 from eddy.commands.tpv_plot import file_name
-from eddy.tpv_alarms import alarms_of
-from eddy.tpv_drawing import drawer, to_html, to_png
-from eddy.tpv_picture import View, picture
-from eddy.tpv_plot import Found
+from eddy.plot.alarms import alarms_of
+from eddy.plot.collecting import Found
+from eddy.plot.drawing import drawer, to_html, to_png
+from eddy.plot.picture import View, picture
 from schemas.anomalies import Entity, ModelRef, Source, interval_id
 from schemas.errors import ConfigError, MissingResource
 from schemas.forecasts import Forecast, Nowcast

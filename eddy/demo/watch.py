@@ -7,8 +7,8 @@ from typing import Self
 
 import msgspec
 
-from eddy.demo_threads import Threads
-from eddy.demo_view import Latest
+from eddy.demo.threads import Threads
+from eddy.demo.view import Latest
 from eddy.feeder import Feed, Feeder, rides
 from eddy.settings import Settings
 from eddy.tally import Tally

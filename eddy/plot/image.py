@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter
 
-from eddy.tpv_captions import (
+from eddy.plot.captions import (
     ACTUAL,
     ARROWS,
     FORECAST,
@@ -25,7 +25,7 @@ from eddy.tpv_captions import (
     title,
     unit,
 )
-from eddy.tpv_picture import Interval, Picture
+from eddy.plot.picture import Interval, Picture
 
 _dates: Any = matplotlib.dates  # its functions carry no types
 _BAND, _AHEAD, _BARS, _ALARM = 0.25, 0.13, 0.18, 0.22

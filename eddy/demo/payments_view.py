@@ -9,9 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from eddy.anomaly_text import SEVERITY_STYLES, number, range_text
-from eddy.demo_episodes import Episode, IncidentScore
-from eddy.demo_panels import counts, panels, ratio
-from eddy.demo_payment_watch import PaymentFigures
+from eddy.demo.episodes import Episode, IncidentScore
+from eddy.demo.panels import counts, panels, ratio
+from eddy.demo.payment_watch import PaymentFigures
 
 _FEATURE = "tpv"
 

@@ -3,11 +3,11 @@
 import time
 from contextlib import suppress
 
-from eddy.demo_figures import figures
-from eddy.demo_payment_watch import PaymentWatch
-from eddy.demo_payments_view import PaymentSummary
-from eddy.demo_view import Frame, Summary
-from eddy.demo_watch import Watch
+from eddy.demo.figures import figures
+from eddy.demo.payment_watch import PaymentWatch
+from eddy.demo.payments_view import PaymentSummary
+from eddy.demo.view import Frame, Summary
+from eddy.demo.watch import Watch
 from eddy.scrape import Scrape
 from eddy.settings import Settings
 from schemas.errors import Unavailable

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from plotly.graph_objects import Figure, Scatter
 
-from eddy.tpv_captions import (
+from eddy.plot.captions import (
     ACTUAL,
     ARROWS,
     FORECAST,
@@ -23,7 +23,7 @@ from eddy.tpv_captions import (
     title,
     unit,
 )
-from eddy.tpv_picture import Picture
+from eddy.plot.picture import Picture
 
 _BAND, _AHEAD, _BARS = (
     "rgba(0,114,178,0.25)",

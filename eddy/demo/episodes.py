@@ -5,7 +5,7 @@ from datetime import datetime
 
 import msgspec
 
-from eddy.demo_payments import Trouble
+from eddy.demo.payments import Trouble
 from schemas.anomalies import Anomaly
 
 _HOUR_US = 3_600_000_000

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import pairwise
 
-from eddy.tpv_alarms import Alarm
-from eddy.tpv_picture import Interval, Picture
+from eddy.plot.alarms import Alarm
+from eddy.plot.picture import Interval, Picture
 from schemas.forecasts import ForecastPoint
 
 ACTUAL, FORECAST, NOWCAST, GRID = "#3a3f44", "#0072b2", "#009e73", "#e4e7ea"

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from eddy.tpv_alarms import Alarm, alarms_of
+from eddy.plot.alarms import Alarm, alarms_of
 from models.detectors.intervals.clock import WindowClock
 from models.detectors.intervals.steps import APPROVED, DECLINED, REFUND, REVERSED, SALE, Rows
 from models.detectors.intervals.windows import IntervalWindows

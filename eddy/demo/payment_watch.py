@@ -7,9 +7,9 @@ from typing import Self
 
 import msgspec
 
-from eddy.demo_episodes import Episode, Episodes, IncidentScore
-from eddy.demo_payments import PaymentFeed
-from eddy.demo_threads import Threads
+from eddy.demo.episodes import Episode, Episodes, IncidentScore
+from eddy.demo.payments import PaymentFeed
+from eddy.demo.threads import Threads
 from eddy.feeder import Feeder
 from eddy.scrape import Scrape
 from eddy.settings import Settings

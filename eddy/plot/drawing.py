@@ -8,7 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from eddy.tpv_picture import Picture
+from eddy.plot.picture import Picture
 from schemas.errors import ConfigError, MissingResource
 
 Draw = Callable[[Picture, Path], None]
@@ -44,7 +44,7 @@ def to_png(picture: Picture, path: Path) -> None:
         Where the file cannot be written.
     """
     _installed("matplotlib")
-    from eddy.tpv_image import figure  # noqa: PLC0415 - needs the extra
+    from eddy.plot.image import figure  # noqa: PLC0415 - needs the extra
 
     try:
         figure(picture).savefig(path, format="png")
@@ -63,7 +63,7 @@ def to_html(picture: Picture, path: Path) -> None:
         Where the file cannot be written.
     """
     _installed("plotly")
-    from eddy.tpv_page import page  # noqa: PLC0415 - needs the extra
+    from eddy.plot.page import page  # noqa: PLC0415 - needs the extra
 
     text = page(picture)
     try:

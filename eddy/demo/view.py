@@ -10,9 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from eddy.anomaly_text import SEVERITY_STYLES, because, who
-from eddy.demo_panels import clock, counts, panels, ratio
-from eddy.demo_payment_watch import PaymentFigures
-from eddy.demo_payments_view import (
+from eddy.demo.panels import clock, counts, panels, ratio
+from eddy.demo.payment_watch import PaymentFigures
+from eddy.demo.payments_view import (
     PaymentSummary,
     latest_episodes,
     payment_panels,

@@ -19,13 +19,14 @@ from rich.live import Live
 
 from deploy.embedded.processes import tail
 from deploy.embedded.stack import Stack, running
-from eddy import demo_settings, local_stack, wiring
-from eddy.demo_folder import FOLDER, empty, only_demo
-from eddy.demo_looks import PAYMENTS, RIDES, Looks
-from eddy.demo_payment_watch import PaymentWatch
-from eddy.demo_payments import PaymentFeed
-from eddy.demo_view import PAYMENTS_ENDED, Frame, Page, Summary, plain
-from eddy.demo_watch import Watch
+from eddy import local_stack, wiring
+from eddy.demo import settings as demo_settings
+from eddy.demo.folder import FOLDER, empty, only_demo
+from eddy.demo.looks import PAYMENTS, RIDES, Looks
+from eddy.demo.payment_watch import PaymentWatch
+from eddy.demo.payments import PaymentFeed
+from eddy.demo.view import PAYMENTS_ENDED, Frame, Page, Summary, plain
+from eddy.demo.watch import Watch
 from eddy.feeder import Feed, Shares
 from eddy.progress import downloads
 from eddy.settings import Settings
@@ -211,7 +212,7 @@ def _check_running(stack: Stack) -> None:
 
 
 def _train(settings: Settings, seed: int) -> "NewModel":
-    from eddy import demo_model  # noqa: PLC0415 - takes a second, while the broker starts
+    from eddy.demo import model as demo_model  # noqa: PLC0415 - takes a second, while the broker starts
 
     return demo_model.make(settings, seed, _SHARES)
 

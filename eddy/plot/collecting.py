@@ -9,8 +9,8 @@ import msgspec
 import numpy as np
 
 from eddy import wiring
+from eddy.plot.picture import SPAN, Picture, View, picture
 from eddy.settings import Settings
-from eddy.tpv_picture import SPAN, Picture, View, picture
 from models.domains import domain
 from schemas.anomalies import Anomaly
 from schemas.decoding import Decoder, buffers, hash_text
@@ -88,7 +88,7 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
     Attributes
     ----------
     start, stop : datetime, optional
-        Event times to show, see `eddy.tpv_picture.View`.
+        Event times to show, see `eddy.plot.picture.View`.
     partition : int, optional
         The only one of the payments' topic to read; all where not given, for whoever produced
         them chose the partition.

@@ -1,0 +1,1 @@
+"""The plot: a merchant's intervals, forecasts and alarms as a picture."""
