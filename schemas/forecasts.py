@@ -1,7 +1,6 @@
 """The forecast: what a merchant's next intervals are expected to bring."""
 
 from datetime import datetime
-from typing import NamedTuple
 
 import msgspec
 
@@ -10,7 +9,7 @@ from schemas.anomalies import ModelRef, Source
 SCHEMA_VERSION = 1
 
 
-class ForecastPoint(NamedTuple):
+class ForecastPoint(msgspec.Struct, frozen=True, gc=False):
     """One interval, from `window_start` up to but without `window_end`; see `Forecast`."""
 
     window_start: datetime
