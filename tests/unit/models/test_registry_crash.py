@@ -10,11 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 
 from models.registry.artefact import encode_parameters
 from models.registry.folder import FolderRegistry
 from models.registry.registry import Training
 
+# JAX, where a test before this one loaded it, warns at every fork; the child here never calls it
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:os.fork:RuntimeWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 NOW = datetime(2024, 3, 1, tzinfo=UTC)
 STEPS = ((os, "fsync"), (os, "write"), (Path, "rename"), (Path, "replace"), (Path, "mkdir"))
 
