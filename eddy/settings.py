@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from lake.config import LakeConfig
 from schemas.errors import ConfigError
 from streams.config import EngineConfig
 from streams.connection import Connection
@@ -66,6 +67,7 @@ class Settings(BaseModel):
     storage: Storage = Field(default_factory=Storage)
     health: HealthConfig = Field(default_factory=HealthConfig)
     log: LogConfig = Field(default_factory=LogConfig)
+    lake: LakeConfig = Field(default_factory=LakeConfig)
     reload_interval_s: float = Field(default=10.0, gt=0)
     topic_prefix: str = ""
     domains: dict[str, dict[str, Any]] = {"rides": {}}
@@ -190,15 +192,24 @@ def _explain(error: ValidationError, file: Path | None) -> str:
 
 def _complete(settings: Settings) -> Settings:
     """Fill in what depends on the machine or on files: the instance id and secrets."""
-    kafka, engine = settings.kafka, settings.engine
+    kafka, engine, lake = settings.kafka, settings.engine, settings.lake
     if kafka.sasl_password_file:
-        try:
-            secret = Path(kafka.sasl_password_file).read_text(encoding="utf-8").strip()
-        except OSError as error:
-            raise ConfigError(
-                f"kafka.sasl_password_file: {kafka.sasl_password_file}: {error.strerror}"
-            ) from error
+        secret = _secret("kafka.sasl_password_file", kafka.sasl_password_file)
         kafka = replace(kafka, sasl_password=secret)
+    if lake.catalog_password_file:
+        secret = _secret("lake.catalog_password_file", lake.catalog_password_file)
+        lake = replace(lake, catalog_password=secret)
+    if lake.secret_access_key_file:
+        secret = _secret("lake.secret_access_key_file", lake.secret_access_key_file)
+        lake = replace(lake, secret_access_key=secret)
     if not engine.instance_id:
         engine = replace(engine, instance_id=socket.gethostname())
-    return settings.model_copy(update={"kafka": kafka, "engine": engine})
+    return settings.model_copy(update={"kafka": kafka, "engine": engine, "lake": lake})
+
+
+def _secret(key: str, file: str) -> str:
+    """Return what a file of a secret holds."""
+    try:
+        return Path(file).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise ConfigError(f"{key}: {file}: {error.strerror}") from error

@@ -1,0 +1,139 @@
+"""The catalog: which tables there are and what their current state is."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote, urlsplit
+
+from pyiceberg.catalog import Catalog, load_catalog
+from pyiceberg.exceptions import NoSuchTableError
+from pyiceberg.table import Table
+
+from lake.config import LakeConfig
+from lake.tables import TableSpec
+from schemas.errors import ConfigError, MissingResource, Unavailable
+
+# A reader that meets a table of several writers; the sink needs neither.
+_PROPERTIES = {
+    "format-version": "2",
+    "write.parquet.compression-codec": "zstd",
+    "commit.retry.num-retries": "10",
+    "history.expire.min-snapshots-to-keep": "5",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """What `create` did to one table: ``created``, ``extended`` by new columns, or ``kept``."""
+
+    table: str
+    outcome: str
+
+
+def open_catalog(config: LakeConfig) -> Catalog:
+    """Return the catalog; nothing is created but an SQLite file's folder.
+
+    Raises
+    ------
+    Unavailable
+        Where the catalog does not answer.
+    """
+    properties = {"py-io-impl": "pyiceberg.io.pyarrow.PyArrowFileIO", **_store(config)}
+    properties["warehouse"] = config.warehouse
+    kind, uri = _address(config)
+    try:
+        return load_catalog(
+            config.catalog_name, type=kind, **({"uri": uri} if uri else {}), **properties
+        )
+    except Exception as error:  # SQLAlchemy's, pg8000's and botocore's have no common root
+        raise Unavailable(f"lake.catalog: {_shown(config)}: {error}") from error
+
+
+def create(config: LakeConfig, specs: Sequence[TableSpec]) -> list[Created]:
+    """Create the tables that are missing and add the columns that are new; said twice, nothing.
+
+    Raises
+    ------
+    Unavailable
+        Where the catalog or the store does not answer.
+    """
+    catalog = open_catalog(config)
+    catalog.create_namespace_if_not_exists(config.namespace)
+    return [_create(catalog, config, spec) for spec in specs]
+
+
+def load(catalog: Catalog, config: LakeConfig, spec: TableSpec) -> Table:
+    """Return a table's current state.
+
+    Raises
+    ------
+    MissingResource
+        There is none; says what to do.
+    """
+    try:
+        return catalog.load_table(identifier(config, spec))
+    except NoSuchTableError as error:
+        raise MissingResource(
+            f"there is no table {config.namespace}.{spec.name}; `eddy lake create` makes it"
+        ) from error
+
+
+def identifier(config: LakeConfig, spec: TableSpec) -> str:
+    """Return a table's full name."""
+    return f"{config.namespace}.{spec.name}"
+
+
+def _create(catalog: Catalog, config: LakeConfig, spec: TableSpec) -> Created:
+    name = identifier(config, spec)
+    if not catalog.table_exists(name):
+        catalog.create_table(
+            name, spec.schema, partition_spec=spec.partitioning, properties=_PROPERTIES
+        )
+        return Created(spec.name, "created")
+    table = catalog.load_table(name)
+    before = table.schema()
+    with table.update_schema() as update:
+        update.union_by_name(spec.schema)
+    return Created(spec.name, "kept" if table.schema() == before else "extended")
+
+
+def _store(config: LakeConfig) -> dict[str, str]:
+    """Return how pyiceberg reaches the store; what is empty it finds in the environment."""
+    properties = {
+        "s3.endpoint": config.endpoint,
+        "s3.region": config.region,
+        "s3.access-key-id": config.access_key_id,
+        "s3.secret-access-key": config.secret_access_key,
+        "s3.force-virtual-addressing": "" if config.endpoint else "true",
+    }
+    return {key: value for key, value in properties.items() if value}
+
+
+def _address(config: LakeConfig) -> tuple[str, str]:
+    """Return the catalog's kind and its SQLAlchemy address."""
+    if config.catalog == "glue:":
+        return "glue", ""
+    if config.catalog.startswith("sqlite:///"):
+        file = Path(config.catalog.removeprefix("sqlite:///")).absolute()
+        file.parent.mkdir(parents=True, exist_ok=True)
+        return "sql", f"sqlite:///{file}"
+    parts = urlsplit(config.catalog)
+    if not parts.username or not parts.hostname or not parts.path.strip("/"):
+        raise ConfigError(
+            f"lake.catalog: {_shown(config)}: wants postgresql://USER@HOST:PORT/DATABASE"
+        )
+    if parts.password:
+        raise ConfigError("lake.catalog: give the password as lake.catalog_password_file")
+    password = f":{quote(config.catalog_password, safe='')}" if config.catalog_password else ""
+    address = f"{parts.username}{password}@{parts.hostname}:{parts.port or 5432}{parts.path}"
+    return "sql", f"postgresql+pg8000://{address}"
+
+
+def _shown(config: LakeConfig) -> str:
+    """Return the catalog's address without what may be secret in it."""
+    parts = urlsplit(config.catalog)
+    return (
+        config.catalog.replace(f":{parts.password}@", ":********@")
+        if parts.password
+        else config.catalog
+    )
