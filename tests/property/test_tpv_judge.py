@@ -184,7 +184,7 @@ def remember_final(judge: Any, into: dict[tuple[str, int], tuple[float, int]]) -
 
 
 # the data come of a seed: there is nothing to shrink
-@settings(max_examples=15, deadline=None, phases=(Phase.explicit, Phase.reuse, Phase.generate))
+@settings(max_examples=10, deadline=None, phases=(Phase.explicit, Phase.reuse, Phase.generate))
 @given(
     seed=st.integers(0, 2**32 - 1),
     night=st.sampled_from(NIGHTS),

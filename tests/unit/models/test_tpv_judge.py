@@ -321,16 +321,19 @@ def test_very_many_payments_in_one_event_overflow_nothing(trained):
 
 def test_at_a_gap_of_the_clock_no_interval_is_forecast_that_does_not_exist():
     policy = msgspec.structs.replace(
-        POLICY, interval_s=3600, timezone="Europe/Berlin", forecast_intervals=30, forecast_every=1
+        POLICY, interval_s=3600, timezone="Europe/Berlin", forecast_intervals=30, forecast_every=4
     )
     judge = DOMAIN.build_judge(policy, DOMAIN.default_model(), IDENTITY)
-    start = datetime(2025, 3, 20, tzinfo=UTC)
+    start, gap = datetime(2025, 3, 26, tzinfo=UTC), datetime(2025, 3, 30, 1, tzinfo=UTC)
     made = [
-        msgspec.structs.replace(p, occurred_at=start + (p.occurred_at - BEGIN)) for p in stream(12)
+        msgspec.structs.replace(p, occurred_at=start + (p.occurred_at - BEGIN)) for p in stream(5)
     ]
     verdicts = judge.judge(events(made))
+    across = 0
     for forecast in verdicts.forecasts():
         spans = [(p.window_start, p.window_end) for p in forecast.points]
+        across += spans[0][0] < gap < spans[-1][0]
         assert len(spans) == 30
         assert all(begin < end for begin, end in spans)
         assert all(a[1] == b[0] for a, b in pairwise(spans))
+    assert across > 10
