@@ -63,9 +63,12 @@ class Detector:
         os.kill(self.process.pid, signal.SIGCONT)
 
     def stop(self, limit_s: float = 30.0) -> int:
-        """End in good order; returns the exit code."""
+        """End in good order; returns the exit code, and shows the log where that is not 0."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(limit_s)
+        code = self.process.wait(limit_s)
+        if code:
+            print(self.log, self.said()[-6_000:], sep="\n")
+        return code
 
     def wait(self, limit_s: float = 60.0) -> int:
         return self.process.wait(limit_s)

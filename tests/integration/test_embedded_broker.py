@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,8 +45,16 @@ def read(kafka: Kafka, topic: str, count: int = 0) -> list[str]:
     """Read everything committed in partition 0 of `topic`, up to its end.
 
     A broker that was killed shows its end where it was last noted, until it has looked further:
-    ends before `count` records are waited out.
+    ends before `count` records are waited out, each time by a consumer that asks anew.
     """
+    end = time.monotonic() + 60
+    while len(values := read_once(kafka, topic)) < count:
+        assert time.monotonic() < end, f"{values} in {topic}"
+        time.sleep(0.2)
+    return values
+
+
+def read_once(kafka: Kafka, topic: str) -> list[str]:
     consumer = Consumer(
         {
             "bootstrap.servers": kafka.bootstrap,
@@ -60,9 +69,7 @@ def read(kafka: Kafka, topic: str, count: int = 0) -> list[str]:
         consumer.assign([TopicPartition(topic, 0, 0)])
         while message := consumer.poll(20):
             if message.error():  # the end of the partition
-                if len(values) >= count:
-                    return values
-                continue
+                return values
             values.append(message.value().decode())
         raise AssertionError(f"no end of {topic} after {values}")
     finally:
