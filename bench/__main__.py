@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from bench import machine, report, results, targets
-from bench.cases import growth, latency, memory, restart, rides, tpv
+from bench.cases import growth, latency, memory, restart, rides, scored, tpv
 from bench.peers.table import PEERS, chosen
 from bench.site import Site, open_site
 from bench.usage import require_proc
@@ -25,6 +25,7 @@ CASES: dict[str, Callable[[Site, argparse.Namespace], None]] = {
     "restart": lambda site, _: restart.run(site),
     "memory": lambda site, _: memory.run(site),
     "tpv": lambda site, options: tpv.run(site, options.events),
+    "scored": lambda site, _: scored.run(site),
     "growth": lambda site, options: growth.run(site, options.long),
 }
 

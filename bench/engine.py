@@ -55,14 +55,24 @@ def total(text: str, name: str) -> float:
 
 
 def engine(
-    site: Site, topics: DomainTopics, name: str, *, reader: str = "auto", window: int = WINDOW
+    site: Site,
+    topics: DomainTopics,
+    name: str,
+    *,
+    reader: str = "auto",
+    window: int = WINDOW,
+    publish_scored: bool = False,
 ) -> Engine:
     """Configure an engine for rides on `topics`, with the model that its peers have, too."""
+    engine_settings = {
+        "ENGINE__READER": reader,
+        "ENGINE__PUBLISH_SCORED": str(publish_scored).lower(),
+    }
     policy = {
         "DOMAINS__RIDES__WINDOW_RIDES": str(window),
         "DOMAINS__RIDES__MIN_WINDOW": str(MIN_WINDOW),
     }
-    made = _engine(site, topics, name, "rides", policy | {"ENGINE__READER": reader})
+    made = _engine(site, topics, name, "rides", policy | engine_settings)
     register(made.folder / "models", window)
     return made
 

@@ -18,6 +18,7 @@ from schemas.forecasts import Forecast
 from schemas.payments import Payment
 from schemas.rejections import Rejection
 from schemas.rides import Ride
+from schemas.scored import Scored
 
 Schema = Mapping[str, Any]
 
@@ -37,6 +38,7 @@ def published() -> dict[str, dict[str, Any]]:
         "payment": _of(Payment),
         "anomaly": _of(Anomaly),
         "forecast": _of(Forecast),
+        "scored": _of(Scored),
         "rejection-headers": _rejection_headers(),
     }
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from schemas.decoding import buffers
 from schemas.errors import Unavailable
+from schemas.spans import Spans
 from streams import messages
 from streams.connection import Connection
 from streams.librdkafka import Handle, Library
@@ -160,6 +161,7 @@ class NativeFetcher:
             value=value,
             key=lambda row: messages.key_of(int(pointers[row])),
             release=release,
+            keys=lambda rows: messages.keys_of(pointers[rows]),
         )
 
     def _runs(
@@ -264,6 +266,7 @@ def _portable_records(got: list[ck.Message]) -> Records:
         value=lambda row: payloads[row],
         key=lambda row: rows[row].key(),
         release=release,
+        keys=lambda chosen: Spans.of([rows[row].key() for row in chosen.tolist()]),
     )
 
 

@@ -1,4 +1,4 @@
-"""The part of librdkafka's public C API that the native reader needs, in the wheel's own library.
+"""The part of librdkafka's public C API that is needed here, in the wheel's own library.
 
 confluent-kafka's wheel carries librdkafka; the same loaded library is reached here through
 ctypes, so no compiler and no second copy is needed. Names and layouts: ``rdkafka.h``.
@@ -58,6 +58,13 @@ _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     "destroy": (None, [_VOID]),
     "message_destroy": (None, [_VOID]),
     "message_timestamp": (ctypes.c_int64, [_VOID, _VOID]),
+    "name": (ctypes.c_char_p, [_VOID]),
+    "topic_new": (_VOID, [_VOID, ctypes.c_char_p, _VOID]),
+    "topic_destroy": (None, [_VOID]),
+    "produce_batch": (
+        ctypes.c_int,
+        [_VOID, ctypes.c_int32, ctypes.c_int, _VOID, ctypes.c_int],
+    ),
 }
 
 

@@ -14,6 +14,8 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
+from schemas.spans import Spans
+
 # rd_kafka_message_t as eight-byte words: err and padding, topic, partition and padding, payload,
 # length, key, key length, offset.
 _ERR, _TOPIC, _PARTITION, _PAYLOAD, _LENGTH, _KEY, _KEY_LENGTH, _OFFSET = range(8)
@@ -88,6 +90,23 @@ def destroy(messages: NDArray[np.int64], count: int, destroy_function: int) -> N
     """Give `count` messages back to librdkafka."""
     for i in range(count):
         _call_void(destroy_function, messages[i])
+
+
+@numba.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]  # numba carries no types
+def _keys(
+    messages: NDArray[np.int64], addresses: NDArray[np.int64], lengths: NDArray[np.int64]
+) -> None:
+    for i in range(len(messages)):
+        words = carray(_pointer(messages[i]), (_WORDS,), np.int64)
+        addresses[i] = words[_KEY]
+        lengths[i] = words[_KEY_LENGTH] if words[_KEY] else -1
+
+
+def keys_of(messages: NDArray[np.int64]) -> Spans:
+    """Return the keys of messages where they lie; valid until these are destroyed."""
+    addresses, lengths = np.empty((2, len(messages)), np.int64)
+    _keys(messages, addresses, lengths)
+    return Spans(None, addresses, lengths)
 
 
 def key_of(message: int) -> bytes | None:

@@ -10,6 +10,8 @@ import numpy as np
 
 from models.judge import Events, Forecasting, Tallies, Verdicts
 from schemas.rejections import Rejection
+from schemas.scored_records import Judged, scored_records
+from schemas.spans import Spans
 from streams.batch import DecodedRun
 from streams.lane import Lane
 from streams.metrics import Metrics
@@ -82,20 +84,17 @@ class Output:
     def scored(
         self, lane: Lane, run: DecodedRun, rows: np.ndarray, events: Events, verdicts: Verdicts
     ) -> None:
-        """Publish every judged event with its score; a Python call per event, off by default."""
-        topic, model = lane.route.topics.scored, lane.model.ref
-        flagged = set(verdicts.flagged.tolist())
-        for i, (row, score) in enumerate(zip(rows.tolist(), verdicts.scores, strict=True)):
-            warming = np.isnan(score)
-            value = {
-                "event": msgspec.Raw(run.records.value(row) or b"null"),
-                "score": None if warming else float(score),
-                "verdict": "warming" if warming else "anomaly" if i in flagged else "normal",
-                "model": {"name": model.name, "version": model.version, "sha256": model.sha256},
-                "source": {
-                    "topic": lane.route.source or run.run.topic,
-                    "partition": run.run.partition,
-                    "offset": int(events.offsets[i]),
-                },
-            }
-            self._publisher.produce(topic, _encode(value), run.records.key(row))
+        """Publish every judged event with its score, see `schemas.scored_records`."""
+        records = run.records
+        sent = Spans(records, records.addresses[rows], records.lengths[rows])
+        judged = Judged(
+            sent,
+            events.offsets,
+            events.occurred_at,
+            verdicts.scores,
+            verdicts.flagged,
+            events.event,
+        )
+        topic = lane.route.source or run.run.topic
+        values = scored_records(judged, lane.model.ref, topic, run.run.partition)
+        self._publisher.produce_many(lane.route.topics.scored, values, records.keys(rows))

@@ -19,6 +19,7 @@ from typing import NoReturn
 
 import structlog
 
+from schemas import scored_records
 from schemas.decoding import Decoder
 from schemas.errors import EddyError, FatalError
 from schemas.topics import CONTROL
@@ -98,6 +99,8 @@ class Process:
         for topic, lane in lanes.items():
             decoders[topic].prepare()
             lane.warm_up()
+        if config.publish_scored:
+            scored_records.prepare()
         self._checkpoints = Checkpoints(open_store(wiring.checkpoints_url), config.group)
         self._reader = Reader(open_fetcher(config.reader, connection, config.group), decoders)
         self._membership = Membership(
@@ -107,6 +110,7 @@ class Process:
             connection,
             f"{config.group}.{config.instance_id}",
             config.transaction_timeout_ms,
+            native=config.reader != "portable",
         )
         self.engine = Engine(
             config,

@@ -7,15 +7,22 @@ transactional id aborts it at once.
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import confluent_kafka as ck
+import numpy as np
+from numpy.typing import NDArray
 
 from schemas.errors import EddyError, Unavailable
+from schemas.spans import Spans
+from streams.batch_producer import BatchProducer, batch_producer
 from streams.connection import Connection
 from streams.fetchers import TopicPartition
 
+_MOST_QUEUED = 500_000
 _LOST = {
+    ck.KafkaError._FATAL,
     ck.KafkaError._FENCED,
     ck.KafkaError._STATE,
     ck.KafkaError.INVALID_PRODUCER_EPOCH,
@@ -61,19 +68,30 @@ class Publisher:
         Stable over restarts of the same instance.
     timeout_ms : int
         The broker aborts the transaction of a silent process after this time.
+    native : bool
+        Whether librdkafka may be called past confluent-kafka, where that can be done.
     """
 
-    def __init__(self, connection: Connection, transactional_id: str, timeout_ms: int) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        transactional_id: str,
+        timeout_ms: int,
+        *,
+        native: bool = True,
+    ) -> None:
         self._settings = connection.librdkafka(
             transactional_id=transactional_id,
             transaction_timeout_ms=timeout_ms,
             linger_ms=5,
             compression_type="lz4",
-            queue_buffering_max_messages=500_000,
+            queue_buffering_max_messages=_MOST_QUEUED,
         )
         self._settings["log_level"] = 2
         self._settings["message.max.bytes"] = 2_000_000
+        self._native = native
         self._producer: Any = None
+        self._batches: BatchProducer | None = None
         self._stuck: list[Any] = []
         self._open = False
 
@@ -87,6 +105,7 @@ class Publisher:
         """
         self.close()
         self._producer = ck.Producer(self._settings)
+        self._batches = batch_producer(self._producer) if self._native else None
         try:
             self._producer.init_transactions(timeout_s)
         except ck.KafkaException as error:
@@ -118,15 +137,50 @@ class Publisher:
                 else:
                     self._producer.produce(topic, value=value, key=key)
             except BufferError:
-                self._producer.poll(0.05)
+                self.poll(0.05)
             except ck.KafkaException as error:
                 raise _translate(error) from error
             else:
                 return
 
-    def poll(self) -> None:
-        """Let the producer serve its events; once a batch."""
-        self._producer.poll(0)
+    def produce_many(self, topic: str, values: Spans, keys: Spans) -> None:
+        """Add records to the open transaction, in order; waits where the queue is full.
+
+        Raises
+        ------
+        TransactionAborted, ProducerLost
+            Where a record is refused; some may then be in the transaction.
+        """
+        if self._batches is None:
+            for value, key in zip(values.texts(), keys.texts(), strict=True):
+                self.produce(topic, value, key)
+            return
+        while len(values.lengths):
+            self._wait_for_room(len(values.lengths))
+            codes = self._batches.produce(topic, values, keys)
+            refused = codes != 0
+            if refused.any():
+                _raise_unless_full(codes[refused])
+                self.poll(0.05)
+            values, keys = values.chosen(refused), keys.chosen(refused)
+
+    def _wait_for_room(self, count: int) -> None:
+        """Wait until the queue takes so many records at once: else they could change places."""
+        while len(self._producer) and len(self._producer) + count > _MOST_QUEUED:
+            self.poll(0.05)
+
+    def poll(self, timeout_s: float = 0.0) -> None:
+        """Let the producer serve its events; once a batch.
+
+        Raises
+        ------
+        ProducerLost
+            Where it has become unusable meanwhile.
+        """
+        try:
+            self._producer.poll(timeout_s)
+        except ck.KafkaException as error:
+            raise _translate(error) from error
 
     def commit(self, positions: Mapping[TopicPartition, Position], group: Any) -> None:
         """Commit outputs and offsets as one.
@@ -175,15 +229,16 @@ class Publisher:
         """Forget a producer that a call is stuck in; `connect` makes the next one."""
         self._open = False
         self._stuck.append(self._producer)  # destroying it would wait for the stuck call
-        self._producer = None
+        self._producer = self._batches = None
 
     def close(self) -> None:
         """Let the producer go; an open transaction is aborted by the broker or by a successor."""
         self._open = False
         if self._producer is not None:
             self._producer.purge()
-            self._producer.poll(0)
-            self._producer = None
+            with suppress(ck.KafkaException):  # a fatal error that nobody looked at before
+                self._producer.poll(0)
+            self._producer = self._batches = None
 
     def _guard(self, call: Any, attempts: int = 3) -> None:
         for attempt in range(attempts):
@@ -196,6 +251,14 @@ class Publisher:
                 time.sleep(0.1 * 2**attempt)
             else:
                 return
+
+
+def _raise_unless_full(codes: NDArray[np.int32]) -> None:
+    """Raise what the codes of refused records stand for, unless that passes by itself."""
+    others = codes[codes != ck.KafkaError._QUEUE_FULL]
+    if len(others):
+        error = ck.KafkaException(ck.KafkaError(int(others[0])))
+        raise _translate(error) from error
 
 
 def _translate(error: ck.KafkaException) -> EddyError:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.errors import MissingResource
+from schemas.spans import Spans
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,8 @@ class Records:
         Give a row's payload and key as bytes, None for null.
     release : callable
         Gives the memory back; call exactly once.
+    keys : callable
+        Gives the keys of many rows where they lie, valid until `release`.
     """
 
     runs: list[Run]
@@ -58,6 +61,7 @@ class Records:
     value: Callable[[int], bytes | None]
     key: Callable[[int], bytes | None]
     release: Callable[[], None]
+    keys: Callable[[NDArray[np.int64]], Spans]
 
     def segments(self) -> Iterator[tuple[str, int, int]]:
         """Yield (topic, start, stop) of neighbouring runs of one topic, to be decoded at once."""

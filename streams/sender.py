@@ -25,7 +25,12 @@ class Sender:
         self._error: str | None = None
 
     def send(
-        self, topic: str, value: bytes | None, key: bytes | None = None, partition: int = -1
+        self,
+        topic: str,
+        value: bytes | None,
+        key: bytes | None = None,
+        partition: int = -1,
+        headers: list[tuple[str, str | bytes | None]] | None = None,
     ) -> None:
         """Queue a record; waits where the queue is full.
 
@@ -38,7 +43,12 @@ class Sender:
         while True:
             try:
                 self._producer.produce(
-                    topic, value=value, key=key, partition=partition, on_delivery=self._delivered
+                    topic,
+                    value=value,
+                    key=key,
+                    partition=partition,
+                    headers=headers or [],
+                    on_delivery=self._delivered,
                 )
             except BufferError:
                 self._producer.poll(0.1)

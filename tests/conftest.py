@@ -6,6 +6,14 @@ from collections.abc import Iterator
 import pytest
 
 from tests.brokers import Kafka, embedded_kafka, session_kafka
+from tests.lake_world import (  # noqa: F401 - fixtures
+    connect,
+    lake_config,
+    object_store,
+    own_connect,
+    own_store,
+    postgres,
+)
 
 
 @pytest.fixture(scope="session")

@@ -10,10 +10,11 @@ import pytest
 from schemas.anomalies import Anomaly, Entity, ModelRef, Reason, Source
 from schemas.json_schema import FOLDER, incompatibilities, published, rendered
 from schemas.rejections import Rejection
+from schemas.scored import Scored
 from tests.corpus import HARMLESS, POISON
 
 BASELINE = FOLDER / "baseline"
-OUTPUTS = ("anomaly", "forecast", "rejection-headers")
+OUTPUTS = ("anomaly", "forecast", "rejection-headers", "scored")
 
 
 @pytest.mark.parametrize("name", published())
@@ -33,7 +34,7 @@ def test_nothing_breaks_what_was_released(path):
 
 def test_the_baseline_is_there():
     stems = {path.name.removesuffix(".schema.json") for path in BASELINE.glob("*.json")}
-    assert stems >= {"ride", "anomaly", "rejection-headers"}
+    assert stems >= {"ride", "anomaly", "rejection-headers", "scored"}
 
 
 @pytest.mark.parametrize("name", published())
@@ -66,6 +67,14 @@ def test_an_anomaly_fits_its_schema():
         model=ModelRef("m", "1", "0" * 64, now), config_hash="0", source=Source("t", 0, 1),
     )  # fmt: skip
     jsonschema.validate(json.loads(msgspec.json.encode(anomaly)), published()["anomaly"])
+
+
+def test_a_scored_event_fits_its_schema():
+    scored = Scored(
+        occurred_at=datetime(2024, 3, 1, tzinfo=UTC), score=None, verdict="warming",
+        model=ModelRef("m", "1", "0" * 64), source=Source("t", 0, 1), event=msgspec.Raw(b"{}"),
+    )  # fmt: skip
+    jsonschema.validate(json.loads(msgspec.json.encode(scored)), published()["scored"])
 
 
 def test_rejection_headers_name_the_fields_of_a_rejection():

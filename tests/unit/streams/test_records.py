@@ -8,7 +8,9 @@ from streams.records import ReadError, Records, Run, raise_if_refused
 
 def records(*runs):
     empty = np.empty(0, np.int64)
-    return Records(list(runs), [], empty, empty, empty, empty, lambda _: None, lambda _: None, list)
+    return Records(
+        list(runs), [], empty, empty, empty, empty, lambda _: None, lambda _: None, list, list
+    )
 
 
 def test_neighbouring_runs_of_a_topic_are_one_segment():

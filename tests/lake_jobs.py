@@ -1,0 +1,174 @@
+"""Rides as the stream leaves them in the lake: judged partition by partition, then kept as rows."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+
+from eddy.lake_rides import Done, RidesJob
+from eddy.settings import Settings, Storage
+from lake import catalog as tables
+from lake.config import LakeConfig
+from lake.days import Day
+from lake.published_day import folder_of, read
+from lake.rides_clustering import Summary
+from lake.store import Folder, filesystem
+from lake.tables import TableSpec, all_tables, history
+from models.domains import every_domain
+from models.domains.rides import DOMAIN as RIDES
+from models.domains.rides import RidesPolicy, default_model
+from models.judge import Events, Identity, Model
+from models.simulation.rides import RideSimulation, simulate
+from schemas.anomalies import Anomaly
+from schemas.clustered import Clustered
+from schemas.decoding import Decoder, buffers
+
+TOPIC = "events.rides"
+POLICY = RidesPolicy(window_rides=150, min_window=60)
+DETECTED_AT = datetime(2030, 1, 1, tzinfo=UTC)
+
+
+@dataclass
+class Streamed:
+    """What the stream made of rides: rows of its history, and its anomalies."""
+
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    anomalies: list[Anomaly] = field(default_factory=list)
+
+
+def streamed(
+    seed: int,
+    rides: int,
+    *,
+    start: datetime = datetime(2024, 3, 1, tzinfo=UTC),
+    rides_per_day: float = 800.0,
+    partitions: int = 3,
+    policy: RidesPolicy = POLICY,
+    model: Model | None = None,
+    config_hash: str = "abc",
+    **rates: Any,
+) -> Streamed:
+    """Simulate rides, broken, late and double ones too, and let the real judges judge them."""
+    options = RideSimulation(start=start, rides=rides, rides_per_day=rides_per_day, **rates)
+    logs: list[list[bytes]] = [[] for _ in range(partitions)]
+    for record in simulate(seed, options):
+        logs[sum(record.key) % partitions].append(record.payload)
+    found = Streamed()
+    for number, log in enumerate(logs):
+        _judge(found, number, log, policy, model or default_model(), config_hash)
+    return found
+
+
+def _judge(
+    found: Streamed,
+    number: int,
+    log: list[bytes],
+    policy: RidesPolicy,
+    model: Model,
+    config_hash: str,
+) -> None:
+    decoder = Decoder(RIDES.event_type, 300.0)
+    kept, addresses, lengths = buffers(log)
+    columns = decoder.decode(addresses, lengths, np.full(len(log), -1)).columns
+    del kept
+    valid = np.flatnonzero(columns.valid)
+    events = Events(
+        valid,
+        columns.occurred_at[valid],
+        columns.values[valid],
+        columns.keys[valid],
+        lambda row: decoder.reread(log[valid[row]]),
+    )
+    verdicts = RIDES.build_judge(policy, model, Identity(TOPIC, number, config_hash)).judge(events)
+    every = list(range(len(verdicts.flagged)))
+    found.anomalies += verdicts.anomalies(every, DETECTED_AT)
+    flagged = set(verdicts.flagged.tolist())
+    for row, offset in enumerate(valid.tolist()):
+        score = float(verdicts.scores[row])
+        verdict = "warming" if np.isnan(score) else "anomaly" if row in flagged else "normal"
+        found.rows.append(history_row(events.event(row), number, offset, score, verdict, model))
+
+
+def history_row(
+    ride: Any, partition: int, offset: int, score: float, verdict: str, model: Model
+) -> dict[str, Any]:
+    """Return a row of the history as the sink writes it."""
+    ref = msgspec.to_builtins(model.ref)
+    event = {name: getattr(ride, name) for name in ride.__struct_fields__ if name != "occurred_at"}
+    labels = ("vendor_id", "pickup_zone", "dropoff_zone")
+    event |= {name: None if event[name] is None else str(event[name]) for name in labels}
+    return {
+        "occurred_at": ride.occurred_at,
+        "score": None if np.isnan(score) else score,
+        "verdict": verdict,
+        "model": {"name": ref["name"], "version": ref["version"], "sha256": ref["sha256"]},
+        "source": {"topic": TOPIC, "partition": partition, "offset": offset},
+        "event": event,
+        "kafka_topic": "scored.rides",
+        "kafka_partition": partition,
+        "kafka_offset": offset,
+        "kafka_timestamp": ride.occurred_at,
+    }
+
+
+def keep(config: LakeConfig, rows: Iterable[dict[str, Any]], *, files: int = 3) -> None:
+    """Write rows into the history as the sink does: in several commits, in the order they came."""
+    table = tables.load(tables.open_catalog(config), config, history("rides", RIDES.event_type))
+    for part in _parts(list(rows), files):
+        table.append(pa.Table.from_pylist(part, schema=table.schema().as_arrow()))
+
+
+def _parts(rows: list[dict[str, Any]], count: int) -> Iterator[list[dict[str, Any]]]:
+    size = max(1, -(-len(rows) // count))
+    for start in range(0, len(rows), size):
+        yield rows[start : start + size]
+
+
+def of_day(rows: Iterable[dict[str, Any]], day: str) -> list[dict[str, Any]]:
+    """Return the rows of a day of UTC."""
+    return [row for row in rows if row["occurred_at"].astimezone(UTC).date().isoformat() == day]
+
+
+@dataclass(frozen=True)
+class JobWorld:
+    """A lake with tables, and the settings of those who work on it."""
+
+    config: LakeConfig
+    settings: Settings
+
+    def job(self) -> RidesJob:
+        """Return the daily job under these settings."""
+        return RidesJob(self.settings)
+
+    def run(self, *days: str) -> list[Done]:
+        """Run the daily job."""
+        return list(self.job().run([Day.of(day) for day in days]))
+
+    def published(self, day: str) -> tuple[Summary, list[Clustered]] | None:
+        """Return what other systems find of a day."""
+        folder = Folder(filesystem(self.config), f"{self.config.bucket}/exports")
+        return read(folder_of(folder, Day.of(day)))
+
+    def table(self, spec: TableSpec) -> list[dict[str, Any]]:
+        """Return all rows of a table."""
+        table = tables.load(tables.open_catalog(self.config), self.config, spec)
+        found = table.scan().to_arrow().sort_by([(name, "ascending") for name in spec.sorted_by])
+        rows: list[dict[str, Any]] = found.to_pylist(maps_as_pydicts="strict")
+        return rows
+
+    def snapshots(self, spec: TableSpec) -> int:
+        """Return how often a table was written."""
+        return len(tables.load(tables.open_catalog(self.config), self.config, spec).snapshots())
+
+
+def job_world(config: LakeConfig, folder: Path, policy: RidesPolicy = POLICY) -> JobWorld:
+    """Create the tables and return the world."""
+    tables.create(config, all_tables([(one.name, one.event_type) for one in every_domain()]))
+    section = {name: value for name, value in msgspec.structs.asdict(policy).items() if value}
+    storage = Storage(registry=str(folder / "models"))
+    return JobWorld(config, Settings(lake=config, storage=storage, domains={"rides": section}))
