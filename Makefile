@@ -13,18 +13,23 @@ BIN := $(VENV)/bin
 checksum = $(shell cat requirements/build.txt requirements/$(1).txt pyproject.toml | cksum | cut -d' ' -f1)
 DEMO := $(VENV)/.installed-demo-$(call checksum,demo)
 DEV := $(VENV)/.installed-dev-$(call checksum,dev)
+# Airflow has an environment of its own: what it pins does not go together with everybody else's.
+AIRFLOW := .venv-airflow/.installed-$(shell cksum < requirements/airflow.txt | cut -d' ' -f1)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test chaos bench quality lint format requirements hooks clean distclean
+.PHONY: help demo test airflow-test chaos bench quality lint format requirements hooks clean distclean
 
 help: ## Show the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(if $(wildcard $(DEV)),,$(DEMO)) ## A broker, a simulator, the detector and the console
 	@$(BIN)/eddy demo $(if $(DURATION),--duration $(DURATION))
 
 test: $(DEV) ## Every test except the long chaos runs
 	@$(BIN)/pytest $(ARGS)
+
+airflow-test: $(AIRFLOW) $(DEV) ## The daily run's DAG, in an Airflow of its own
+	@$(BIN)/pytest tests/integration/test_airflow_dag.py $(ARGS)
 
 chaos: $(DEV) ## The chaos tests, the long ones too
 	@$(BIN)/pytest tests/chaos -m "chaos_long or not chaos_long" --timeout=3600 $(ARGS)
@@ -52,8 +57,8 @@ clean: ## Remove caches and build products
 	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -not -path './$(VENV)*' -prune -exec rm -rf {} +
 
-distclean: clean ## Remove .venv, too
-	rm -rf $(VENV)
+distclean: clean ## Remove .venv and .venv-airflow, too
+	rm -rf $(VENV) .venv-airflow
 
 # --- pinning ------------------------------------------------------------------------------------
 
@@ -64,8 +69,9 @@ requirements: ## Pin the newest versions that go together (needs uv)
 	@command -v uv >/dev/null || { echo "make requirements needs uv on the PATH: pip install uv" >&2; exit 1; }
 	echo 'setuptools>=77' | $(COMPILE) - --output-file requirements/build.txt
 	$(COMPILE) pyproject.toml --extra dev --constraint requirements/build.txt --output-file requirements/dev.txt
-	$(COMPILE) pyproject.toml --extra training --extra history --extra plots --constraint requirements/dev.txt --output-file requirements/run.txt
+	$(COMPILE) pyproject.toml --extra training --extra history --extra plots --extra lake --constraint requirements/dev.txt --output-file requirements/run.txt
 	$(COMPILE) pyproject.toml --extra embedded --extra training --extra plots --constraint requirements/dev.txt --output-file requirements/demo.txt
+	$(COMPILE) requirements/airflow.in --output-file requirements/airflow.txt
 
 # --- the environment ----------------------------------------------------------------------------
 
@@ -84,6 +90,18 @@ $(VENV)/.installed-%: $(VENV)/pyvenv.cfg
 	pip install --require-hashes -r requirements/build.txt -r requirements/$$which.txt && \
 	pip install --quiet --no-deps --no-build-isolation -e .
 	@rm -f $(VENV)/.installed-$(firstword $(subst -, ,$*))-*
+	@touch $@
+
+.venv-airflow/.installed-%: | $(VENV)/pyvenv.cfg
+	@echo "Installing requirements/airflow.txt into .venv-airflow (once) ..."; \
+	rm -rf .venv-airflow; \
+	if command -v uv >/dev/null; then \
+		uv venv --quiet --python $(BIN)/python .venv-airflow && \
+		uv pip install --quiet --compile-bytecode --python .venv-airflow/bin/python --require-hashes -r requirements/airflow.txt; \
+	else \
+		$(BIN)/python -m venv .venv-airflow && \
+		.venv-airflow/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes -r requirements/airflow.txt; \
+	fi
 	@touch $@
 
 $(VENV)/pyvenv.cfg:

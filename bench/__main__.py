@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from bench import machine, report, results, targets
-from bench.cases import growth, latency, memory, restart, rides, scored, tpv
+from bench.cases import compaction, growth, latency, memory, restart, rides, scored, tpv
 from bench.peers.table import PEERS, chosen
 from bench.site import Site, open_site
 from bench.usage import require_proc
@@ -26,6 +26,7 @@ CASES: dict[str, Callable[[Site, argparse.Namespace], None]] = {
     "memory": lambda site, _: memory.run(site),
     "tpv": lambda site, options: tpv.run(site, options.events),
     "scored": lambda site, _: scored.run(site),
+    "compaction": lambda site, options: compaction.run(site, options.long),
     "growth": lambda site, options: growth.run(site, options.long),
 }
 
@@ -47,7 +48,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         "--peers", help=f"names, separated by commas, or '': {', '.join(p.name for p in PEERS)}"
     )
     parser.add_argument("--bootstrap-servers", help="a cluster to use; else a broker is started")
-    parser.add_argument("--long", action="store_true", help="growth up to ten million events")
+    parser.add_argument("--long", action="store_true", help="growth and compaction up to ten million events")
     parser.add_argument("--results", type=Path, default=RESULTS, help="where to write the JSON")
     parser.add_argument("--report", type=Path, help="also write a Markdown page")
     options = parser.parse_args(arguments)

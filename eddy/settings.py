@@ -1,4 +1,7 @@
-"""All settings: ``eddy.toml`` < environment ``EDDY_*`` < flags; unknown keys are errors."""
+"""All settings: ``eddy.toml`` < environment ``EDDY_*`` < flags; unknown keys are errors.
+
+Below them all is what ``eddy up --lake`` decided in the stack's folder (see `lake_stack`).
+"""
 
 import os
 import socket
@@ -10,6 +13,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from eddy import lake_stack
 from lake.config import LakeConfig
 from schemas.errors import ConfigError
 from streams.config import EngineConfig
@@ -73,7 +77,9 @@ class Settings(BaseModel):
     domains: dict[str, dict[str, Any]] = {"rides": {}}
 
 
-def load(file: Path | None = None, flags: Mapping[str, Any] | None = None) -> Settings:
+def load(
+    file: Path | None = None, flags: Mapping[str, Any] | None = None, *, decided: bool = True
+) -> Settings:
     """Return the settings: file, then environment, then flags, each overriding the one before.
 
     Parameters
@@ -82,6 +88,8 @@ def load(file: Path | None = None, flags: Mapping[str, Any] | None = None) -> Se
         A TOML file that must exist; by default ``eddy.toml`` where there is one.
     flags : mapping, optional
         Dotted names to values; None means "not given".
+    decided : bool
+        Whether what the stack decided counts where nobody says otherwise.
 
     Raises
     ------
@@ -97,6 +105,8 @@ def load(file: Path | None = None, flags: Mapping[str, Any] | None = None) -> Se
         if value is not None:
             _put(given, name, value)
     merged = _merge(_merge(tree, environment), given)
+    if decided:
+        merged = _merge(_decided(merged), merged)
     try:
         settings = Settings(**merged)
     except ValidationError as error:
@@ -178,6 +188,15 @@ def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
         both = isinstance(old, dict) and isinstance(value, dict)
         result[key] = _merge(old, value) if both else value  # type: ignore[arg-type]
     return result
+
+
+def _decided(merged: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the stack decided; nothing where a section is no section, which is told later."""
+    storage, lake = merged.get("storage", {}), merged.get("lake", {})
+    if not isinstance(storage, dict) or not isinstance(lake, dict):
+        return {}
+    folder = storage.get("stack", Storage().stack)
+    return {"lake": lake_stack.defaults(Path(str(folder)), lake)}
 
 
 def _explain(error: ValidationError, file: Path | None) -> str:

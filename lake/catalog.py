@@ -6,8 +6,11 @@ from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 from pyiceberg.catalog import Catalog, load_catalog
+from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.exceptions import NoSuchTableError
 from pyiceberg.table import Table
+from sqlalchemy import create_engine
+from sqlalchemy.pool import NullPool
 
 from lake.config import LakeConfig
 from lake.tables import TableSpec
@@ -42,11 +45,15 @@ def open_catalog(config: LakeConfig) -> Catalog:
     properties["warehouse"] = config.warehouse
     kind, uri = _address(config)
     try:
-        return load_catalog(
+        catalog = load_catalog(
             config.catalog_name, type=kind, **({"uri": uri} if uri else {}), **properties
         )
     except Exception as error:  # SQLAlchemy's, pg8000's and botocore's have no common root
         raise Unavailable(f"lake.catalog: {_shown(config)}: {error}") from error
+    if isinstance(catalog, SqlCatalog):  # no pool: nothing stays open, nor outlives a database
+        catalog.engine.dispose()
+        catalog.engine = create_engine(catalog.engine.url, poolclass=NullPool)
+    return catalog
 
 
 def create(config: LakeConfig, specs: Sequence[TableSpec]) -> list[Created]:

@@ -11,14 +11,18 @@ from pyiceberg.transforms import DayTransform
 
 from lake.columns import KAFKA, Columns, columns_of, schema_of
 from schemas.anomalies import Anomaly
+from schemas.clustered import Clustered
 from schemas.scored import Scored
 
-Kind = Literal["anomalies", "changes", "history", "rejections"]
+Kind = Literal["anomalies", "changes", "history", "rejections", "clusters"]
+
+CLUSTERED = ("rides",)
+"""Domains whose history a daily job judges again."""
 
 _DELIVERED = ("kafka_topic", "kafka_partition", "kafka_offset")
 _JUDGED = ("source.topic", "source.partition", "source.offset")
 
-_REJECTION: Columns = {
+REJECTION: Columns = {
     "reason": str,
     "detail": str,
     "topic": str,
@@ -132,11 +136,25 @@ def rejections() -> TableSpec:
         name="rejections",
         kind="rejections",
         domain=None,
-        columns=_REJECTION | KAFKA,
+        columns=REJECTION | KAFKA,
         day_column="kafka_timestamp",  # what was rejected may have no time of its own
         identity=_DELIVERED,
         order=("kafka_offset",),
         sorted_by=("kafka_timestamp", "topic", "partition", "offset"),
+    )
+
+
+def clusters(domain: str) -> TableSpec:
+    """Return the table of what the daily job finds in a domain's history, whole days at a time."""
+    return TableSpec(
+        name=f"clustered_{domain}",
+        kind="clusters",
+        domain=domain,
+        columns=columns_of(Clustered),
+        day_column="occurred_at",
+        identity=("anomaly_id",),
+        order=("detected_at",),
+        sorted_by=("occurred_at", "anomaly_id"),
     )
 
 
@@ -145,4 +163,5 @@ def all_tables(event_types: Iterable[tuple[str, type[msgspec.Struct]]]) -> list[
     found = []
     for domain, event_type in event_types:
         found += [anomalies(domain), changes(domain), history(domain, event_type)]
+        found += [clusters(domain)] if domain in CLUSTERED else []
     return [*found, rejections()]

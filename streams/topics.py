@@ -47,6 +47,15 @@ def specs(
     return result
 
 
+def sink_specs(control: Iterable[str], dead_letters: Iterable[str]) -> list[TopicSpec]:
+    """Return the topics of sink connectors: for agreeing on commits, and for what is set aside.
+
+    One partition each: the order is wanted, the rate is low.
+    """
+    agreed = [TopicSpec(name, 1, _kept(7)) for name in control]
+    return agreed + [TopicSpec(name, 1, _kept(30)) for name in dead_letters]
+
+
 _APPEND = "LogAppendTime"
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,7 @@ class Streamed:
     anomalies: list[Anomaly] = field(default_factory=list)
 
 
+@cache
 def streamed(
     seed: int,
     rides: int,
@@ -172,3 +174,9 @@ def job_world(config: LakeConfig, folder: Path, policy: RidesPolicy = POLICY) ->
     section = {name: value for name, value in msgspec.structs.asdict(policy).items() if value}
     storage = Storage(registry=str(folder / "models"))
     return JobWorld(config, Settings(lake=config, storage=storage, domains={"rides": section}))
+
+
+def row_of(anomaly: Anomaly) -> dict[str, Any]:
+    """Return an anomaly as a row of its table, without where its record stands."""
+    row: dict[str, Any] = msgspec.to_builtins(anomaly, builtin_types=(datetime,))
+    return row

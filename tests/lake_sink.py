@@ -5,12 +5,13 @@ import time
 import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import confluent_kafka as ck
 import msgspec
+from pyiceberg.table import Table
 
 from eddy import lake_check, lake_feed, wiring
 from eddy.demo import settings as demo_settings
@@ -18,6 +19,8 @@ from eddy.lake_check import LakeVerdict
 from eddy.lake_watch import Watch
 from eddy.settings import Settings
 from lake import catalog, tables
+from lake.compaction.compactor import Compactor
+from lake.compaction.day_files import days_of
 from lake.connect import ConnectClient
 from lake.sink import Connector
 from schemas.anomalies import Anomaly, Entity, ModelRef, Source
@@ -117,6 +120,16 @@ class SinkWorld:
     def check(self, *, is_compacted: bool = False) -> LakeVerdict:
         """Return the verdict of ``eddy lake check`` on everything there is."""
         return lake_check.check(self.settings, grace_s=0, is_compacted=is_compacted)
+
+    def compact(self) -> None:
+        """Compact all days of all tables that the sink feeds, also those that are not over."""
+        opened = catalog.open_catalog(self.settings.lake)
+        for spec in (spec for one in self.connectors for spec in one.tables):
+
+            def load(spec: tables.TableSpec = spec) -> Table:
+                return catalog.load(opened, self.settings.lake, spec)
+
+            Compactor(load, spec, self.folder, open_from=date.max).run(days_of(load()))
 
     def drain(self, limit_s: float = 90.0) -> LakeVerdict:
         """Wait until nothing is missing and nothing on its way; return the verdict."""

@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import urllib.request
 import uuid
 from collections.abc import Iterator
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from pyarrow.fs import FileSystem
 
 REGION = "us-east-1"
+_USER = "eddy"  # of PostgreSQL
 
 
 @dataclass(frozen=True)
@@ -173,29 +175,6 @@ def own_connect(
         yield worker
 
 
-@dataclass(frozen=True)
-class Postgres:
-    """A PostgreSQL server to test against."""
-
-    port: int
-    user: str = "eddy"
-
-    def new_catalog(self) -> str:
-        """Create a database nobody else has and return it as ``lake.catalog``."""
-        import pg8000.dbapi
-
-        name = f"lake_{uuid.uuid4().hex[:8]}"
-        connection = pg8000.dbapi.connect(
-            user=self.user, host=LOOPBACK, port=self.port, database="postgres"
-        )
-        try:
-            connection.autocommit = True
-            connection.cursor().execute(f"CREATE DATABASE {name}")
-        finally:
-            connection.close()
-        return f"postgresql://{self.user}@{LOOPBACK}:{self.port}/{name}"
-
-
 class PostgresServer(Server):
     """PostgreSQL in a folder, on 127.0.0.1, without passwords.
 
@@ -229,7 +208,7 @@ class PostgresServer(Server):
         self._data.mkdir(mode=0o700)
         if os.geteuid() == 0:
             shutil.chown(self._data, "nobody")
-        arguments = ("-D", str(self._data), "-U", "eddy", "-A", "trust", "-E", "UTF8")
+        arguments = ("-D", str(self._data), "-U", _USER, "-A", "trust", "-E", "UTF8")
         subprocess.run(
             self._command("initdb", *arguments, "--no-sync", "--locale=C"),
             check=True,
@@ -247,6 +226,26 @@ class PostgresServer(Server):
         return subprocess.run(command, check=False).returncode == 0
 
 
+@dataclass(frozen=True)
+class Postgres:
+    """A PostgreSQL server to test against."""
+
+    server: PostgresServer
+
+    def new_catalog(self) -> str:
+        """Create a database nobody else has and return it as ``lake.catalog``."""
+        import pg8000.dbapi
+
+        name, port = f"lake_{uuid.uuid4().hex[:8]}", self.server.port
+        connection = pg8000.dbapi.connect(_USER, host=LOOPBACK, port=port, database="postgres")
+        try:
+            connection.autocommit = True
+            connection.cursor().execute(f"CREATE DATABASE {name}")
+        finally:
+            connection.close()
+        return f"postgresql://{_USER}@{LOOPBACK}:{port}/{name}"
+
+
 def postgres_programs() -> Path | None:
     """Return the folder of PostgreSQL's programs, or None where there is none."""
     if config := shutil.which("pg_config"):
@@ -260,15 +259,15 @@ def postgres_programs() -> Path | None:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+def postgres() -> Iterator[Postgres]:
     """One PostgreSQL server for the session, with databases of your own (`new_catalog()`)."""
     programs = postgres_programs()
     if programs is None:
         pytest.skip("PostgreSQL is not installed (no pg_config and no postgres on the PATH)")
     if os.geteuid() == 0 and not shutil.which("setpriv"):
         pytest.skip("PostgreSQL does not run as root, and there is no setpriv to become nobody")
-    folder = tmp_path_factory.mktemp("postgres")
-    for parent in (folder, *folder.parents[:2]):  # pytest's own folders: only we may enter them
-        parent.chmod(parent.stat().st_mode | 0o011)
-    with PostgresServer(folder, programs, free_port()) as server:
-        yield Postgres(server.port)
+    # not pytest's own folder, which nobody but its user may enter
+    with tempfile.TemporaryDirectory(prefix="eddy-postgres-") as folder:
+        Path(folder).chmod(0o711)
+        with PostgresServer(Path(folder), programs, free_port()) as server:
+            yield Postgres(server)

@@ -1,10 +1,7 @@
 """One real Kafka broker in a folder: KRaft, one node, on 127.0.0.1 only."""
 
-import time
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from deploy.embedded.jars import Progress, ensure_jars, jar_directory
 from deploy.embedded.java import java_command, java_environment
@@ -16,7 +13,8 @@ from deploy.embedded.machine import (
     require_disk,
     require_port,
 )
-from deploy.embedded.processes import Process, ProcessId, launch, wait_until_ready
+from deploy.embedded.processes import Process
+from deploy.embedded.server import Server
 from deploy.embedded.storage import Storage
 
 DEFAULT_PORT = 9092
@@ -27,7 +25,7 @@ IsReady = Callable[[str], bool]
 _ROOM_BYTES = 2**30
 
 
-class EmbeddedBroker:
+class EmbeddedBroker(Server):
     """A Kafka broker that lives in `directory` and listens on `port`.
 
     It keeps its data: start it again on the same directory and everything is there. Delivery is
@@ -60,15 +58,13 @@ class EmbeddedBroker:
         progress: Progress | None = None,
         port_setting: str = "--port",
     ) -> None:
-        self.directory = directory.absolute()
+        super().__init__(directory)
         self.port = port
         self.controller_port = controller_port
-        self.started_in_s = 0.0
         self._storage = Storage(self.directory)
         self._is_ready = is_ready
         self._progress = progress
         self._port_setting = port_setting
-        self._running: ProcessId | None = None
 
     @property
     def bootstrap(self) -> str:
@@ -79,12 +75,6 @@ class EmbeddedBroker:
     def log(self) -> Path:
         """Where the broker's output goes when this object starts it."""
         return self.directory / "broker.log"
-
-    @property
-    def pid(self) -> int | None:
-        """The pid of the broker this object started, while it runs."""
-        running = self._running
-        return running.pid if running and running.is_running() else None
 
     def process(self) -> Process:
         """Describe the broker for a stack; nothing is downloaded, written or started here."""
@@ -113,55 +103,6 @@ class EmbeddedBroker:
         self._storage.write_settings(self.port, controller_port)
         if not self._storage.is_formatted:
             self._storage.format()
-
-    def start(self) -> float:
-        """Start the broker and wait until it answers; return the seconds since the call.
-
-        Raises
-        ------
-        MissingResource
-            When it cannot start; the message says why, or holds the last lines of its log.
-        """
-        if self.pid:
-            return self.started_in_s
-        begin = time.monotonic()
-        process = self.process()
-        process.prepare()
-        self._running = launch(process, self.log)
-        try:
-            wait_until_ready(process, self._running, self.log)
-        except BaseException:  # also Ctrl-C: nobody else knows of this process
-            self._running.kill()
-            raise
-        self.started_in_s = time.monotonic() - begin
-        return self.started_in_s
-
-    def stop(self) -> None:
-        """End the broker cleanly, by force when it takes longer than 15 s."""
-        if self._running:
-            self._running.end(self.process().stop_within_s)
-
-    def kill(self) -> None:
-        """End the broker with SIGKILL: what a crash looks like."""
-        if self._running:
-            self._running.kill()
-
-    def restart(self) -> float:
-        """Stop the broker where it runs and start it again, same directory, same port."""
-        self.stop()
-        return self.start()
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
 
     def _answers(self) -> bool:
         return answers(self.port) and self._is_ready(self.bootstrap)

@@ -1,7 +1,7 @@
-"""The jars of a Kafka release, downloaded once into a cache that all stacks share.
+"""The jars of a Java program, downloaded once into a cache that all stacks share.
 
 A listing (``kafka-jars.txt``) names every jar by its Maven coordinate, one a line. Exactly those
-are fetched and nothing they depend on: left to itself a resolver mixes versions, and the broker
+are fetched and nothing they depend on: left to itself a resolver mixes versions, and the program
 dies with ``NoSuchMethodError``. The file beside it (``kafka-jars-sha256.txt``) pins what each jar
 holds, as the hashes in ``requirements/*.txt`` do for wheels.
 """
@@ -23,6 +23,13 @@ from deploy.embedded.machine import require_disk
 from schemas.errors import ConfigError, MissingResource
 
 KAFKA_JARS = Path(__file__).with_name("kafka-jars.txt")
+"""The broker and the Connect worker."""
+
+ICEBERG_SINK_JARS = Path(__file__).with_name("iceberg-sink-jars.txt")
+"""The plugin of the Connect worker that writes tables, and what makes columns of headers."""
+
+OBJECT_STORE_JARS = Path(__file__).with_name("objectstore-jars.txt")
+"""An S3 server: of S3Proxy's dependencies those that a folder as the store needs."""
 
 Progress = Callable[[int, int], None]
 """Called with (jars present, jars in all) whenever one more is there."""
@@ -129,7 +136,7 @@ def ensure_jars(progress: Progress | None = None, listing: Path = KAFKA_JARS) ->
                 if not _is_complete(folder, paths):  # the process before us did it
                     _fill(folder, listing, progress)
         except OSError as error:
-            raise MissingResource(f"cannot write the Kafka jars to {folder}: {error}") from error
+            raise MissingResource(f"cannot write jars to {folder}: {error}") from error
     if progress:
         progress(len(paths), len(paths))
     return paths
@@ -217,7 +224,7 @@ def _fetch(jar: Jar, private: Path) -> Path:
 def _no_download(jar: Jar, error: Exception) -> str:
     """Say what failed and what to do; the whole error stays the cause of ours."""
     return (
-        f"cannot download {jar.filename} ({type(error).__name__}). The Kafka broker's jars are "
+        f"cannot download {jar.filename} ({type(error).__name__}). The embedded stack's jars are "
         "fetched once and need a network: behind a proxy set HTTPS_PROXY, and REQUESTS_CA_BUNDLE "
         "to your company's certificate file; or copy the folder of a machine that has them to "
         f"{cache_directory()}"

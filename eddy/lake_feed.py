@@ -1,0 +1,74 @@
+"""Feeding the lake: topics, offsets and connectors, in the order in which nothing is lost."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from eddy.lake_connectors import connectors
+from eddy.settings import Settings
+from lake import catalog as catalogs
+from lake.connect import ConnectClient, ConnectorStatus
+from lake.poison import cause_in
+from lake.sink import Connector
+from schemas.errors import Unavailable
+from streams import inspection, seeding
+from streams import topics as kafka_topics
+
+_SERVED_WITHIN_S = 30.0
+_RUNS_WITHIN_S = 60.0
+
+Say = Callable[[str], None]
+
+
+def start(settings: Settings, say: Say) -> list[Connector]:
+    """Register the connectors and wait until they run; return them. Said twice, nothing happens.
+
+    A connector's coordinator group has offsets before the connector starts for the first time:
+    without, the first rows may be lost in silence (see `streams.seeding`). Interrupted anywhere it
+    can be run again.
+
+    Raises
+    ------
+    MissingResource
+        Where a topic or a table does not exist, or no broker answers.
+    Unavailable
+        Where the Connect worker, the catalog or the store does not answer, or a connector fails.
+    """
+    made = connectors(settings)
+    kafka_topics.check(settings.kafka, [topic for one in made for topic in one.topics])
+    _require_tables(settings, made)
+    _create_topics(settings, made)
+    client = ConnectClient(settings.lake.connect_url)
+    for one in made:
+        seeding.seed(settings.kafka, one.coordinator_group, one.control_topic)
+        if client.put(one.name, one.settings):
+            say(f"registered connector {one.name}")
+    with ThreadPoolExecutor(len(made)) as pool:
+        list(pool.map(lambda one: _wait_until_it_runs(client, one), made))
+    say(f"{len(made)} connectors run: {', '.join(one.name for one in made)}")
+    return made
+
+
+def _require_tables(settings: Settings, made: list[Connector]) -> None:
+    catalog = catalogs.open_catalog(settings.lake)
+    for one in made:
+        for spec in one.tables:
+            catalogs.load(catalog, settings.lake, spec)
+
+
+def _create_topics(settings: Settings, made: list[Connector]) -> None:
+    specs = kafka_topics.sink_specs(
+        (one.control_topic for one in made), (one.dead_letters for one in made)
+    )
+    created, _ = kafka_topics.create(settings.kafka, specs)
+    inspection.wait_until_served(settings.kafka, created, _SERVED_WITHIN_S)
+
+
+def _wait_until_it_runs(client: ConnectClient, connector: Connector) -> None:
+    seen = client.wait(connector.name, _is_settled, "run", _RUNS_WITHIN_S)
+    if seen.failure is not None:
+        cause = connector.without_secrets(cause_in(seen.failure))
+        raise Unavailable(f"connector {connector.name} failed: {cause}; see `eddy lake watch`")
+
+
+def _is_settled(seen: ConnectorStatus) -> bool:
+    return seen.runs or seen.failure is not None

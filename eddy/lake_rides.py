@@ -1,0 +1,121 @@
+"""The daily job over rides: the stream's judge over a day of the lake, its results put away."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from eddy import wiring
+from eddy.settings import Settings
+from lake import catalog as tables
+from lake.day_rewriting import rewrite_day
+from lake.days import Day
+from lake.published_day import Outcome, folder_of, publish
+from lake.rides_clustering import Summary, cluster
+from lake.rides_reading import read
+from lake.store import Folder, filesystem, object_path, reaching
+from lake.tables import clusters, history
+from models.detectors.windowed_dbscan import WindowedDbscan
+from models.domain import Domain
+from models.domains import domain
+from models.judge import Identity, Judge, Model
+
+EXPORTS = "exports"
+"""Where results stand in the warehouse's bucket, unless said otherwise."""
+
+
+class Done(msgspec.Struct, kw_only=True):
+    """What a run did for one day.
+
+    Attributes
+    ----------
+    summary : Summary
+    table, files : str
+        ``written``, or ``kept`` where the same was there.
+    url : str
+        The folder of the files.
+    """
+
+    summary: Summary
+    table: Outcome
+    files: Outcome
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """How a run tells how far it is; called with how many more rows."""
+
+    read: Callable[[int], None] = lambda _: None
+    judged: Callable[[int], None] = lambda _: None
+
+
+class RidesJob:
+    """Judges days of rides by the champion and the settings of now.
+
+    Idempotent by date: over the same history, model and settings a second run writes nothing. The
+    table's day is replaced in one commit; for the files see `lake.published_day`.
+
+    Parameters
+    ----------
+    settings : Settings
+    prefix : str, optional
+        ``s3://BUCKET/PREFIX`` under which ``json/rides/dt=.../`` stands.
+    """
+
+    def __init__(self, settings: Settings, prefix: str | None = None) -> None:
+        self._config = settings.lake
+        self._domain: Domain = domain("rides")
+        self._policy: Any = wiring.policy(settings, self._domain)
+        self._hash = wiring.config_hash(settings, self._domain)
+        self._model: Model = wiring.champion(settings, self._domain)
+        url = prefix or f"s3://{self._config.bucket}/{EXPORTS}"
+        self._folder = Folder(filesystem(self._config), object_path(url))
+
+    def run(self, days: Sequence[Day], told: Told | None = None) -> Iterator[Done]:
+        """Judge days one after the other; what is done stays done.
+
+        Raises
+        ------
+        MissingResource
+            A table does not exist.
+        Unavailable
+            The catalog or the store does not answer, or others write the same day.
+        """
+        catalog = tables.open_catalog(self._config)
+        source = history(self._domain.name, self._domain.event_type)
+        target = clusters(self._domain.name)
+        with reaching(target.name):
+            tables.load(catalog, self._config, target)  # before the work, not after it
+        for day in days:
+            with reaching(f"{source.name}, {day}"):
+                rides = tables.load(catalog, self._config, source)
+                done = self._day(day, rides, catalog, told or Told())
+            yield done
+
+    def _day(self, day: Day, rides: Any, catalog: Any, told: Told) -> Done:
+        reach = self._judge("", 0).history + 1  # with one more the judge knows that it is complete
+        found = read(rides, day, reach, told.read)
+        summary = self._summary(day)
+        anomalies = cluster(day, found, self._judge, summary, told.judged)
+        target = clusters(self._domain.name)
+        folder = folder_of(self._folder, day)
+        return Done(
+            summary=summary,
+            table=rewrite_day(catalog, self._config, target, day, anomalies),
+            files=publish(folder, anomalies, summary),
+            url=folder.url,
+        )
+
+    def _judge(self, topic: str, partition: int) -> Judge:
+        identity = Identity(topic, partition, self._hash)
+        return self._domain.build_judge(self._policy, self._model, identity)
+
+    def _summary(self, day: Day) -> Summary:
+        return Summary(
+            day=str(day),
+            detector=WindowedDbscan.name,
+            model=self._model.ref,
+            config_hash=self._hash,
+        )

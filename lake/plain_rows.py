@@ -1,0 +1,62 @@
+"""Rows as text: for terminals, JSON and CSV."""
+
+from collections.abc import Callable, Iterator
+from datetime import date, datetime
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+
+encode: Callable[[Any], bytes] = msgspec.json.Encoder(decimal_format="number", enc_hook=str).encode
+"""JSON: times as RFC 3339 in UTC, bytes in base 64, what is no number as null."""
+
+
+def rows_of(batch: pa.RecordBatch | pa.Table) -> Iterator[dict[str, Any]]:
+    """Yield rows as dictionaries; maps are dictionaries, too."""
+    names = _once(batch.schema.names)
+    yield from batch.rename_columns(names).to_pylist(maps_as_pydicts="strict")
+
+
+def with_text(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Return the rows with nested columns as JSON text, and times and bytes as JSON has them."""
+    columns = [_text(column) if _is_told(column.type) else column for column in batch.columns]
+    return pa.RecordBatch.from_arrays(columns, names=_once(batch.schema.names))
+
+
+def text_of(value: Any) -> str:
+    """Return a value for people."""
+    match value:
+        case None:
+            return ""
+        case str():
+            return value
+        case dict() | list() | bytes() | datetime():
+            return encode(value).decode().strip('"')
+        case date():
+            return value.isoformat()
+    return str(value)
+
+
+def _is_told(kind: pa.DataType) -> bool:
+    types = pa.types
+    told: bool = types.is_nested(kind) or types.is_timestamp(kind)
+    return told or types.is_binary(kind) or types.is_large_binary(kind)
+
+
+def _text(column: pa.Array) -> pa.Array:
+    values = column.to_pylist(maps_as_pydicts="strict")
+    is_nested = pa.types.is_nested(column.type)
+    texts = [None if one is None else encode(one).decode() for one in values]
+    return pa.array(
+        texts if is_nested else [one and one.strip('"') for one in texts], pa.large_string()
+    )
+
+
+def _once(names: list[str]) -> list[str]:
+    """Return names of which none comes twice."""
+    seen: dict[str, int] = {}
+    found = []
+    for name in names:
+        number = seen[name] = seen.get(name, -1) + 1
+        found.append(f"{name}_{number}" if number else name)
+    return found

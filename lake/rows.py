@@ -1,0 +1,150 @@
+"""Rows of a table from the records of its topic: what the connector does, done here.
+
+For records around one that fails the connector. Null and absent are taken everywhere, other types
+than those of the column nowhere.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache, reduce
+from operator import or_
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+from msgspec import inspect
+from pyiceberg.schema import Schema
+
+from lake import tables
+from lake.columns import KAFKA, columns_of
+from lake.tables import TableSpec
+from schemas.errors import RejectedRecord
+
+_BUILTIN = (datetime, bytes)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """One record of a topic; `timestamp_ms` is Kafka's."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp_ms: int
+    value: bytes | None
+    headers: Mapping[str, bytes]
+
+
+def row_of(spec: TableSpec, record: Delivered) -> dict[str, Any] | None:
+    """Return a record as a row of a table; None where it is a tombstone, which becomes none.
+
+    Raises
+    ------
+    RejectedRecord
+        Where it cannot become one.
+    """
+    content = _rejection(record) if spec.kind == "rejections" else _decoded(spec, record)
+    if content is None:
+        return None
+    return {
+        **content,
+        "kafka_topic": record.topic,
+        "kafka_partition": record.partition,
+        "kafka_offset": record.offset,
+        "kafka_timestamp": datetime.fromtimestamp(record.timestamp_ms / 1e3, UTC),
+    }
+
+
+def arrow_of(schema: Schema, rows: Sequence[dict[str, Any]]) -> pa.Table:
+    """Return rows as an Arrow table of an Iceberg schema."""
+    target = schema.as_arrow()
+    columns = [
+        pa.array([_fitted(row.get(field.name), field.type) for row in rows], field.type)
+        for field in target
+    ]
+    return pa.Table.from_arrays(columns, schema=target)
+
+
+def _decoded(spec: TableSpec, record: Delivered) -> dict[str, Any] | None:
+    if record.value is None:
+        return None
+    own = tuple((name, kind) for name, kind in spec.columns.items() if name not in KAFKA)
+    try:
+        row = _decoder(own).decode(record.value)
+    except msgspec.ValidationError as error:
+        raise RejectedRecord("schema_violation", str(error)) from error
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise RejectedRecord("malformed_json", str(error)) from error
+    found: dict[str, Any] = msgspec.to_builtins(row, builtin_types=_BUILTIN)
+    return found
+
+
+@cache
+def _decoder(columns: tuple[tuple[str, Any], ...]) -> "msgspec.json.Decoder[Any]":
+    """Return a decoder of what the connector takes, but for what it would have to convert."""
+    return msgspec.json.Decoder(_loose_struct("Row", columns))
+
+
+def _loose_struct(name: str, columns: Iterable[tuple[str, Any]]) -> type[msgspec.Struct]:
+    fields = [(field, _loose(inspect.type_info(kind)), None) for field, kind in columns]
+    return msgspec.defstruct(name, fields)
+
+
+def _loose(info: inspect.Type) -> Any:
+    """Return a type without its limits; all in it may be absent or null, as in a table."""
+    match info:
+        case inspect.Metadata(type=inner):
+            return _loose(inner)
+        case inspect.UnionType(types=types):
+            return reduce(or_, (_loose(one) for one in types))
+        case inspect.ListType(item_type=item):
+            return list[_loose(item)] | None  # type: ignore[misc]
+        case inspect.DictType(value_type=value):
+            return dict[str, _loose(value)] | None  # type: ignore[misc]
+        case inspect.StructType(cls=struct):
+            return _loose_struct(struct.__name__, columns_of(struct).items()) | None
+    return _PLAIN[type(info)]
+
+
+_PLAIN: dict[type[inspect.Type], Any] = {
+    inspect.BoolType: bool | None,
+    inspect.DateTimeType: datetime | None,
+    inspect.FloatType: float | None,
+    inspect.IntType: int | None,
+    inspect.LiteralType: str | None,
+    inspect.NoneType: None,
+    inspect.StrType: str | None,
+}
+
+
+def _rejection(record: Delivered) -> dict[str, Any]:
+    row: dict[str, Any] = {"payload": record.value}
+    for name, kind in tables.REJECTION.items():
+        header = record.headers.get(name)
+        if header is not None:
+            text = header.decode("utf-8", errors="replace")
+            row[name] = _integer(name, text) if kind is int else text
+    return row
+
+
+def _integer(name: str, text: str) -> int:
+    try:
+        return int(text)
+    except ValueError as error:
+        raise RejectedRecord("schema_violation", f"header {name} is no integer") from error
+
+
+def _fitted(value: Any, kind: pa.DataType) -> Any:
+    """Return a value as Arrow wants it: labels as text, mappings as pairs."""
+    if value is None:
+        return None
+    if pa.types.is_struct(kind):
+        return {field.name: _fitted(value.get(field.name), field.type) for field in kind}
+    if pa.types.is_map(kind):
+        return [(key, _fitted(one, kind.item_type)) for key, one in value.items()]
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        return [_fitted(one, kind.value_type) for one in value]
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return str(value)
+    return value
