@@ -48,7 +48,9 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         "--peers", help=f"names, separated by commas, or '': {', '.join(p.name for p in PEERS)}"
     )
     parser.add_argument("--bootstrap-servers", help="a cluster to use; else a broker is started")
-    parser.add_argument("--long", action="store_true", help="growth and compaction up to ten million events")
+    parser.add_argument(
+        "--long", action="store_true", help="growth and compaction up to ten million events"
+    )
     parser.add_argument("--results", type=Path, default=RESULTS, help="where to write the JSON")
     parser.add_argument("--report", type=Path, help="also write a Markdown page")
     options = parser.parse_args(arguments)

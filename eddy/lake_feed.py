@@ -9,12 +9,13 @@ from lake import catalog as catalogs
 from lake.connect import ConnectClient, ConnectorStatus
 from lake.poison import cause_in
 from lake.sink import Connector
-from schemas.errors import Unavailable
+from schemas.errors import ConfigError, Unavailable
 from streams import inspection, seeding
 from streams import topics as kafka_topics
 
 _SERVED_WITHIN_S = 30.0
 _RUNS_WITHIN_S = 60.0
+_RUNS_AGAIN_WITHIN_S = 15.0
 
 Say = Callable[[str], None]
 
@@ -40,12 +41,19 @@ def start(settings: Settings, say: Say) -> list[Connector]:
     client = ConnectClient(settings.lake.connect_url)
     for one in made:
         seeding.seed(settings.kafka, one.coordinator_group, one.control_topic)
-        if client.put(one.name, one.settings):
+        if _put(client, one):
             say(f"registered connector {one.name}")
     with ThreadPoolExecutor(len(made)) as pool:
         list(pool.map(lambda one: _wait_until_it_runs(client, one), made))
     say(f"{len(made)} connectors run: {', '.join(one.name for one in made)}")
     return made
+
+
+def _put(client: ConnectClient, connector: Connector) -> bool:
+    try:
+        return client.put(connector.name, connector.settings)
+    except ConfigError as error:  # the worker may repeat what it was told
+        raise ConfigError(connector.without_secrets(str(error))) from None
 
 
 def _require_tables(settings: Settings, made: list[Connector]) -> None:
@@ -65,9 +73,14 @@ def _create_topics(settings: Settings, made: list[Connector]) -> None:
 
 def _wait_until_it_runs(client: ConnectClient, connector: Connector) -> None:
     seen = client.wait(connector.name, _is_settled, "run", _RUNS_WITHIN_S)
-    if seen.failure is not None:
+    if seen.failure is None:
+        return
+    client.restart_failed(connector.name)  # what failed it may be over
+    try:
+        client.wait(connector.name, lambda seen: seen.runs, "run", _RUNS_AGAIN_WITHIN_S)
+    except Unavailable as error:
         cause = connector.without_secrets(cause_in(seen.failure))
-        raise Unavailable(f"connector {connector.name} failed: {cause}; see `eddy lake watch`")
+        raise Unavailable(f"connector {connector.name} failed: {cause}") from error
 
 
 def _is_settled(seen: ConnectorStatus) -> bool:

@@ -115,16 +115,39 @@ def up(
     worker_port(settings)  # before anything is started
     stack = local_stack.up(settings, say, progress, config=config, partitions=partitions)
     try:
-        stack.up(list(_servers(settings, decision, progress)), say)
-        for one in catalog.create(settings.lake, every_table()):
-            if one.outcome != "kept":
-                say(f"{one.outcome} table {settings.lake.namespace}.{one.table}")
-        lake_feed.start(settings, say)
-        stack.up([watch(settings, config)], say)
+        add(stack, settings, decision, say, progress, config=config)
     except BaseException:  # also Ctrl-C
         stack.end_own(say)
         raise
     return stack
+
+
+def add(
+    stack: Stack,
+    settings: Settings,
+    decision: Decision,
+    say: Say,
+    progress: Progress | None = None,
+    *,
+    config: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    prepared: Callable[[Process], Process] = lambda process: process,
+) -> None:
+    """Start what does not run yet of the lake alone; see `up`.
+
+    Parameters
+    ----------
+    env : mapping, optional
+        The environment of `eddy lake watch`.
+    prepared : callable
+        Has the last word on each process.
+    """
+    stack.up([prepared(one) for one in _servers(settings, decision, progress)], say)
+    for one in catalog.create(settings.lake, every_table()):
+        if one.outcome != "kept":
+            say(f"{one.outcome} table {settings.lake.namespace}.{one.table}")
+    lake_feed.start(settings, say)
+    stack.up([prepared(watch(settings, config, env))], say)
 
 
 def _servers(

@@ -111,7 +111,7 @@ def load(
         settings = Settings(**merged)
     except ValidationError as error:
         raise ConfigError(_explain(error, chosen)) from error
-    return _complete(settings)
+    return complete(settings)
 
 
 def flatten(settings: Settings) -> Iterator[tuple[str, Any]]:
@@ -209,8 +209,14 @@ def _explain(error: ValidationError, file: Path | None) -> str:
     return "; ".join(lines) + where
 
 
-def _complete(settings: Settings) -> Settings:
-    """Fill in what depends on the machine or on files: the instance id and secrets."""
+def complete(settings: Settings) -> Settings:
+    """Fill in what depends on the machine or on files: the instance id and secrets.
+
+    Raises
+    ------
+    ConfigError
+        Where a file of a secret cannot be read.
+    """
     kafka, engine, lake = settings.kafka, settings.engine, settings.lake
     if kafka.sasl_password_file:
         secret = _secret("kafka.sasl_password_file", kafka.sasl_password_file)

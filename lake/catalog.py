@@ -112,6 +112,8 @@ def _store(config: LakeConfig) -> dict[str, str]:
         "s3.access-key-id": config.access_key_id,
         "s3.secret-access-key": config.secret_access_key,
         "s3.force-virtual-addressing": "" if config.endpoint else "true",
+        # to put the parts of a large file together takes a server longer than the 3 s of default
+        "s3.request-timeout": "60",
     }
     return {key: value for key, value in properties.items() if value}
 

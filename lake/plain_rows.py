@@ -19,7 +19,7 @@ def rows_of(batch: pa.RecordBatch | pa.Table) -> Iterator[dict[str, Any]]:
 
 def with_text(batch: pa.RecordBatch) -> pa.RecordBatch:
     """Return the rows with nested columns as JSON text, and times and bytes as JSON has them."""
-    columns = [_text(column) if _is_told(column.type) else column for column in batch.columns]
+    columns = [column if _is_plain(column.type) else _text(column) for column in batch.columns]
     return pa.RecordBatch.from_arrays(columns, names=_once(batch.schema.names))
 
 
@@ -37,10 +37,11 @@ def text_of(value: Any) -> str:
     return str(value)
 
 
-def _is_told(kind: pa.DataType) -> bool:
-    types = pa.types
-    told: bool = types.is_nested(kind) or types.is_timestamp(kind)
-    return told or types.is_binary(kind) or types.is_large_binary(kind)
+def _is_plain(kind: pa.DataType) -> bool:
+    """Whether CSV writes a type as people and machines expect it."""
+    of = pa.types
+    tests = (of.is_integer, of.is_floating, of.is_decimal, of.is_boolean, of.is_date, of.is_null)
+    return any(test(kind) for test in (*tests, of.is_string, of.is_large_string))
 
 
 def _text(column: pa.Array) -> pa.Array:

@@ -19,8 +19,7 @@ from lake.days import Day
 from lake.published_day import folder_of, read
 from lake.rides_clustering import Summary
 from lake.store import Folder, filesystem
-from lake.tables import TableSpec, all_tables, history
-from models.domains import every_domain
+from lake.tables import TableSpec, anomalies, clusters, history, rejections
 from models.domains.rides import DOMAIN as RIDES
 from models.domains.rides import RidesPolicy, default_model
 from models.judge import Events, Identity, Model
@@ -169,8 +168,9 @@ class JobWorld:
 
 
 def job_world(config: LakeConfig, folder: Path, policy: RidesPolicy = POLICY) -> JobWorld:
-    """Create the tables and return the world."""
-    tables.create(config, all_tables([(one.name, one.event_type) for one in every_domain()]))
+    """Create the tables of rides, and that of rejections; return the world."""
+    specs = [history("rides", RIDES.event_type), clusters("rides"), anomalies("rides")]
+    tables.create(config, [*specs, rejections()])
     section = {name: value for name, value in msgspec.structs.asdict(policy).items() if value}
     storage = Storage(registry=str(folder / "models"))
     return JobWorld(config, Settings(lake=config, storage=storage, domains={"rides": section}))

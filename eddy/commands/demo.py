@@ -19,6 +19,10 @@ def demo(
     rate: Annotated[float, typer.Option(min=1, help="Rides a second.")] = 2_000.0,
     port: Annotated[int, typer.Option(min=1, max=65_535, help="Of the Kafka broker.")] = 9092,
     seed: Annotated[int, typer.Option(min=0, help="Of what is simulated.")] = 7,
+    lake: Annotated[
+        bool,
+        typer.Option("--lake", help="Also feed tables, and ask them about yesterday at the end."),
+    ] = False,
     json: Json = False,
 ) -> None:
     """Start a real Kafka broker and a detector, stream rides and payments through them, and watch.
@@ -26,12 +30,14 @@ def demo(
     Known anomalies, late, double and broken records are among the rides; what the detector finds
     is held against that truth. It keeps to .eddy/demo, emptied at every start. Ctrl-C or the
     end of --duration stops everything it started, and nothing else; the exit code is 130 then,
-    or 0. Exit code 3 where something died on the way or nothing was judged.
+    or 0. Exit code 3 where something died on the way or nothing was judged. With --lake a sink
+    writes all that is judged into tables on an S3 server of its own, rides are of yesterday, and
+    at the end that day is compacted, judged again from the table, and asked for its anomalies.
     """
     from eddy.demo.demonstration import Demonstration, Options  # noqa: PLC0415 - keeps --help quick
     from eddy.settings import Storage  # noqa: PLC0415
 
-    options = Options(duration_s=duration, rate=rate, port=port, seed=seed)
+    options = Options(duration_s=duration, rate=rate, port=port, seed=seed, lake=lake)
     # with --json the page and the steps go to standard error
     console = Console(stderr=json)
     summary = Demonstration(options, console, Path(Storage().stack)).run()
@@ -41,5 +47,7 @@ def demo(
         Console().print_json(msgspec.json.encode(summary).decode())
     else:
         console.print(summary.table())
+        if summary.lake is not None:
+            console.print(summary.lake.shown())
     if summary.interrupted:
         raise typer.Exit(INTERRUPTED)

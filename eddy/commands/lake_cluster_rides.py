@@ -68,7 +68,7 @@ def _show(done: "list[Done]", json: bool) -> None:
     if json:
         console.print_json(msgspec.json.encode(done).decode())
         return
-    table = Table("day", "rides", "anomalies", "warming", "as streamed", "differ", "written")
+    table = Table("day", "rides", "anomalies", "warming", "as streamed", "differ", "")
     for one in done:
         summary = one.summary
         table.add_row(
@@ -78,7 +78,7 @@ def _show(done: "list[Done]", json: bool) -> None:
             f"{summary.warming:,}",
             f"{summary.compared.equal:,}",
             f"{summary.compared.different:,}",
-            "yes" if "written" in (one.table, one.files) else "the same was there",
+            "written" if "written" in (one.table, one.files) else "kept",
         )
     console.print(table)
     for one in done:

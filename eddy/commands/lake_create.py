@@ -26,5 +26,3 @@ def create(config: Config = None, json: Json = False) -> None:
     console = Console()
     for one in done:
         console.print(f"{one.outcome:8} {chosen.namespace}.{one.table}", highlight=False)
-
-

@@ -5,11 +5,11 @@ settings of its own: whatever else runs on the machine is neither used nor touch
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ import msgspec
 from rich.console import Console
 from rich.live import Live
 
-from deploy.embedded.processes import tail
+from deploy.embedded.processes import Process, tail
 from deploy.embedded.stack import Stack, running
 from eddy import local_stack, wiring
 from eddy.demo import settings as demo_settings
@@ -28,12 +28,14 @@ from eddy.demo.payments import PaymentFeed
 from eddy.demo.view import PAYMENTS_ENDED, Frame, Page, Summary, plain
 from eddy.demo.watch import Watch
 from eddy.feeder import Feed, Shares
+from eddy.lake_stack import Decision
 from eddy.progress import downloads
 from eddy.settings import Settings
 from models.domains import domain
 from schemas.errors import ConfigError, MissingResource
 
 if TYPE_CHECKING:
+    from eddy.demo.lake import DemoLake
     from eddy.new_model import NewModel
 
 _LOOK_S = 0.25
@@ -43,6 +45,7 @@ _STOPS_WITHIN_S = 4.0  # nothing in it is worth waiting for longer
 # Late records a few seconds late, so that even a short demo sees them come.
 _SHARES = Shares(anomalies=0.003, late=0.005, duplicates=0.005, malformed=0.002)
 _LATE_S = (5.0, 20.0)
+_ONE_DAY = timedelta(days=1)
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,6 +55,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     rate: float
     port: int
     seed: int
+    lake: bool = False
 
 
 class Demonstration:
@@ -81,28 +85,39 @@ class Demonstration:
         with only_demo(self._base):
             empty(self._directory, self._say)
             path = self._directory / "eddy.toml"
-            settings = demo_settings.write(
-                path, demo_settings.tree(self._directory, self._options.port)
+            decision, section = (
+                demo_settings.lake(self._directory) if self._options.lake else (None, None)
             )
+            settings = demo_settings.write(
+                path, demo_settings.tree(self._directory, self._options.port, section)
+            )
+            lake = None if decision is None else _lake(settings, decision, path, self._say)
             self._say(f"everything is in {self._directory}; Ctrl-C ends it all")
             with downloads(self._console, "Kafka") as progress:
                 broker = local_stack.broker(settings, progress).process()
-                broker = replace(broker, stop_within_s=_STOPS_WITHIN_S)
+                broker = _soon_stopped(broker)
                 with ThreadPoolExecutor(1, thread_name_prefix="training") as pool:
                     # both take seconds: the broker starts on one core, the model on another
                     model = pool.submit(_train, settings, self._options.seed)
                     with running([broker], self._directory, self._say) as stack, _blaming(stack):
                         local_stack.create_topics(settings, demo_settings.PARTITIONS)
-                        return self._stream(settings, path, stack, model)
+                        if lake is not None:
+                            lake.start(stack, _soon_stopped)
+                        return self._stream(settings, path, stack, model, lake)
 
     def _stream(
-        self, settings: Settings, path: Path, stack: Stack, model: "Future[NewModel]"
+        self,
+        settings: Settings,
+        path: Path,
+        stack: Stack,
+        model: "Future[NewModel]",
+        lake: "DemoLake | None",
     ) -> Summary:
         detector = local_stack.detector(settings, path, demo_settings.environment())
         # rides come in while the detector starts: it has something to judge at once
         with self._rides(settings) as rides:
             self._await(model)
-            stack.up([replace(detector, stop_within_s=_STOPS_WITHIN_S)], self._say)
+            stack.up([_soon_stopped(detector)], self._say)
             # weeks of payments come after them, so that the first odd ride is not kept waiting
             with self._payments(settings) as payments:
                 looks = Looks(rides, payments, settings, str(path), self._began)
@@ -110,6 +125,8 @@ class Demonstration:
                 summary = looks.summary(interrupted)
         if not interrupted and not looks.has_judged:
             raise MissingResource(f"the detector judged nothing; see {_log(stack)}")
+        if lake is not None and not interrupted:
+            return msgspec.structs.replace(summary, lake=lake.finish())
         return summary
 
     def _watch(self, rides: Watch, payments: PaymentWatch, looks: Looks, stack: Stack) -> bool:
@@ -127,7 +144,8 @@ class Demonstration:
         feed = Feed(
             seed=self._options.seed,
             rate=self._options.rate,
-            start=datetime.now(UTC),
+            # the lake is asked about yesterday: so its rides are of yesterday
+            start=datetime.now(UTC) - (_ONE_DAY if self._options.lake else timedelta()),
             shares=_SHARES,
             late_s=_LATE_S,
         )
@@ -185,6 +203,18 @@ class Demonstration:
 
     def _say(self, text: str) -> None:
         self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def _soon_stopped(process: Process) -> Process:
+    return replace(process, stop_within_s=_STOPS_WITHIN_S)
+
+
+def _lake(
+    settings: Settings, decision: Decision, path: Path, say: Callable[[str], None]
+) -> "DemoLake":
+    from eddy.demo.lake import DemoLake  # noqa: PLC0415 - brings an extra that only this needs
+
+    return DemoLake(settings, decision, path, demo_settings.environment(), say)
 
 
 @contextmanager

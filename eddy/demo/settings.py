@@ -7,16 +7,23 @@ from pathlib import Path
 from typing import Any
 
 from deploy.embedded.machine import LOOPBACK, free_port
-from eddy.settings import Settings
+from eddy.lake_stack import Decision, decide, defaults
+from eddy.settings import Settings, complete
+from lake.config import LakeConfig
 
 PARTITIONS = 4
 _KEPT_VARIABLES = ("EDDY_CACHE", "EDDY_DATA")
 
 
-def tree(directory: Path, port: int) -> dict[str, Any]:
+def tree(directory: Path, port: int, lake: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Return the demo's settings.
 
     A small window of rides, so that the first anomaly comes in seconds; payments as by default.
+
+    Parameters
+    ----------
+    lake : mapping, optional
+        The section of that name, for a demo that has one.
     """
     return {
         "kafka": {"bootstrap_servers": f"{LOOPBACK}:{port}"},
@@ -33,13 +40,27 @@ def tree(directory: Path, port: int) -> dict[str, Any]:
         },
         "health": {"port": free_port()},
         "domains": {"rides": {"window_rides": 5_000, "min_window": 1_000}, "tpv": {}},
-    }
+    } | ({"lake": dict(lake)} if lake else {})
 
 
 def write(path: Path, settings: Mapping[str, Any]) -> Settings:
     """Write the settings as TOML, for ``eddy run`` and for whoever looks on; return them."""
     path.write_text("\n".join(_toml(settings, "")) + "\n", encoding="utf-8")
-    return Settings(**settings)
+    return complete(Settings(**settings))
+
+
+def lake(directory: Path) -> tuple[Decision, dict[str, Any]]:
+    """Decide on an object store and a catalog in the demo's folder; return their settings, too.
+
+    Rows are committed often, for many small files to be compacted in the end.
+    """
+    made = decide(directory, LakeConfig(), free_port())
+    return made, {
+        **defaults(directory, {}),
+        "connect_url": f"http://{LOOPBACK}:{free_port()}",
+        "commit_interval_s": 5.0,
+        "history": True,
+    }
 
 
 def environment() -> dict[str, str]:

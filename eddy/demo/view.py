@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from eddy.anomaly_text import SEVERITY_STYLES, because, who
+from eddy.demo.lake_summary import LakeSummary
 from eddy.demo.panels import clock, counts, panels, ratio
 from eddy.demo.payment_watch import PaymentFigures
 from eddy.demo.payments_view import (
@@ -202,6 +203,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     first_anomaly_s: float | None
     payments: PaymentSummary
     interrupted: bool = False
+    lake: LakeSummary | None = None
 
     def table(self) -> Table:
         """Return the summary for people."""

@@ -23,8 +23,13 @@ from lake.compaction.reading import BATCH_ROWS, Reader
 from lake.tables import TableSpec
 
 DROPPED = -1
-MEMORY = "384MB"
-"""What DuckDB holds in memory before it spills."""
+_SETTINGS: dict[str, str | bool | int | float | list[str]] = {
+    "memory_limit": "384MB",  # then it spills
+    "threads": 2,
+    "preserve_insertion_order": False,
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+}
 
 _OPS = ("open", "update", "close", "retract")
 
@@ -90,10 +95,9 @@ class Verdicts:
         self._spec = spec
         self._incoming = incoming
         self._names = {path: f"c{n}" for n, path in enumerate(_columns(spec))}
-        self._connection = duckdb.connect(str(folder / "verdicts.duckdb"))
-        self._connection.execute(
-            f"SET memory_limit = '{MEMORY}'; SET threads = 2; SET preserve_insertion_order = false;"
-            f"SET temp_directory = '{folder / 'spilled'}'; SET TimeZone = 'UTC'"
+        self._connection = duckdb.connect(
+            str(folder / "verdicts.duckdb"),
+            config=_SETTINGS | {"temp_directory": str(folder / "spilled")},
         )
         rows = self._rows(table, days, step)
         reader = pa.RecordBatchReader.from_batches(self._arrow(table), rows)

@@ -48,7 +48,7 @@ def test_a_back_fill_tells_machines_what_each_day_came_to(lake, eddy) -> None:
     assert done[0]["summary"]["compared"]["equal"] == len(of_day(lake[1].rows, DAY))
     assert done[2]["summary"]["rides"] == 0
     again = eddy("cluster-rides", "--date", DAY).stdout
-    assert "the same was there" in again
+    assert "kept" in again
     assert f"exports/json/rides/dt={DAY}" in again
 
 

@@ -98,7 +98,7 @@ def judged(world: SinkWorld) -> dict[str, int]:
 
 
 def send_rides(world: SinkWorld) -> int:
-    options = RideSimulation(start=WHEN, rides=1_500, rides_per_day=800.0)
+    options = RideSimulation(start=WHEN, rides=1_000, rides_per_day=800.0)
     simulated = [record.payload for record in simulate_rides(7, options)]
     odd = [payload for _, payload in HARMLESS] + [payload for _, payload, _ in (*POISON, FUTURE)]
     send(world, world.topics["rides"].events, simulated)
@@ -107,7 +107,7 @@ def send_rides(world: SinkWorld) -> int:
 
 
 def send_payments(world: SinkWorld) -> int:
-    options = PaymentSimulation(start=WHEN, days=14, merchants=12, payments_per_day=60.0)
+    options = PaymentSimulation(start=WHEN, days=12, merchants=5, payments_per_day=60.0)
     simulated = [record.payload for record in simulate_payments(7, options)]
     send(world, world.topics["tpv"].events, simulated)
     return len(simulated)

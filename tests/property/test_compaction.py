@@ -12,7 +12,7 @@ from tests.lake_rows import LakeTable, Row, day, folded, key, narrow, said, tabl
 
 DAYS = 4
 QUIET = settings(
-    max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 NAMES = st.sampled_from("abcde")
 OPS = st.sampled_from(["open", "update", "close", "retract"])

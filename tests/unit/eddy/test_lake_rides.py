@@ -37,7 +37,7 @@ def ran(object_store, tmp_path_factory) -> tuple[JobWorld, Streamed]:
     folder = tmp_path_factory.mktemp("lake")
     world = job_world(object_store.lake(folder), folder)
     said = of_the_stream(world)
-    keep(world.config, said.rows)
+    keep(world.config, said.rows, files=2)
     world.run(*DAYS)
     return world, said
 
@@ -143,7 +143,7 @@ def test_another_model_is_not_compared(world) -> None:
     parameters = msgspec.structs.replace(DEFAULT_PARAMETERS, eps=1.2)
     ref = msgspec.structs.replace(default_model().ref, version="7", sha256="0" * 64)
     said = of_the_stream(world, 900, model=Model(ref, parameters))
-    keep(world.config, said.rows)
+    keep(world.config, said.rows, files=2)
     summary = world.run(DAYS[0])[0].summary
     assert summary.compared.other_model == summary.rides
     assert summary.model == default_model().ref
@@ -158,7 +158,7 @@ def test_the_champion_judges(world) -> None:
     registry.promote("rides", version, by="test")
     model = wiring.champion(world.settings, RIDES)
     said = of_the_stream(world, 900, model=model)
-    keep(world.config, said.rows)
+    keep(world.config, said.rows, files=2)
     summary = world.run(DAYS[0])[0].summary
     assert summary.model.sha256 == model.ref.sha256 != default_model().ref.sha256
     assert summary.compared.equal == summary.rides > 0
@@ -168,7 +168,7 @@ def test_windows_by_time_are_said_to_be_uncertain(lake_config, tmp_path) -> None
     policy = RidesPolicy(window_rides=150, min_window=60, window_seconds=20_000.0)
     world = job_world(lake_config, tmp_path, policy)
     said = of_the_stream(world, 900, policy=policy)
-    keep(world.config, said.rows)
+    keep(world.config, said.rows, files=2)
     first, second = (done.summary for done in world.run(*DAYS[:2]))
     assert first.short_of_history == 0  # it begins with the stream
     assert first.compared.different == 0

@@ -1,4 +1,5 @@
 import socket
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -6,7 +7,6 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-import eddy
 from eddy import local_lake, local_stack
 from eddy.cli import app
 from eddy.lake_stack import Decision
@@ -64,11 +64,15 @@ def test_a_port_of_the_store_wants_the_lake():
     assert "--lake" in said.output
 
 
-def test_without_the_extra_it_says_which(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setitem(sys.modules, "pyiceberg.catalog", None)
-    for name in [name for name in sys.modules if name.startswith(("eddy.local_lake", "lake."))]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.delattr(eddy, "local_lake", raising=False)
-    with pytest.raises(MissingResource, match=r"pyiceberg.*eddy\[embedded,lake\]"):
-        CliRunner().invoke(app, ["up", "--lake"], catch_exceptions=False)
+def test_without_the_extra_it_says_which(tmp_path):
+    code = (
+        "import sys; sys.modules['pyiceberg'] = None; sys.argv = ['eddy', 'up', '--lake']; "
+        "from eddy.cli import main; main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == MissingResource.exit_code
+    assert "pyiceberg" in done.stderr
+    assert "eddy[embedded,lake]" in done.stderr
+    assert list(tmp_path.iterdir()) == [], "nothing was begun"
