@@ -2,16 +2,18 @@
 #
 #   PYTHON=python3.12   which Python makes .venv (default: the first of those below that will do)
 #   DURATION=60         seconds of `make demo`; without it until Ctrl-C
-#   CASE=rides          which benchmark: rides, latency, restart, memory, tpv or growth
+#   LAKE=1              `make demo` also fills tables on S3
+#   CASE=rides          which benchmark: rides, latency, restart, memory, tpv, scored, compaction or growth
 #   ARGS="-k ride"      more arguments for pytest
 
 VENV := .venv
 BIN := $(VENV)/bin
 
 # An environment is up to date when a stamp with the checksum of what it was made from is in it.
-# That of the development tools is a superset of the demo's, so both share one .venv.
+# That of the development tools is a superset of the demo's, so all share one .venv.
 checksum = $(shell cat requirements/build.txt requirements/$(1).txt pyproject.toml | cksum | cut -d' ' -f1)
 DEMO := $(VENV)/.installed-demo-$(call checksum,demo)
+LAKES := $(VENV)/.installed-lake-$(call checksum,lake)
 DEV := $(VENV)/.installed-dev-$(call checksum,dev)
 # Airflow has an environment of its own: what it pins does not go together with everybody else's.
 AIRFLOW := .venv-airflow/.installed-$(shell cksum < requirements/airflow.txt | cut -d' ' -f1)
@@ -22,8 +24,8 @@ AIRFLOW := .venv-airflow/.installed-$(shell cksum < requirements/airflow.txt | c
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(if $(wildcard $(DEV)),,$(DEMO)) ## A broker, a simulator, the detector and the console
-	@$(BIN)/eddy demo $(if $(DURATION),--duration $(DURATION))
+demo: $(if $(wildcard $(DEV)),,$(if $(LAKE),$(LAKES),$(DEMO))) ## A broker, a simulator, the detector and the console
+	@$(BIN)/eddy demo $(if $(DURATION),--duration $(DURATION)) $(if $(LAKE),--lake)
 
 test: $(DEV) ## Every test except the long chaos runs
 	@$(BIN)/pytest $(ARGS)
@@ -71,6 +73,7 @@ requirements: ## Pin the newest versions that go together (needs uv)
 	$(COMPILE) pyproject.toml --extra dev --constraint requirements/build.txt --output-file requirements/dev.txt
 	$(COMPILE) pyproject.toml --extra training --extra history --extra plots --extra lake --constraint requirements/dev.txt --output-file requirements/run.txt
 	$(COMPILE) pyproject.toml --extra embedded --extra training --extra plots --constraint requirements/dev.txt --output-file requirements/demo.txt
+	$(COMPILE) pyproject.toml --extra embedded --extra training --extra plots --extra lake --constraint requirements/dev.txt --output-file requirements/lake.txt
 	$(COMPILE) requirements/airflow.in --output-file requirements/airflow.txt
 
 # --- the environment ----------------------------------------------------------------------------

@@ -13,7 +13,7 @@ import docstring_parser
 import pytest
 
 ROOT = Path(__file__).parents[2]
-ROOMS = ("schemas", "models", "streams", "eddy", "deploy")
+ROOMS = ("schemas", "models", "streams", "lake", "eddy", "deploy")
 FORBIDDEN_NAMES = {"utils", "helpers", "common", "manager", "base", "misc"}
 
 

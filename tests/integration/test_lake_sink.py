@@ -109,8 +109,9 @@ def send_rides(world: SinkWorld) -> int:
 def send_payments(world: SinkWorld) -> int:
     options = PaymentSimulation(start=WHEN, days=12, merchants=5, payments_per_day=60.0)
     simulated = [record.payload for record in simulate_payments(7, options)]
-    send(world, world.topics["tpv"].events, simulated)
-    return len(simulated)
+    bad = [b"{", b"null"]
+    send(world, world.topics["tpv"].events, [*simulated, *bad])
+    return len(simulated) + len(bad)
 
 
 def specs(world: SinkWorld) -> list[tuple[str, TableSpec]]:
