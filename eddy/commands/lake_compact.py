@@ -83,8 +83,8 @@ def compact(
 
     from eddy import logs, settings  # noqa: PLC0415
     from eddy.lake_compaction import LakeCompaction, Request  # noqa: PLC0415
-    from eddy.lake_metrics import write_metrics  # noqa: PLC0415
     from eddy.progress import bar  # noqa: PLC0415
+    from lake.compaction.metrics import CompactionMetrics  # noqa: PLC0415
     from lake.days import chosen, require_over  # noqa: PLC0415
 
     loaded = settings.load(config)
@@ -130,7 +130,9 @@ def compact(
         names = ", ".join(f"{day.table} {day.day}" for day in done.conflicts)
         raise Unavailable(f"another compaction rewrote the same days again and again: {names}")
     if metrics_file:
-        write_metrics(done, datetime.now(UTC), metrics_file)
+        metrics = CompactionMetrics()
+        metrics.tell(done.days, done.swept, done.seconds, datetime.now(UTC))
+        metrics.write(metrics_file)
 
 
 def _age(option: str, text: str) -> timedelta:

@@ -1,6 +1,5 @@
 """The house holds: who imports whom, what docstrings promise, where metrics are declared."""
 
-import ast
 import importlib
 import inspect
 import pkgutil
@@ -65,42 +64,50 @@ def test_documented_parameters_exist(name, function):
             assert one.strip().lstrip("*") in real, f"{name} documents {one.strip()}"
 
 
+METRICS = ("streams/metrics.py", "lake/watch_metrics.py", "lake/compaction/metrics.py")
+"""Where metrics are declared: one file for each kind of process that has some."""
+
+
 def test_every_metric_is_declared_once_and_used():
-    source = ast.parse((ROOT / "streams/metrics.py").read_text())
-    declared = [
-        node.args[0].value
-        for node in ast.walk(source)
-        if isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Name)
-        and node.func.id in ("Counter", "Gauge", "Histogram")
-    ]
+    sources = {name: (ROOT / name).read_text() for name in METRICS}
+    declared = [name for family in families().values() for name in family]
     assert len(declared) == len(set(declared))
     assert all(name.startswith("eddy_") for name in declared)
-    attributes = re.findall(
-        r"self\.(\w+) = (?:Counter|Gauge|Histogram)\(", (ROOT / "streams/metrics.py").read_text()
-    )
     code = "\n".join(
         path.read_text()
-        for room in ("streams", "eddy")
+        for room in ROOMS
         for path in (ROOT / room).rglob("*.py")
-        if path.name != "metrics.py"
+        if str(path.relative_to(ROOT)) not in METRICS
     )
-    own = (ROOT / "streams/metrics.py").read_text()
-    unused = [
-        name
-        for name in attributes
-        if not re.search(rf"metrics\.{name}\b", code) and f"self.{name}." not in own
-    ]
-    assert not unused
+    for own in sources.values():
+        attributes = re.findall(r"self\.([a-z]\w*) = (?:Counter|Gauge|Histogram)\(", own)
+        assert attributes
+        unused = [
+            name
+            for name in attributes
+            if not re.search(rf"metrics\.{name}\b", code) and f"self.{name}." not in own
+        ]
+        assert not unused
     elsewhere = re.findall(r"\b(?:Counter|Gauge|Histogram)\(\s*\"eddy_", code)
     assert not elsewhere
 
 
-def test_metrics_of_the_reference_exist():
-    page = (ROOT / "docs/reference/metrics.md").read_text()
+def families() -> dict[str, list[str]]:
+    """Return the metrics of each kind of process, without ``_total``."""
+    from lake.compaction.metrics import CompactionMetrics
+    from lake.watch_metrics import WatchMetrics
     from streams.metrics import Metrics
 
-    real = {family.name for family in Metrics().registry.collect()}
+    made = (Metrics(), WatchMetrics(), CompactionMetrics())
+    return {
+        name: [family.name for family in one.registry.collect()]
+        for name, one in zip(METRICS, made, strict=True)
+    }
+
+
+def test_metrics_of_the_reference_exist():
+    page = (ROOT / "docs/reference/metrics.md").read_text()
+    real = {name for family in families().values() for name in family}
     written = {name.removesuffix("_total") for name in re.findall(r"`(eddy_\w+)", page)}
     assert written == real
 
