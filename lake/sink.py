@@ -191,7 +191,7 @@ def _commits(config: LakeConfig, control: str) -> dict[str, str]:
         "iceberg.control.topic": control,
         "iceberg.control.commit.interval-ms": str(round(config.commit_interval_s * 1e3)),
         # a task may miss the first call to commit; nothing is committed until this has passed
-        "iceberg.control.commit.timeout-ms": "15000",
+        "iceberg.control.commit.timeout-ms": "10000",
         "iceberg.control.commit.threads": "1",
     }
 

@@ -91,7 +91,7 @@ def settle(world: SinkWorld, load: Load, what: str, *, bad: int, limit_s: float 
 
 def test_the_worker_is_killed_while_poison_is_in_the_topic(shared_world, connect, rng):
     world, bad = shared_world, poison()
-    with Watching(world) as watching, Load(world, "rides", seconds=6) as load:
+    with Watching(world) as watching, Load(world, "rides", seconds=4) as load:
         wait_until_in_flight(world, load)
         send(world, world.topics["rides"].anomalies, bad, partition=rng.randrange(2))
         time.sleep(rng.uniform(0.0, 1.0))
