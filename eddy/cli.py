@@ -6,9 +6,10 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from eddy.commands import config, doctor, lake, stack, topics, tpv
+from eddy.commands import config, doctor, stack, topics, tpv
 from eddy.commands.demo import demo
 from eddy.commands.explain import explain
+from eddy.commands.lake.app import app as lake
 from eddy.commands.replay import replay
 from eddy.commands.run import run
 from eddy.commands.simulate import simulate
@@ -34,7 +35,7 @@ app.command()(run)
 app.add_typer(simulate, name="simulate")
 app.command()(replay)
 app.add_typer(tpv.app, name="tpv")
-app.add_typer(lake.app, name="lake")
+app.add_typer(lake, name="lake")
 app.command()(tail)
 app.command()(explain)
 app.add_typer(train, name="train")

@@ -1,6 +1,6 @@
 """All settings: ``eddy.toml`` < environment ``EDDY_*`` < flags; unknown keys are errors.
 
-Below them all is what ``eddy up --lake`` decided in the stack's folder (see `lake_stack`).
+Below them all is what ``eddy up --lake`` decided in the stack's folder (see `eddy.lake.decision`).
 """
 
 import os
@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from eddy import lake_stack
+from eddy.lake import decision
 from lake.config import LakeConfig
 from schemas.errors import ConfigError
 from streams.config import EngineConfig
@@ -196,7 +196,7 @@ def _decided(merged: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(storage, dict) or not isinstance(lake, dict):
         return {}
     folder = storage.get("stack", Storage().stack)
-    return {"lake": lake_stack.defaults(Path(str(folder)), lake)}
+    return {"lake": decision.defaults(Path(str(folder)), lake)}
 
 
 def _explain(error: ValidationError, file: Path | None) -> str:

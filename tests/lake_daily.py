@@ -1,7 +1,7 @@
 """A small lake as the sink leaves it, for the daily run: topics, tables, and rows of two days.
 
 No Connect worker runs: its rows are written by what writes them in its place after poison
-(`lake.repair`), and its offsets are committed as it commits them.
+(`lake.sink.repair`), and its offsets are committed as it commits them.
 """
 
 import os
@@ -18,11 +18,12 @@ import msgspec
 from moto.server import ThreadedMotoServer
 
 from eddy import settings, wiring
-from eddy.lake_aside import delivered
-from eddy.lake_connectors import connectors
+from eddy.lake.aside import delivered
+from eddy.lake.connectors import connectors
 from eddy.settings import Settings
-from lake import catalog, repair
-from lake.sink import Connector
+from lake import catalog
+from lake.sink import repair
+from lake.sink.connectors import Connector
 from lake.tables import all_tables
 from models.domains import domain, every_domain
 from streams import topics

@@ -11,13 +11,13 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from eddy.lake_rides import Done, RidesJob
+from eddy.lake.rides import Done, RidesJob
 from eddy.settings import Settings, Storage
 from lake import catalog as tables
 from lake.config import LakeConfig
 from lake.days import Day
-from lake.published_day import folder_of, read
-from lake.rides_clustering import Summary
+from lake.rides.clustering import Summary
+from lake.rides.published_day import folder_of, read
 from lake.store import Folder, filesystem
 from lake.tables import TableSpec, anomalies, clusters, history, rejections
 from models.domains.rides import DOMAIN as RIDES

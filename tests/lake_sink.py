@@ -13,16 +13,18 @@ import confluent_kafka as ck
 import msgspec
 from pyiceberg.table import Table
 
-from eddy import lake_check, lake_feed, wiring
+from eddy import wiring
 from eddy.demo import settings as demo_settings
-from eddy.lake_check import LakeVerdict
-from eddy.lake_watch import Watch
+from eddy.lake import check as lake_check
+from eddy.lake import feed
+from eddy.lake.check import LakeVerdict
+from eddy.lake.watch import Watch
 from eddy.settings import Settings
 from lake import catalog, tables
 from lake.compaction.compactor import Compactor
 from lake.compaction.day_files import days_of
-from lake.connect import ConnectClient
-from lake.sink import Connector
+from lake.sink.connect import ConnectClient
+from lake.sink.connectors import Connector
 from schemas.anomalies import Anomaly, Entity, ModelRef, Source
 from schemas.topics import domain_topics
 from streams import topics as kafka_topics
@@ -100,7 +102,7 @@ class SinkWorld:
 
     def feed(self) -> None:
         """Register the connectors; they run when this returns."""
-        self.connectors = lake_feed.start(self.settings, lambda _: None)
+        self.connectors = feed.start(self.settings, lambda _: None)
 
     def records(self, topic: str) -> list[Record]:
         """Return what a read_committed consumer sees."""

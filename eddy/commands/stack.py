@@ -76,11 +76,12 @@ def _up_with_lake(
     progress: Callable[[int, int], None],
 ) -> "Settings":
     """Decide what of the lake is embedded, start it, and return the settings in force."""
-    from eddy import lake_stack, settings  # noqa: PLC0415 - keeps --help quick
+    from eddy import settings  # noqa: PLC0415 - keeps --help quick
+    from eddy.lake import decision as decisions  # noqa: PLC0415
     from schemas.errors import MissingResource  # noqa: PLC0415
 
     try:
-        from eddy import local_lake  # noqa: PLC0415
+        from eddy.lake import local  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise MissingResource(
             f"the lake needs {error.name}: pip install 'eddy[embedded,lake]'"
@@ -88,9 +89,9 @@ def _up_with_lake(
 
     given = settings.load(config, flags, decided=False)
     folder = Path(given.storage.stack)
-    decision = lake_stack.decide(folder, given.lake, store_port)
+    decision = decisions.decide(folder, given.lake, store_port)
     chosen = settings.load(config, flags)
-    local_lake.up(chosen, decision, say, progress, config=config, partitions=partitions)
+    local.up(chosen, decision, say, progress, config=config, partitions=partitions)
     return chosen
 
 

@@ -28,7 +28,7 @@ from eddy.demo.payments import PaymentFeed
 from eddy.demo.view import PAYMENTS_ENDED, Frame, Page, Summary, plain
 from eddy.demo.watch import Watch
 from eddy.feeder import Feed, Shares
-from eddy.lake_stack import Decision
+from eddy.lake.decision import Decision
 from eddy.progress import downloads
 from eddy.settings import Settings
 from models.domains import domain

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from deploy.embedded.processes import Process
 from deploy.embedded.stack import Stack
-from eddy import local_lake
 from eddy.demo.lake_summary import LakeSummary
-from eddy.lake_check import check
-from eddy.lake_compaction import LakeCompaction, Request
-from eddy.lake_rides import RidesJob
-from eddy.lake_stack import Decision
+from eddy.lake import local
+from eddy.lake.check import check
+from eddy.lake.compaction import LakeCompaction, Request
+from eddy.lake.decision import Decision
+from eddy.lake.rides import RidesJob
 from eddy.settings import Settings
 from lake.days import YESTERDAY, chosen
 from lake.query import ask, connect
@@ -52,7 +52,7 @@ class DemoLake:
 
     def start(self, stack: Stack, prepared: Callable[[Process], Process]) -> None:
         """Start the store and the sink; `prepared` has the last word on each process."""
-        local_lake.add(
+        local.add(
             stack,
             self.settings,
             self.decision,

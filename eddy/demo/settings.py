@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from deploy.embedded.machine import LOOPBACK, free_port
-from eddy.lake_stack import Decision, decide, defaults
+from eddy.lake.decision import Decision, decide, defaults
 from eddy.settings import Settings, complete
 from lake.config import LakeConfig
 

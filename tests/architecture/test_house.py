@@ -64,7 +64,7 @@ def test_documented_parameters_exist(name, function):
             assert one.strip().lstrip("*") in real, f"{name} documents {one.strip()}"
 
 
-METRICS = ("streams/metrics.py", "lake/watch_metrics.py", "lake/compaction/metrics.py")
+METRICS = ("streams/metrics.py", "lake/sink/metrics.py", "lake/compaction/metrics.py")
 """Where metrics are declared: one file for each kind of process that has some."""
 
 
@@ -95,7 +95,7 @@ def test_every_metric_is_declared_once_and_used():
 def families() -> dict[str, list[str]]:
     """Return the metrics of each kind of process, without ``_total``."""
     from lake.compaction.metrics import CompactionMetrics
-    from lake.watch_metrics import WatchMetrics
+    from lake.sink.metrics import WatchMetrics
     from streams.metrics import Metrics
 
     made = (Metrics(), WatchMetrics(), CompactionMetrics())

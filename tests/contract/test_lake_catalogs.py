@@ -2,7 +2,7 @@
 
 import pytest
 
-from eddy.lake_tables import every_table
+from eddy.lake.tables import every_table
 from lake import catalog
 from schemas.errors import MissingResource, Unavailable
 from tests.lake_world import ObjectStore

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from lake import catalog, tables
-from lake.check import Comparison, Stretch
-from lake.rows import Delivered, arrow_of, row_of
+from lake.sink.comparison import Comparison, Stretch
+from lake.sink.rows import Delivered, arrow_of, row_of
 from schemas.anomalies import Source
 from schemas.rides import Ride
 from schemas.scored import Scored

@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from eddy.cli import app
-from eddy.commands.lake_sql import sql
+from eddy.commands.lake.sql import sql
 from schemas.errors import ConfigError, MissingResource
 from tests.lake_jobs import job_world, keep, of_day, streamed
 

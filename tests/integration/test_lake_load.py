@@ -14,8 +14,8 @@ import typer
 from pyiceberg.table import Table
 from typer.testing import CliRunner
 
-from eddy.commands.lake_load import load as load_command
-from eddy.lake_load import HistoryLoad
+from eddy.commands.lake.load import load as load_command
+from eddy.lake.load import HistoryLoad
 from eddy.settings import Settings
 from lake import loading, tables
 from lake.catalog import create, load, open_catalog

@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from eddy.demo import settings as demo_settings
-from eddy.lake_aside import delivered
+from eddy.lake.aside import delivered
 from lake import catalog
-from lake.rows import arrow_of, row_of
+from lake.sink.rows import arrow_of, row_of
 from lake.tables import TableSpec
 from models.domains import domain
 from models.simulation.payments import PaymentSimulation

@@ -11,11 +11,12 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from eddy import lake_check, lake_feed
-from eddy.commands.lake_check import check
-from eddy.commands.lake_connect import connect as connect_command
+from eddy.commands.lake.check import check
+from eddy.commands.lake.connect import connect as connect_command
 from eddy.demo import settings as demo_settings
-from eddy.lake_aside import ORIGIN
+from eddy.lake import check as lake_check
+from eddy.lake import feed
+from eddy.lake.aside import ORIGIN
 from lake import catalog
 from schemas.errors import MissingResource
 from tests.lake_sink import ROOT, SinkWorld, Watching, anomaly, encode, send, wait_for
@@ -115,11 +116,11 @@ def test_registering_again_changes_nothing(world):
 def test_topics_that_are_not_there_are_named(world):
     missing = world.settings.model_copy(update={"topic_prefix": "nobody"})
     with pytest.raises(MissingResource, match="nobody.anomalies.rides.*eddy topics create"):
-        lake_feed.start(missing, print)
+        feed.start(missing, print)
 
 
 def test_the_watch_ends_well_and_tells_its_figures(world, tmp_path):
-    command = "import typer; from eddy.commands.lake_watch import watch; typer.run(watch)"
+    command = "import typer; from eddy.commands.lake.watch import watch; typer.run(watch)"
     arguments = ["--config", str(world.file), "--check-every", "0.5", "--grace", "0"]
     log = tmp_path / "log"
     with log.open("wb") as out:

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lake.rides_reading import Rides, _covering, _ranges, _stretches
+from lake.rides.reading import Rides, _covering, _ranges, _stretches
 
 OFFSETS = st.lists(st.integers(0, 3_000), min_size=1, max_size=60, unique=True).map(sorted)
 

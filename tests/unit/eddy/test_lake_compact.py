@@ -12,8 +12,8 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from eddy.commands.lake_compact import compact
-from eddy.lake_compaction import chosen_tables
+from eddy.commands.lake.compact import compact
+from eddy.lake.compaction import chosen_tables
 from lake import catalog as catalogs
 from lake.config import LakeConfig
 from lake.store import filesystem

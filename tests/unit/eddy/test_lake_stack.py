@@ -9,9 +9,10 @@ from typer.testing import CliRunner
 from deploy.embedded.credentials import Credentials
 from deploy.embedded.processes import Process
 from deploy.embedded.stack import Stack
-from eddy import lake_stack, settings
+from eddy import settings
 from eddy.cli import app
-from eddy.lake_stack import Decision, decide, defaults
+from eddy.lake import decision as lake_stack
+from eddy.lake.decision import Decision, decide, defaults
 from lake.config import LakeConfig
 from schemas.errors import ConfigError
 

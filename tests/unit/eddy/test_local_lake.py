@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from eddy import local_lake, local_stack
+from eddy import local_stack
 from eddy.cli import app
-from eddy.lake_stack import Decision
+from eddy.lake import local as local_lake
+from eddy.lake.decision import Decision
 from eddy.settings import Settings, Storage
 from lake.config import LakeConfig
 from schemas.errors import ConfigError, MissingResource

@@ -6,7 +6,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from lake.connect import ConnectClient, ConnectorStatus, TaskStatus
+from lake.sink.connect import ConnectClient, ConnectorStatus, TaskStatus
 from schemas.errors import ConfigError, Unavailable
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from eddy.lake_export import chosen_tables, exported
+from eddy.lake.export import chosen_tables, exported
 from lake.days import Day
 from lake.exporting import chosen_format
 from lake.store import Folder, filesystem

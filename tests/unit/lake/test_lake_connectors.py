@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from lake import sink
 from lake.config import LakeConfig
-from lake.sink import Feed, connectors
+from lake.sink import connectors as sink
+from lake.sink.connectors import Feed, connectors
 from schemas.payments import Payment
 from schemas.rides import Ride
 from schemas.topics import domain_topics

@@ -8,8 +8,8 @@ import msgspec
 import pytest
 from pyarrow.fs import LocalFileSystem
 
-from lake.published_day import ANOMALIES, MANIFEST, SUMMARY, publish, read
-from lake.rides_clustering import Summary
+from lake.rides.clustering import Summary
+from lake.rides.published_day import ANOMALIES, MANIFEST, SUMMARY, publish, read
 from lake.store import Folder, digest
 from models.domains.rides import default_model
 from schemas.anomalies import Entity, Source

@@ -3,10 +3,10 @@
 import pytest
 
 from lake.config import LakeConfig
-from lake.connect import ConnectorStatus, TaskStatus
-from lake.poison import Place, cause_in, place_in
-from lake.sink import Feed, connectors
-from lake.watchdog import Watchdog
+from lake.sink.connect import ConnectorStatus, TaskStatus
+from lake.sink.connectors import Feed, connectors
+from lake.sink.poison import Place, cause_in, place_in
+from lake.sink.watchdog import Watchdog
 from schemas.errors import Unavailable
 from schemas.rides import Ride
 from schemas.topics import domain_topics

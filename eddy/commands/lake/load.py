@@ -12,7 +12,7 @@ from rich.table import Table
 from eddy.commands.options import Config, Json
 
 if TYPE_CHECKING:
-    from eddy.lake_load import Loaded
+    from eddy.lake.load import Loaded
 
 
 def load(
@@ -41,7 +41,7 @@ def load(
     import msgspec  # noqa: PLC0415 - keeps --help quick
 
     from eddy import settings  # noqa: PLC0415
-    from eddy.lake_load import HistoryLoad, rows_in  # noqa: PLC0415
+    from eddy.lake.load import HistoryLoad, rows_in  # noqa: PLC0415
     from eddy.progress import bar  # noqa: PLC0415
     from models.domains import domain as domain_called  # noqa: PLC0415
 

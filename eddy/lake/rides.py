@@ -11,9 +11,9 @@ from eddy.settings import Settings
 from lake import catalog as tables
 from lake.day_rewriting import rewrite_day
 from lake.days import Day
-from lake.published_day import Outcome, folder_of, publish
-from lake.rides_clustering import Summary, cluster
-from lake.rides_reading import read
+from lake.rides.clustering import Summary, cluster
+from lake.rides.published_day import Outcome, folder_of, publish
+from lake.rides.reading import read
 from lake.store import Folder, filesystem, object_path, reaching
 from lake.tables import clusters, history
 from models.detectors.windowed_dbscan import WindowedDbscan
@@ -55,7 +55,7 @@ class RidesJob:
     """Judges days of rides by the champion and the settings of now.
 
     Idempotent by date: over the same history, model and settings a second run writes nothing. The
-    table's day is replaced in one commit; for the files see `lake.published_day`.
+    table's day is replaced in one commit; for the files see `lake.rides.published_day`.
 
     Parameters
     ----------

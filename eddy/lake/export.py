@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 
 from eddy import wiring
-from eddy.lake_rides import EXPORTS
+from eddy.lake.rides import EXPORTS
 from eddy.settings import Settings
 from lake.days import Day
 from lake.exporting import ENDINGS, Exported, Format, export

@@ -11,9 +11,10 @@ from deploy.embedded.machine import LOOPBACK, require_port
 from deploy.embedded.object_store import EmbeddedObjectStore
 from deploy.embedded.processes import Process
 from deploy.embedded.stack import Stack
-from eddy import lake_feed, local_stack
-from eddy.lake_stack import Decision, store_folder
-from eddy.lake_tables import every_table
+from eddy import local_stack
+from eddy.lake import feed
+from eddy.lake.decision import Decision, store_folder
+from eddy.lake.tables import every_table
 from eddy.settings import Settings
 from lake import catalog
 from schemas.errors import ConfigError
@@ -146,7 +147,7 @@ def add(
     for one in catalog.create(settings.lake, every_table()):
         if one.outcome != "kept":
             say(f"{one.outcome} table {settings.lake.namespace}.{one.table}")
-    lake_feed.start(settings, say)
+    feed.start(settings, say)
     stack.up([prepared(watch(settings, config, env))], say)
 
 

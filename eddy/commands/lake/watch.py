@@ -32,7 +32,7 @@ def watch(
     """
     # Brings pyiceberg and the domains, which --help can do without.
     from eddy import logs, settings  # noqa: PLC0415
-    from eddy.lake_watch import Watch  # noqa: PLC0415
+    from eddy.lake.watch import Watch  # noqa: PLC0415
 
     flags = {"kafka.bootstrap_servers": bootstrap_servers, "health.port": health_port}
     chosen = settings.load(config, flags)

@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from eddy.lake_connectors import connectors
+from eddy.lake.connectors import connectors
 from eddy.settings import Settings
 from lake import catalog as catalogs
-from lake.connect import ConnectClient, ConnectorStatus
-from lake.poison import cause_in
-from lake.sink import Connector
+from lake.sink.connect import ConnectClient, ConnectorStatus
+from lake.sink.connectors import Connector
+from lake.sink.poison import cause_in
 from schemas.errors import ConfigError, Unavailable
 from streams import inspection, seeding
 from streams import topics as kafka_topics

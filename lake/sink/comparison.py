@@ -10,7 +10,7 @@ import msgspec
 import pyarrow as pa
 from pyiceberg.table import Table
 
-from lake.rows import Delivered
+from lake.sink.rows import Delivered
 from lake.tables import Kind, TableSpec
 from schemas.anomalies import Source
 

@@ -6,12 +6,12 @@ from itertools import islice
 
 import msgspec
 
-from eddy.lake_aside import ORIGIN, delivered
-from eddy.lake_connectors import connectors
+from eddy.lake.aside import ORIGIN, delivered
+from eddy.lake.connectors import connectors
 from eddy.settings import Settings
 from lake import catalog as catalogs
-from lake.check import Comparison, Stretch, TableVerdict
-from lake.sink import Connector
+from lake.sink.comparison import Comparison, Stretch, TableVerdict
+from lake.sink.connectors import Connector
 from streams import seeding
 from streams.reading import Record, TopicReader
 

@@ -5,15 +5,15 @@ import time
 
 import structlog
 
-from eddy.lake_aside import Aside
-from eddy.lake_check import LakeVerdict, check
-from eddy.lake_connectors import connectors
+from eddy.lake.aside import Aside
+from eddy.lake.check import LakeVerdict, check
+from eddy.lake.connectors import connectors
 from eddy.settings import Settings
-from lake.connect import ConnectClient
-from lake.poison import Place
-from lake.sink import Connector
-from lake.watch_metrics import WatchMetrics
-from lake.watchdog import Watchdog
+from lake.sink.connect import ConnectClient
+from lake.sink.connectors import Connector
+from lake.sink.metrics import WatchMetrics
+from lake.sink.poison import Place
+from lake.sink.watchdog import Watchdog
 from schemas.errors import EddyError
 from streams.health import Health, HealthServer
 
@@ -27,7 +27,7 @@ class Watch:
     """Looks after the connectors until stopped, and checks the tables now and then.
 
     It keeps no state of its own: killed anywhere and started again it goes on. What a record
-    means that fails a connector, and what a crash leaves, is told in `lake_aside`.
+    means that fails a connector, and what a crash leaves, is told in `eddy.lake.aside`.
 
     Parameters
     ----------

@@ -15,7 +15,7 @@ def create(config: Config = None, json: Json = False) -> None:
     import msgspec  # noqa: PLC0415 - keeps --help quick
 
     from eddy import settings  # noqa: PLC0415
-    from eddy.lake_tables import every_table  # noqa: PLC0415
+    from eddy.lake.tables import every_table  # noqa: PLC0415
     from lake import catalog  # noqa: PLC0415
 
     chosen = settings.load(config).lake

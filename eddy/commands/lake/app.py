@@ -2,15 +2,15 @@
 
 import typer
 
-from eddy.commands.lake_check import check
-from eddy.commands.lake_cluster_rides import cluster_rides
-from eddy.commands.lake_compact import compact
-from eddy.commands.lake_connect import connect
-from eddy.commands.lake_create import create
-from eddy.commands.lake_export import export
-from eddy.commands.lake_load import load
-from eddy.commands.lake_sql import sql
-from eddy.commands.lake_watch import watch
+from eddy.commands.lake.check import check
+from eddy.commands.lake.cluster_rides import cluster_rides
+from eddy.commands.lake.compact import compact
+from eddy.commands.lake.connect import connect
+from eddy.commands.lake.create import create
+from eddy.commands.lake.export import export
+from eddy.commands.lake.load import load
+from eddy.commands.lake.sql import sql
+from eddy.commands.lake.watch import watch
 
 app = typer.Typer(help="Tables on S3: made, fed, checked, compacted, asked.", no_args_is_help=True)
 

@@ -9,7 +9,7 @@ from rich.console import Console
 from eddy.commands.options import Bootstrap, Config
 
 if TYPE_CHECKING:
-    from lake.sink import Connector
+    from lake.sink.connectors import Connector
 
 
 def connect(
@@ -29,8 +29,8 @@ def connect(
     """
     # Brings pyiceberg and the domains, which --help can do without.
     from eddy import settings  # noqa: PLC0415
-    from eddy.lake_connectors import connectors  # noqa: PLC0415
-    from eddy.lake_feed import start  # noqa: PLC0415
+    from eddy.lake.connectors import connectors  # noqa: PLC0415
+    from eddy.lake.feed import start  # noqa: PLC0415
 
     chosen = settings.load(config, {"kafka.bootstrap_servers": bootstrap_servers})
     if print_only:

@@ -8,11 +8,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from eddy.commands.lake_days import Date, Since, Until
+from eddy.commands.lake.days import Date, Since, Until
 from eddy.commands.options import Config, Json
 
 if TYPE_CHECKING:
-    from eddy.lake_rides import Done
+    from eddy.lake.rides import Done
 
 
 def cluster_rides(
@@ -37,7 +37,7 @@ def cluster_rides(
     """
     # Brings pyiceberg and numba, which --help can do without.
     from eddy import logs, settings  # noqa: PLC0415
-    from eddy.lake_rides import RidesJob, Told  # noqa: PLC0415
+    from eddy.lake.rides import RidesJob, Told  # noqa: PLC0415
     from eddy.progress import bar  # noqa: PLC0415
     from lake.days import chosen, require_over  # noqa: PLC0415
 

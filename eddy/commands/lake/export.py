@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from eddy.commands.lake_days import Date, Since, Until
+from eddy.commands.lake.days import Date, Since, Until
 from eddy.commands.options import Config, Json
 
 
@@ -39,7 +39,7 @@ def export(
     import msgspec  # noqa: PLC0415
 
     from eddy import settings  # noqa: PLC0415
-    from eddy.lake_export import chosen_tables, exported  # noqa: PLC0415
+    from eddy.lake.export import chosen_tables, exported  # noqa: PLC0415
     from eddy.progress import bar  # noqa: PLC0415
     from lake.days import chosen  # noqa: PLC0415
     from lake.exporting import chosen_format  # noqa: PLC0415

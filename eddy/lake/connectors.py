@@ -2,8 +2,8 @@
 
 from eddy import wiring
 from eddy.settings import Settings
-from lake import sink
-from lake.sink import Connector, Feed
+from lake.sink import connectors as sink
+from lake.sink.connectors import Connector, Feed
 from schemas.errors import ConfigError
 
 

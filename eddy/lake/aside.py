@@ -14,12 +14,12 @@ from itertools import islice
 import structlog
 
 from eddy.settings import Settings
-from lake import repair
-from lake.connect import ConnectClient
-from lake.poison import Place
-from lake.repair import Judged
-from lake.rows import Delivered
-from lake.sink import Connector
+from lake.sink import repair
+from lake.sink.connect import ConnectClient
+from lake.sink.connectors import Connector
+from lake.sink.poison import Place
+from lake.sink.repair import Judged
+from lake.sink.rows import Delivered
 from streams.reading import Record, TopicReader
 from streams.sender import Sender
 

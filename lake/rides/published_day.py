@@ -12,7 +12,7 @@ from typing import Literal
 import msgspec
 
 from lake.days import Day
-from lake.rides_clustering import SCHEMA_VERSION, Summary
+from lake.rides.clustering import SCHEMA_VERSION, Summary
 from lake.store import Folder, digest
 from schemas.anomalies import ModelRef
 from schemas.clustered import Clustered
@@ -32,7 +32,7 @@ class ManifestFile(msgspec.Struct, kw_only=True):
 
 
 class Manifest(msgspec.Struct, kw_only=True):
-    """What a whole day consists of; see `lake.rides_clustering.Summary` for the rest."""
+    """What a whole day consists of; see `lake.rides.clustering.Summary` for the rest."""
 
     schema_version: int
     day: str

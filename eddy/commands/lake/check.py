@@ -9,7 +9,7 @@ from eddy.commands.options import Bootstrap, Config, Json
 from schemas.errors import Mismatch
 
 if TYPE_CHECKING:
-    from lake.check import TableVerdict
+    from lake.sink.comparison import TableVerdict
 
 _SELDOM = ("missing", "pending", "set_aside", "duplicates", "doubled", "extra")
 
@@ -40,7 +40,8 @@ def check(
     # Brings pyiceberg and DuckDB, which --help can do without.
     import msgspec  # noqa: PLC0415
 
-    from eddy import lake_check, settings  # noqa: PLC0415
+    from eddy import settings  # noqa: PLC0415
+    from eddy.lake import check as comparing  # noqa: PLC0415
     from eddy.progress import bar  # noqa: PLC0415
 
     chosen = settings.load(config, {"kafka.bootstrap_servers": bootstrap_servers})
@@ -50,7 +51,7 @@ def check(
         def told(topic: str, done: int, total: int) -> None:
             progress.update(task, description=topic, completed=done, total=total)
 
-        verdict = lake_check.check(
+        verdict = comparing.check(
             chosen,
             grace_s=grace_s,
             since_s=None if since_h is None else since_h * 3600,

@@ -10,8 +10,8 @@ from pyiceberg.exceptions import CommitFailedException
 from lake import catalog as catalogs
 from lake.compaction.commits import sink_properties
 from lake.config import LakeConfig
-from lake.rows import Delivered, arrow_of, row_of
-from lake.sink import Connector
+from lake.sink.connectors import Connector
+from lake.sink.rows import Delivered, arrow_of, row_of
 from lake.tables import TableSpec
 from schemas.errors import RejectedRecord, Unavailable
 

@@ -24,7 +24,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from lake.days import Day
-from lake.rides_reading import DayOfRides, Place, Stretch
+from lake.rides.reading import DayOfRides, Place, Stretch
 from models.judge import Events, Judge, Verdicts
 from schemas.anomalies import Anomaly, ModelRef
 from schemas.clustered import Clustered

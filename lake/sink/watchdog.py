@@ -11,9 +11,9 @@ from typing import Literal
 
 import structlog
 
-from lake.connect import ConnectClient, ConnectorStatus
-from lake.poison import Place, cause_in, place_in
-from lake.sink import Connector
+from lake.sink.connect import ConnectClient, ConnectorStatus
+from lake.sink.connectors import Connector
+from lake.sink.poison import Place, cause_in, place_in
 from schemas.errors import EddyError
 
 log = structlog.get_logger()

@@ -9,12 +9,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from eddy.commands.lake_days import Date, Since, Until
+from eddy.commands.lake.days import Date, Since, Until
 from eddy.commands.options import Config, Json
 from schemas.errors import ConfigError, Unavailable
 
 if TYPE_CHECKING:
-    from eddy.lake_compaction import Compacted
+    from eddy.lake.compaction import Compacted
 
 _UNITS = {"h": "hours", "d": "days"}
 _COLUMNS = ("rows_before", "rows_after", "added", "duplicates", "folded", "files_before")
@@ -82,7 +82,7 @@ def compact(
     import msgspec  # noqa: PLC0415
 
     from eddy import logs, settings  # noqa: PLC0415
-    from eddy.lake_compaction import LakeCompaction, Request  # noqa: PLC0415
+    from eddy.lake.compaction import LakeCompaction, Request  # noqa: PLC0415
     from eddy.progress import bar  # noqa: PLC0415
     from lake.compaction.metrics import CompactionMetrics  # noqa: PLC0415
     from lake.days import chosen, require_over  # noqa: PLC0415

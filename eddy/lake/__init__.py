@@ -1,0 +1,1 @@
+"""The lake, put together: what is fed, watched, checked, compacted, judged again."""

@@ -1,0 +1,1 @@
+"""The connectors that feed the tables, and who looks after them."""
