@@ -128,11 +128,11 @@ def object_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectSto
 
 
 @contextmanager
-def persistent_store(folder: Path) -> Iterator[ObjectStore]:
+def persistent_store(folder: Path, kind: str | None = None) -> Iterator[ObjectStore]:
     """Run an S3 server that keeps its data in `folder` for as long as the ``with`` does."""
-    chosen = os.environ.get("EDDY_TEST_STORE", "embedded")
-    kind = {"embedded": EmbeddedObjectStore, "versitygw": Versitygw}[chosen]
-    with kind(folder, free_port()) as server:
+    chosen = kind or os.environ.get("EDDY_TEST_STORE", "embedded")
+    made = {"embedded": EmbeddedObjectStore, "versitygw": Versitygw}[chosen]
+    with made(folder, free_port()) as server:
         keys = server.credentials
         yield ObjectStore(server.endpoint, keys.access_key_id, keys.secret_access_key, server)
 
