@@ -1,7 +1,8 @@
 """Where the lake is: the store, the catalog and the connector that feeds the tables."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
+from urllib.parse import urlsplit
 
 from schemas.errors import ConfigError
 
@@ -44,7 +45,7 @@ class LakeConfig:
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     catalog: str = "sqlite:///.eddy/lake/catalog.db"
-    catalog_password: str = ""
+    catalog_password: str = field(default="", repr=False)
     catalog_password_file: str = ""
     catalog_name: str = "lake"
     namespace: str = "eddy"
@@ -52,7 +53,7 @@ class LakeConfig:
     endpoint: str = ""
     region: str = "us-east-1"
     access_key_id: str = ""
-    secret_access_key: str = ""
+    secret_access_key: str = field(default="", repr=False)
     secret_access_key_file: str = ""
     connect_url: str = "http://127.0.0.1:8083"
     connect_prefix: str = "eddy"
@@ -60,6 +61,10 @@ class LakeConfig:
     history: bool = False
 
     def __post_init__(self) -> None:
+        if "@" in self.catalog and urlsplit(self.catalog).password:  # never shown
+            raise ConfigError(
+                "lake.catalog holds a password; give it as lake.catalog_password_file"
+            )
         if not self.catalog.startswith(_SCHEMES):
             raise ConfigError(
                 f"lake.catalog: {self.catalog}: begins with one of {', '.join(_SCHEMES)}"
