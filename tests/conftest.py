@@ -30,6 +30,17 @@ def own_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
         yield own
 
 
+@pytest.fixture(scope="session", autouse=True)
+def logs_as_they_are() -> Iterator[None]:
+    """Let no command that runs in the tests' own process take their logs.
+
+    Loggers keep what they were configured with when they were first used.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("eddy.logs.configure", lambda _config: None)
+        yield
+
+
 def pytest_configure() -> None:
     """End the session properly on SIGTERM (a time limit's), so that no broker is left behind."""
     signal.signal(signal.SIGTERM, lambda *_: pytest.exit("ended by SIGTERM", returncode=143))
