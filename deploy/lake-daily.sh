@@ -5,7 +5,8 @@
 #   EDDY=/opt/eddy/bin/eddy      the program; by default `eddy` on the PATH
 #
 # Every step may be repeated for the same day. The first one that fails ends the run with its exit
-# code (docs/operations.md); then nothing is lost: repeat the run.
+# code (docs/operations.md); then nothing is lost: repeat the run. It begins with a check, so that
+# no day goes out that the sink has not brought yet, and ends with one of all that the topics hold.
 set -euo pipefail
 
 day=${1:-$(date -u -d yesterday +%F 2>/dev/null || date -u -v-1d +%F)}
@@ -19,6 +20,7 @@ step() {
     "${EDDY:-eddy}" "$@"
 }
 
+step lake check --since-hours 48
 step lake compact --date "$day"
 step lake cluster-rides --date "$day"
 step lake export --date "$day"

@@ -1,11 +1,13 @@
 """The catalog: which tables there are and what their current state is."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
-from pyiceberg.catalog import Catalog, load_catalog
+from pyarrow.fs import FileSelector
+from pyiceberg.catalog import LOCATION, Catalog, load_catalog
 from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.exceptions import NoSuchTableError
 from pyiceberg.table import Table
@@ -13,6 +15,8 @@ from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
 from lake.config import LakeConfig
+from lake.outages import named_outages
+from lake.store import filesystem, object_path
 from lake.tables import TableSpec
 from schemas.errors import ConfigError, MissingResource, Unavailable
 
@@ -23,6 +27,9 @@ _PROPERTIES = {
     "commit.retry.num-retries": "10",
     "history.expire.min-snapshots-to-keep": "5",
 }
+
+# left, too, by a `create` that was killed before it told the catalog
+_FIRST_STATE = re.compile(r"00000-[^/]*\.metadata\.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +68,16 @@ def create(config: LakeConfig, specs: Sequence[TableSpec]) -> list[Created]:
 
     Raises
     ------
+    ConfigError
+        Where files of a table stand that the catalog does not know: the catalog is another one,
+        or was lost. Of a new table in their place they would be files that nobody needs.
     Unavailable
         Where the catalog or the store does not answer.
     """
     catalog = open_catalog(config)
-    catalog.create_namespace_if_not_exists(config.namespace)
-    return [_create(catalog, config, spec) for spec in specs]
+    with named_outages(f"tables of {config.namespace}"):
+        catalog.create_namespace_if_not_exists(config.namespace)
+        return [_create(catalog, config, spec) for spec in specs]
 
 
 def load(catalog: Catalog, config: LakeConfig, spec: TableSpec) -> Table:
@@ -93,8 +104,14 @@ def identifier(config: LakeConfig, spec: TableSpec) -> str:
 def _create(catalog: Catalog, config: LakeConfig, spec: TableSpec) -> Created:
     name = identifier(config, spec)
     if not catalog.table_exists(name):
+        location = _location(catalog, config, spec)
+        _require_new(config, name, location)
         catalog.create_table(
-            name, spec.schema, partition_spec=spec.partitioning, properties=_PROPERTIES
+            name,
+            spec.schema,
+            location=location,
+            partition_spec=spec.partitioning,
+            properties=_PROPERTIES,
         )
         return Created(spec.name, "created")
     table = catalog.load_table(name)
@@ -102,6 +119,29 @@ def _create(catalog: Catalog, config: LakeConfig, spec: TableSpec) -> Created:
     with table.update_schema() as update:
         update.union_by_name(spec.schema)
     return Created(spec.name, "kept" if table.schema() == before else "extended")
+
+
+def _location(catalog: Catalog, config: LakeConfig, spec: TableSpec) -> str:
+    """Return where a table's files are to be: where pyiceberg puts them by itself."""
+    namespace = catalog.load_namespace_properties(config.namespace)
+    ending = ".db" if config.catalog == "glue:" else ""
+    folder = namespace.get(LOCATION) or (
+        f"{config.warehouse.rstrip('/')}/{config.namespace}{ending}"
+    )
+    return f"{folder.rstrip('/')}/{spec.name}"
+
+
+def _require_new(config: LakeConfig, name: str, location: str) -> None:
+    """Raise ConfigError where an earlier table's files are; `delete_orphans` would take them."""
+    metadata = FileSelector(f"{object_path(location)}/metadata", allow_not_found=True)
+    found = [info.base_name for info in filesystem(config).get_file_info(metadata)]
+    # of a table that was never committed to there is only its first state
+    if any(not _FIRST_STATE.fullmatch(file) for file in found):
+        raise ConfigError(
+            f"lake.catalog: {_shown(config)} knows no table {name} of {config.catalog_name}, but "
+            f'{location} holds files of one: register it (docs/lake.md, "The catalog is lost"), '
+            "or give the catalog and the catalog_name that know it, or another lake.warehouse"
+        )
 
 
 def _store(config: LakeConfig) -> dict[str, str]:

@@ -12,7 +12,7 @@ from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import CommitFailedException, ValidationException
 from pyiceberg.table import Table
 
-from lake import catalog as tables
+from lake import catalog as catalogs
 from lake.config import LakeConfig
 from lake.days import Day
 from lake.tables import TableSpec
@@ -51,7 +51,7 @@ def rewrite_day(
     """
     why: Exception | None = None
     for attempt in range(_ATTEMPTS):
-        table = tables.load(catalog, config, spec)
+        table = catalogs.load(catalog, config, spec)
         rows = _rows(table, records)
         if _is_there(table, spec, day, rows):
             return "kept"

@@ -16,9 +16,10 @@ from pyarrow.fs import FileSystem
 
 from lake.config import LakeConfig
 from lake.days import Day
+from lake.outages import named_outages
 from lake.plain_rows import encode, rows_of, with_text
 from lake.query import answering
-from lake.store import filesystem, object_path, reaching
+from lake.store import filesystem, object_path
 from lake.tables import TableSpec
 from schemas.errors import ConfigError, MissingResource
 
@@ -91,7 +92,7 @@ def export(
     begin, end = first.begin.isoformat(), last.end.isoformat()
     order = ", ".join(_path(column) for column in spec.sorted_by)
     column = _path(spec.day_column)
-    with reaching(spec.name), answering(config), _finally_at(target, config) as file:
+    with named_outages(spec.name), answering(config), _finally_at(target, config) as file:
         reader = connection.execute(
             f"select * from {_path(spec.name)} where {column} >= timestamptz '{begin}' "  # noqa: S608 - names and days are ours
             f"and {column} < timestamptz '{end}' order by {order}"

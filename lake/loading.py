@@ -20,8 +20,10 @@ from numpy.typing import NDArray
 from pyiceberg.exceptions import CommitFailedException
 from pyiceberg.io.pyarrow import _dataframe_to_data_files  # appends write files and commit at once
 from pyiceberg.manifest import DataFile
-from pyiceberg.table import Table, TableProperties
+from pyiceberg.table import Table
 
+from lake.attempts import once
+from lake.outages import named_outages
 from schemas.anomalies import ModelRef
 from schemas.errors import ConfigError, Unavailable
 
@@ -150,22 +152,21 @@ class FileLoad:
         """
         self._flush()
         for _ in range(_COMMITS):
-            self._table.refresh()
-            note = earlier(self._table, self._file, self._sha256)
-            if note is not None:
-                return note
-            try:
-                self._try_to_commit()
-            except CommitFailedException:
-                continue
-            except OSError as error:
-                raise Unavailable(f"lake.warehouse: {error}; say the same again") from error
-            return None
+            with named_outages(f"{self._file}: say the same again"):
+                self._table.refresh()
+                note = earlier(self._table, self._file, self._sha256)
+                if note is not None:
+                    return note
+                try:
+                    self._try_to_commit()
+                except CommitFailedException:
+                    continue
+                return None
         raise Unavailable(f"{self._file}: {_COMMITS} commits met others; try again")
 
     def _try_to_commit(self) -> None:
         told = json.dumps({"file": self._file, "rows": self.rows})
-        with _once(self._table).transaction() as transaction:
+        with once(self._table).transaction() as transaction:
             transaction.set_properties({f"{_NOTE}{self._sha256}": told})
             if self._written:
                 with transaction.update_snapshot().fast_append() as append:
@@ -177,19 +178,10 @@ class FileLoad:
             return
         rows = pa.concat_tables(self._held)
         self._held, self._held_rows = [], 0
-        try:
+        with named_outages("lake.warehouse"):
             self._written += _dataframe_to_data_files(
                 self._table.metadata, rows, self._table.io, self._write, self._numbers
             )
-        except OSError as error:  # pyarrow's, for whatever the store says
-            raise Unavailable(f"lake.warehouse: {error}") from error
-
-
-def _once(table: Table) -> Table:
-    """Return the table for one attempt at a commit: pyiceberg's own do not look at the notes."""
-    properties = {**table.properties, TableProperties.COMMIT_NUM_RETRIES: "0"}
-    metadata = table.metadata.model_copy(update={"properties": properties})
-    return Table(table.name(), metadata, table.metadata_location, table.io, table.catalog)
 
 
 def arrow_table(schema: pa.Schema, file: str, rows: Rows) -> pa.Table:

@@ -20,7 +20,7 @@ from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError
 
 from lake.catalog import open_catalog
 from lake.config import LakeConfig
-from lake.store import reaching
+from lake.outages import named_outages
 from schemas.errors import ConfigError, MissingResource, Unavailable
 
 _EXTENSIONS = ("httpfs", "avro", "iceberg")
@@ -163,7 +163,7 @@ def _names(catalog: Catalog, config: LakeConfig) -> list[str]:
 def _metadata(catalog: Catalog, config: LakeConfig, name: str) -> str:
     """Return where a table's state of now is written."""
     try:
-        with reaching(name):
+        with named_outages(name):
             return catalog.load_table((config.namespace, name)).metadata_location
     except NoSuchTableError as error:
         raise MissingResource(

@@ -1,17 +1,15 @@
 """The store: objects under ``s3://BUCKET/``, read and written whole."""
 
 import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from pyarrow import ArrowException
 from pyarrow.fs import FileSystem, FileType, S3FileSystem
 
 from lake.config import LakeConfig
-from schemas.errors import ConfigError, Unavailable
+from lake.outages import named_outages
+from schemas.errors import ConfigError
 
 
 def filesystem(config: LakeConfig) -> FileSystem:
@@ -36,15 +34,6 @@ def object_path(url: str) -> str:
     return path
 
 
-@contextmanager
-def reaching(what: str) -> Iterator[None]:
-    """Turn what the store says into Unavailable."""
-    try:
-        yield
-    except (OSError, ArrowException) as error:
-        raise Unavailable(f"{what}: {error}") from error
-
-
 @dataclass(frozen=True, slots=True)
 class Folder:
     """A folder of the store whose objects belong together.
@@ -67,7 +56,7 @@ class Folder:
     def read(self, name: str) -> bytes | None:
         """Return an object, or None where there is none."""
         path = f"{self.path}/{name}"
-        with reaching(f"s3://{path}"):
+        with named_outages(f"s3://{path}"):
             if self.store.get_file_info(path).type != FileType.File:
                 return None
             with self.store.open_input_stream(path, compression=None) as stream:
@@ -78,7 +67,7 @@ class Folder:
         """Write an object; readers see it whole or not at all."""
         path = f"{self.path}/{name}"
         with (
-            reaching(f"s3://{path}"),
+            named_outages(f"s3://{path}"),
             self.store.open_output_stream(path, compression=None) as stream,
         ):
             stream.write(content)
@@ -86,7 +75,7 @@ class Folder:
     def delete(self, name: str) -> None:
         """Delete an object, where there is one."""
         path = f"{self.path}/{name}"
-        with reaching(f"s3://{path}"):
+        with named_outages(f"s3://{path}"):
             if self.store.get_file_info(path).type == FileType.File:
                 self.store.delete_file(path)
 

@@ -82,10 +82,23 @@ class TopicReader:
         raise AssertionError
 
     def offsets_at(self, topic: str, timestamp_ms: int) -> dict[int, int]:
-        """Return by partition the first offset at or after a time; the end where there is none."""
+        """Return by partition the first offset at or after a time; the end where there is none.
+
+        Raises
+        ------
+        MissingResource
+            Where the topic does not exist, or a partition's broker does not answer.
+        """
         ranges = self.ranges(topic)
         asked = [ck.TopicPartition(topic, number, timestamp_ms) for number in ranges]
-        answers = self._consumer.offsets_for_times(asked, timeout=10)
+        try:
+            answers = self._consumer.offsets_for_times(asked, timeout=10)
+        except ck.KafkaException as error:
+            raise MissingResource(f"{topic}: {error.args[0].str()}") from error
+        for one in answers:
+            # its offset is below 0 then, as where there is no record that young
+            if one.error is not None:
+                raise MissingResource(f"{topic}[{one.partition}]: {one.error.str()}")
         return {a.partition: a.offset if a.offset >= 0 else ranges[a.partition][1] for a in answers}
 
     def read(

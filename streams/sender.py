@@ -37,7 +37,7 @@ class Sender:
         Raises
         ------
         MissingResource
-            Where an earlier record was refused.
+            Where this record is refused, such as one that is too large, or an earlier one was.
         """
         self._check()
         while True:
@@ -52,6 +52,8 @@ class Sender:
                 )
             except BufferError:
                 self._producer.poll(0.1)
+            except ck.KafkaException as error:
+                raise MissingResource(f"not sent: {topic}: {error.args[0].str()}") from error
             else:
                 return
 

@@ -12,6 +12,9 @@ from streams.connection import Connection
 
 _DAY_MS = 86_400_000
 
+DEAD_LETTER_BYTES = 2_100_000
+"""The size of a record that a dead-letter topic takes: a published one's 2,000,000, and headers."""
+
 
 @dataclass(frozen=True, slots=True)
 class TopicSpec:
@@ -50,10 +53,12 @@ def specs(
 def sink_specs(control: Iterable[str], dead_letters: Iterable[str]) -> list[TopicSpec]:
     """Return the topics of sink connectors: for agreeing on commits, and for what is set aside.
 
-    One partition each: the order is wanted, the rate is low.
+    One partition each: the order is wanted, the rate is low. The largest record that a topic
+    of ours may hold has room in what is set aside, with the headers that say why.
     """
     agreed = [TopicSpec(name, 1, _kept(7)) for name in control]
-    return agreed + [TopicSpec(name, 1, _kept(30)) for name in dead_letters]
+    aside = _kept(30, **{"max.message.bytes": str(DEAD_LETTER_BYTES)})
+    return agreed + [TopicSpec(name, 1, aside) for name in dead_letters]
 
 
 _APPEND = "LogAppendTime"

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 import lake.compaction.expiry
 from lake.compaction.compactor import Compactor
+from lake.compaction.json_lines import Staged
 from lake.compaction.slices import Slices
 from lake.compaction.verdicts import Verdicts
 from lake.tables import TableSpec, anomalies
@@ -42,11 +43,16 @@ def start(work: Callable[..., None], *arguments: Any) -> ForkServerProcess:
     return process
 
 
-def compact(folder: Path, name: str, days: list[int], die_at: int) -> None:
+def compact(
+    folder: Path, name: str, days: list[int], die_at: int, staged: Staged | None = None
+) -> None:
     """Compact a table of `table_in_folder`; die at the n-th step, 0 for never."""
     _die_at(die_at)
     catalog = catalog_in_folder(folder)
-    Compactor(lambda: catalog.load_table(name), SPEC, folder, TODAY).run(map(day, days))
+    compactor = Compactor(
+        lambda: catalog.load_table(name), SPEC, folder, TODAY, staged=staged or Staged()
+    )
+    compactor.run(map(day, days))
 
 
 def sweep(folder: Path, name: str, die_at: int) -> None:

@@ -16,6 +16,7 @@ from sqlalchemy.pool import NullPool
 from lake.columns import KAFKA
 from lake.compaction.commits import commit
 from lake.compaction.compactor import Compactor
+from lake.compaction.json_lines import Staged
 from lake.compaction.reading import arrow_schema
 from lake.compaction.writing import DayWriter
 from lake.tables import TableSpec
@@ -116,6 +117,18 @@ class LakeTable:
         return Compactor(
             self.load, self.spec, self.scratch, self.today, look_around=self.look_around, **options
         )
+
+    def stage(self, *rows: Row) -> Staged:
+        """Return rows as JSON Lines' are before they are in the table."""
+        staged, schema = Staged(), arrow_schema(self.load())
+        for row in rows:
+            staged.rows[row["occurred_at"].date()] += 1
+        for on in staged.rows:
+            own = [row for row in rows if row["occurred_at"].date() == on]
+            path = staged.files[on] = self.scratch / f"staged-{on}.arrow"
+            with pa.ipc.new_stream(str(path), schema) as stream:
+                stream.write_table(pa.Table.from_pylist(own, schema))
+        return staged
 
     def compact(self, *days: int, reopened: bool = False, **options: Any) -> Mapping[date, Any]:
         """Compact the n-th days; return the results by day."""

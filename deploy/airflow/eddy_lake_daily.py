@@ -1,8 +1,9 @@
-"""Every day: compact the lake, judge the day's rides again, export the results, compare with Kafka.
+"""Every day: check the sink, compact, judge the day's rides again, export, compare with Kafka.
 
 The steps are those of ``deploy/lake-daily.sh``, one task each; all of them only call the command
-line. A run does the UTC day before it: that of 20 November 01:30 does the 19th. Every step may be
-repeated for the same day, so retries, backfills and a run by hand of a day that was done are safe.
+line. The first check keeps a day from going out that the sink has not brought yet. A run does the
+UTC day before it: that of 20 November 01:30 does the 19th. Every step may be repeated for the same
+day, so retries, backfills and a run by hand of a day that was done are safe.
 
 Airflow Variables (or ``AIRFLOW_VAR_<NAME>`` in the environment), read when a task runs:
 
@@ -27,6 +28,7 @@ from airflow.sdk import DAG, CronTriggerTimetable, Param, chain
 from jinja2 import StrictUndefined
 
 STEPS = {
+    "check-before": ("lake check --since-hours 48", timedelta(hours=1)),
     "compact": ('lake compact --date "$DAY"', timedelta(hours=3)),
     "cluster-rides": ('lake cluster-rides --date "$DAY"', timedelta(hours=2)),
     "export": ('lake export --date "$DAY"', timedelta(hours=1)),
@@ -51,7 +53,7 @@ START = os.environ.get("LAKE_DAILY_START", "")
 
 with DAG(
     "eddy_lake_daily",
-    description="Compact the lake, judge yesterday's rides, export, check",
+    description="Check the sink, compact, judge yesterday's rides, export, check",
     doc_md=__doc__,
     tags=["eddy", "lake"],
     schedule=CronTriggerTimetable(

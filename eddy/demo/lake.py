@@ -69,7 +69,7 @@ class DemoLake:
         self.say("waiting until the tables have everything")
         missing = self._await_rows()
         self.say(f"compacting {day}")
-        done = LakeCompaction(self.settings, Request([day], sweeps=False)).run(now)
+        done = LakeCompaction(self.settings, Request([day], reopened=False, sweeps=False)).run(now)
         self.say(f"judging the rides of {day} again")
         (job,) = RidesJob(self.settings).run([day])
         question = _QUESTION.format(begin=day.begin.isoformat(), end=day.end.isoformat())

@@ -22,6 +22,7 @@ from lake.sink.repair import Judged
 from lake.sink.rows import Delivered
 from streams.reading import Record, TopicReader
 from streams.sender import Sender
+from streams.topics import DEAD_LETTER_BYTES
 
 log = structlog.get_logger()
 
@@ -69,13 +70,16 @@ class Aside:
         return self._client.offsets(connector.name).get((place.topic, place.partition), 0)
 
     def _read(self, place: Place, begin: int) -> tuple[list[Record], int]:
-        """Return the next records, and the offset behind them."""
+        """Return the next records of the partition, and the offset behind them."""
         reader = TopicReader(self._settings.kafka)
         try:
             elsewhere = {n: high for n, (_, high) in reader.ranges(place.topic).items()}
             start = elsewhere | {place.partition: begin}
-            stop = {place.partition: place.offset + 1 + _BEHIND}
-            records = list(islice(reader.read(place.topic, start, stop), _AT_ONCE))
+            # of the others nothing, however they grow meanwhile
+            stop = elsewhere | {place.partition: place.offset + 1 + _BEHIND}
+            found = reader.read(place.topic, start, stop)
+            own = (record for record in found if record.partition == place.partition)
+            records = list(islice(own, _AT_ONCE))
         finally:
             reader.close()
         end = records[-1].offset + 1 if records else begin
@@ -104,7 +108,7 @@ class Aside:
         """Copy records to the dead-letter topic; returns when the brokers have them."""
         if not bad:
             return
-        sender = Sender(self._settings.kafka, acks="all")
+        sender = Sender(self._settings.kafka, acks="all", message_max_bytes=DEAD_LETTER_BYTES)
         for record, why in bad:
             origin = {
                 "topic": record.topic,

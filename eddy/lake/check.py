@@ -17,6 +17,7 @@ from streams.reading import Record, TopicReader
 
 _AT_ONCE = 20_000
 _POLL_S = 2.0
+_GRACE_S = 120.0
 
 Progress = Callable[[str, int, int], None]
 """Told the topic, how many offsets are done, and how many there are."""
@@ -46,16 +47,34 @@ class LakeVerdict(msgspec.Struct, frozen=True, kw_only=True):
         return sum(one.duplicates for one in self.tables)
 
     def problems(self) -> list[str]:
-        """Return what is wrong, a line each; nothing where all is well."""
+        """Return what is wrong, a line each; nothing where all is well.
+
+        Pending is wrong too: what is looked at had its time to arrive. A sink that stands still
+        has nothing missing, and nothing but that.
+        """
+        return self._told(is_late_wrong=True)
+
+    def differences(self) -> list[str]:
+        """Return what is wrong and does not pass by waiting, a line each."""
+        return self._told(is_late_wrong=False)
+
+    def _told(self, *, is_late_wrong: bool) -> list[str]:
         found = []
         for one in self.tables:
             wrong = {"missing": one.missing, "extra": one.extra}
+            if is_late_wrong:
+                wrong |= {"pending": one.pending}
             if self.is_compacted:
                 wrong |= {"duplicate": max(one.duplicates, one.doubled)}
             told = ", ".join(f"{count} {word}" for word, count in wrong.items() if count)
             if told:
                 found.append(f"{one.table}: {told} ({'; '.join(one.examples)})")
         return found
+
+
+def grace_of(settings: Settings) -> float:
+    """Return how many seconds a record may be under way: a commit's interval and a minute."""
+    return max(_GRACE_S, settings.lake.commit_interval_s + 60.0)
 
 
 def check(

@@ -12,21 +12,21 @@ from tempfile import TemporaryDirectory
 import msgspec
 
 from eddy import wiring
+from eddy.lake.tables import every_table, named
 from eddy.settings import Settings
 from lake import catalog as catalogs
 from lake.compaction.commits import Load
 from lake.compaction.compactor import LOOK_AROUND_DAYS, Compactor
 from lake.compaction.expiry import ORPHAN_AGE, SNAPSHOT_AGE, require_safe, sweep
 from lake.compaction.json_lines import Staged, lines_files, stage
-from lake.compaction.outages import named_outages
 from lake.compaction.reading import arrow_schema
 from lake.compaction.results import DayResult, Show, Swept
 from lake.compaction.writing import TARGET_BYTES
 from lake.days import Day
+from lake.outages import named_outages
 from lake.store import filesystem, object_path
-from lake.tables import TableSpec, all_tables
-from models.domains import domain, every_domain
-from schemas.errors import ConfigError
+from lake.tables import TableSpec
+from models.domains import domain
 
 _BY_A_JOB = "clusters"  # a job writes its days whole, each as one file
 
@@ -75,7 +75,7 @@ class Request:
     tables : collection of str
         Names; empty for all.
     reopened : bool
-        Also other closed days that got rows after they had been compacted.
+        Also every other closed day that is not settled: never compacted, or not since rows came.
     look_around : int
         Days around a day that are searched for what else was said of its anomalies.
     target_bytes : int
@@ -194,11 +194,7 @@ def chosen_tables(names: Collection[str]) -> list[TableSpec]:
     ConfigError
         There is none of a name.
     """
-    specs = all_tables((row.name, row.event_type) for row in every_domain())
-    known = [spec.name for spec in specs]
-    if unknown := set(names) - set(known):
-        raise ConfigError(f"--table {min(unknown)}: there are {', '.join(known)}")
-    return [spec for spec in specs if not names or spec.name in names]
+    return [named(name) for name in dict.fromkeys(names)] or every_table()
 
 
 def _topic(settings: Settings, spec: TableSpec) -> str | None:

@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterator, Sequence
 
 from eddy import wiring
 from eddy.lake.rides import EXPORTS
+from eddy.lake.tables import named
 from eddy.settings import Settings
 from lake.days import Day
 from lake.exporting import ENDINGS, Exported, Format, export
 from lake.query import connect
-from lake.tables import TableSpec, all_tables, anomalies
-from models.domains import every_domain
+from lake.tables import TableSpec, anomalies
 from schemas.errors import ConfigError
 
 
@@ -23,12 +23,7 @@ def chosen_tables(settings: Settings, name: str | None) -> list[TableSpec]:
     """
     if name is None:
         return [anomalies(chosen.name) for chosen in wiring.chosen_domains(settings)]
-    known = {
-        spec.name: spec for spec in all_tables([(d.name, d.event_type) for d in every_domain()])
-    }
-    if name not in known:
-        raise ConfigError(f"table {name!r}: there are {', '.join(known)}")
-    return [known[name]]
+    return [named(name)]
 
 
 def exported(

@@ -13,6 +13,7 @@ from eddy.settings import Settings
 from lake import tables
 from lake.catalog import load, open_catalog
 from lake.loading import FileLoad, Rows, earlier
+from lake.outages import named_outages
 from models.domain import Domain
 from models.history.files import arrow, is_lines
 from models.history.rides import ride_records
@@ -83,13 +84,17 @@ class HistoryLoad:
         There is no way to read files of this domain.
     MissingResource
         There is no such table.
+    Unavailable
+        The lake does not answer.
     """
 
     def __init__(self, settings: Settings, domain: Domain, zone: str, *, judge: bool) -> None:
         if domain.name not in RECORDS:
             raise ConfigError(f"--domain {domain.name}: files are read of {', '.join(RECORDS)}")
         spec = tables.history(domain.name, domain.event_type)
-        self._table = load(open_catalog(settings.lake), settings.lake, spec)
+        catalog = open_catalog(settings.lake)
+        with named_outages(f"table {spec.name}"):
+            self._table = load(catalog, settings.lake, spec)
         self._name = spec.name
         self._settings, self._domain, self._zone = settings, domain, zone
         self._judges = judge
@@ -114,7 +119,8 @@ class HistoryLoad:
             The lake does not answer; nothing of the file is added.
         """
         digest = _sha256(path)
-        self._table.refresh()
+        with named_outages(f"table {self._name}"):
+            self._table.refresh()
         done = Loaded(file=path.name, table=self._name)
         note = earlier(self._table, path.name, digest)
         if note is None:

@@ -8,13 +8,14 @@ import msgspec
 
 from eddy import wiring
 from eddy.settings import Settings
-from lake import catalog as tables
+from lake import catalog as catalogs
 from lake.day_rewriting import rewrite_day
 from lake.days import Day
+from lake.outages import named_outages
 from lake.rides.clustering import Summary, cluster
 from lake.rides.published_day import Outcome, folder_of, publish
 from lake.rides.reading import read
-from lake.store import Folder, filesystem, object_path, reaching
+from lake.store import Folder, filesystem, object_path
 from lake.tables import clusters, history
 from models.detectors.windowed_dbscan import WindowedDbscan
 from models.domain import Domain
@@ -83,14 +84,14 @@ class RidesJob:
         Unavailable
             The catalog or the store does not answer, or others write the same day.
         """
-        catalog = tables.open_catalog(self._config)
+        catalog = catalogs.open_catalog(self._config)
         source = history(self._domain.name, self._domain.event_type)
         target = clusters(self._domain.name)
-        with reaching(target.name):
-            tables.load(catalog, self._config, target)  # before the work, not after it
+        with named_outages(target.name):
+            catalogs.load(catalog, self._config, target)  # before the work, not after it
         for day in days:
-            with reaching(f"{source.name}, {day}"):
-                rides = tables.load(catalog, self._config, source)
+            with named_outages(f"{source.name}, {day}"):
+                rides = catalogs.load(catalog, self._config, source)
                 done = self._day(day, rides, catalog, told or Told())
             yield done
 

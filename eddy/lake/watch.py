@@ -114,5 +114,5 @@ class Watch:
             self.metrics.missing_rows.labels(one.table).set(one.missing)
             self.metrics.pending_rows.labels(one.table).set(one.pending)
             self.metrics.duplicate_rows.labels(one.table).set(one.duplicates)
-        for problem in verdict.problems():
+        for problem in verdict.differences():
             log.error("lake_differs", what=problem)

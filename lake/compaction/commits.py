@@ -30,7 +30,11 @@ class Conflict(Exception):
 
 
 def commit(
-    load: Load, gone: Sequence[DataFile], new: Sequence[DataFile], because: dict[str, str]
+    load: Load,
+    gone: Sequence[DataFile],
+    new: Sequence[DataFile],
+    because: dict[str, str],
+    still: Callable[[Table], bool] = lambda _: True,
 ) -> int:
     """Replace `gone` by `new` in one snapshot; return after how many tries.
 
@@ -45,18 +49,22 @@ def commit(
         Returns the table as it is now.
     because : dict of str to str
         Goes into the snapshot's summary.
+    still : callable
+        Whether a table is what was read, in what `gone` does not say.
 
     Raises
     ------
     Conflict
-        Not all of `gone` is there any more.
+        Not all of `gone` is there any more, or the table is not `still` what was read.
     Unavailable
         After 20 tries; nothing was committed.
     """
     for attempt in range(1, TRIES + 1):
         table = load()
+        if not still(table):
+            raise Conflict(f"{'.'.join(table.name())}: others wrote there")
         try:
-            _commit_once(table, gone, new, because)
+            _commit_once(load, table, gone, new, because)
         except CommitFailedException as error:
             if attempt == TRIES:
                 name = ".".join(table.name())
@@ -69,7 +77,11 @@ def commit(
 
 
 def _commit_once(
-    table: Table, gone: Sequence[DataFile], new: Sequence[DataFile], because: dict[str, str]
+    load: Load,
+    table: Table,
+    gone: Sequence[DataFile],
+    new: Sequence[DataFile],
+    because: dict[str, str],
 ) -> None:
     properties = sink_properties(table) | because
     update = Transaction(table).update_snapshot(snapshot_properties=properties)
@@ -88,8 +100,11 @@ def _commit_once(
         producer._clean_all_uncommitted()
         raise Conflict(str(error)) from error
     except CommitFailedException:
-        producer._clean_all_uncommitted()
-        raise
+        # A client that repeats a commit whose answer was lost (AWS's does) is told that another
+        # was quicker: itself. What is committed must not be cleaned away.
+        if load().snapshot_by_id(producer.snapshot_id) is None:
+            producer._clean_all_uncommitted()
+            raise
 
 
 def sink_properties(table: Table) -> dict[str, str]:

@@ -81,21 +81,35 @@ class Compactor:
         ----------
         days : iterable of date
         reopened : bool
-            Also the closed days to which rows came after they had been compacted.
+            Also every other closed day that is not settled: it was never compacted, or not since
+            rows came.
 
         Raises
         ------
         Unavailable
             Where the catalog refused 20 times because others committed.
         """
-        waiting, results = set(days), dict[date, DayResult]()
+        results = self._rounds(set(days), reopened=reopened)
+        if self.spec.kind == "anomalies" and any(one.added for one in results.values()):
+            # what was added may supersede rows of other days, which stay until it is in the table
+            done = [day for day, one in results.items() if one.outcome != "conflict"]
+            for day, one in replace(self, staged=Staged())._rounds(set(done)).items():
+                before = results.get(day, one)
+                results[day] = before if before.outcome == "conflict" else before.then(one)
+        return [results[day] for day in sorted(results)]
+
+    def _rounds(self, waiting: set[date], *, reopened: bool = False) -> dict[date, DayResult]:
+        """Compact days, and those anew whose files others replaced meanwhile."""
+        results = dict[date, DayResult]()
         for number in range(1, ROUNDS + 1):
             table = self.load()
             there = days_of(table)
             for day in self.staged.files.keys() - there.keys():
                 there[day] = DayFiles(day, ())
             if reopened:
-                waiting |= {d for d in there if there[d].is_reopened and d < self.open_from}
+                waiting |= {
+                    day for day, one in there.items() if day < self.open_from and not one.is_settled
+                }
                 reopened = False
             lost = set[date]()
             for group in self._groups(waiting & there.keys()):
@@ -106,7 +120,7 @@ class Compactor:
             waiting = lost
             if not waiting:
                 break
-        return [results[day] for day in sorted(results)]
+        return results
 
     def _groups(self, days: Collection[date]) -> list[set[date]]:
         """Return the days that are looked at together."""
@@ -156,7 +170,10 @@ class Compactor:
         new = self._write(table, day, verdicts, tally, folder)
         because = {"eddy.compacted-day": day.day.isoformat()}
         try:
-            tries = commit(self.load, day.files, new, because)
+            # Exactly the files that were read are replaced. Where there was none, there is to be
+            # none yet: else of two that add the same rows both would.
+            still = lambda now: bool(day.files) or day.day not in days_of(now)  # noqa: E731 - only here
+            tries = commit(self.load, day.files, new, because, still)
         except Conflict:
             return DayResult(self.spec.name, day.day, "conflict")
         return DayResult(
@@ -211,14 +228,8 @@ class _Bar:
 
 
 def _note(results: dict[date, DayResult], result: DayResult, number: int) -> None:
-    """Keep the newest result of a day; that nothing was left to do says less than what was done."""
-    before = results.get(result.day)
-    if result.outcome == "settled" and before and before.outcome == "compacted":
-        return
+    """Keep what became of a day, with what a round before made of it."""
     if number > 1 and result.outcome == "compacted":
-        result = _later(result, number - 1)
-    results[result.day] = result
-
-
-def _later(result: DayResult, rounds: int) -> DayResult:
-    return replace(result, tries=result.tries + rounds)
+        result = replace(result, tries=result.tries + number - 1)
+    before = results.get(result.day)
+    results[result.day] = before.then(result) if before else result

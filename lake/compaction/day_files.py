@@ -39,11 +39,6 @@ class DayFiles:
         runs = {run_of(file) for file in self.files}
         return not self.files or (len(runs) == 1 and None not in runs)
 
-    @property
-    def is_reopened(self) -> bool:
-        """Whether rows came after it had been compacted."""
-        return not self.is_settled and any(run_of(file) for file in self.files)
-
 
 def days_of(table: Table) -> dict[date, DayFiles]:
     """Return the days that have files in the table's current snapshot.
@@ -92,7 +87,10 @@ def between(first: date, last: date) -> list[date]:
 
 def around(days: Iterable[date], reach: int) -> set[date]:
     """Return the days and those at most `reach` days before or after one of them."""
-    return {day + timedelta(days=n) for day in days for n in range(-reach, reach + 1)}
+    numbers = {day.toordinal() + n for day in days for n in range(-reach, reach + 1)}
+    # a row's time may be the first there is, or the last
+    first, last = date.min.toordinal(), date.max.toordinal()
+    return {date.fromordinal(number) for number in numbers if first <= number <= last}
 
 
 def size_of(files: Sequence[DataFile]) -> int:

@@ -1,5 +1,7 @@
 """Maintenance: old snapshots go, and then the objects that no snapshot needs."""
 
+import math
+import re
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -27,6 +29,10 @@ SHORTEST_ORPHAN_AGE = timedelta(days=1)
 KEEP_SNAPSHOTS = 5
 
 _IN_FLIGHT = timedelta(hours=1)
+_UUID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+# Data that a process of ours wrote, which nobody commits once it is dead: compaction's, and what
+# loads write through pyiceberg. The sink's names go on with the file's number.
+_OURS = re.compile(rf"{MARK}-.*|\d{{5}}-\d+-{_UUID}\.parquet")
 _AT_ONCE = 8
 _WAIT_S = 0.5
 
@@ -40,9 +46,10 @@ def sweep(
     """Expire old snapshots and delete objects that no snapshot needs.
 
     What stays, however old: the newest five snapshots, those that have a name, all from the
-    current one to the newest that carries the sink's offsets, and data files younger than the
-    sink's last commit, which a sink that was down may still commit. Killed anywhere it leaves a
-    whole table; said twice, the second time does nothing.
+    current one to the newest that carries the sink's offsets, and data files of other writers
+    younger than the sink's last commit, which a sink that was down may still commit; where it never
+    committed, all of them. Killed anywhere it leaves a whole table; said twice, the second time
+    does nothing.
 
     Raises
     ------
@@ -111,7 +118,7 @@ def delete_orphans(load: Load, before: datetime) -> list[FileInfo]:
         for info in listed
         if info.path not in needed
         and info.mtime < before
-        and not (in_flight_from is not None and _may_be_in_flight(info, in_flight_from))
+        and not _may_be_in_flight(info, in_flight_from)
     ]
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         list(pool.map(lambda info: _delete(store, info), gone))
@@ -167,12 +174,12 @@ def _path(location: str) -> str:
     return path
 
 
-def _in_flight_from(table: Table) -> float | None:
+def _in_flight_from(table: Table) -> float:
     """Return the time from which the sink may have written what it has not committed, in s."""
     last = last_sink_commit_ms(table)
-    return None if last is None else last / 1000 - _IN_FLIGHT.total_seconds()
+    return -math.inf if last is None else last / 1000 - _IN_FLIGHT.total_seconds()
 
 
 def _may_be_in_flight(info: FileInfo, from_s: float) -> bool:
-    is_data = "/data/" in info.path and not info.base_name.startswith(f"{MARK}-")
-    return is_data and info.mtime.timestamp() >= from_s
+    is_others_data = "/data/" in info.path and not _OURS.fullmatch(info.base_name)
+    return is_others_data and info.mtime.timestamp() >= from_s

@@ -27,7 +27,7 @@ import pyarrow as pa
 from pyarrow.fs import FileSelector, FileSystem, FileType
 
 from lake.compaction.results import Show
-from lake.store import reaching
+from lake.outages import named_outages
 from lake.tables import TableSpec
 
 _NAME = re.compile(r"(?P<topic>.+)[+-](?P<partition>\d+)[+-](?P<offset>\d+)(\.jsonl?)?(\.gz)?")
@@ -92,7 +92,7 @@ def lines_files(store: FileSystem, folder: str, topic: str, first: date) -> list
     Unavailable
         Where the store does not answer.
     """
-    with reaching(f"s3://{folder}"):
+    with named_outages(f"s3://{folder}"):
         listed = store.get_file_info(FileSelector(folder, allow_not_found=True, recursive=True))
     found = []
     for info in listed:
@@ -136,7 +136,7 @@ def stage(
     writing = _Writing(staged, schema, folder)
     decode = msgspec.json.Decoder(_row_type(spec)).decode
     for done, file in enumerate(files, 1):
-        with reaching(f"s3://{file.path}"):
+        with named_outages(f"s3://{file.path}"):
             for number, line in enumerate(_lines(store, file)):
                 row = _row(decode, spec, file, number, line)
                 if row is None:

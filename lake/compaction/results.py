@@ -1,7 +1,7 @@
 """What compaction did, for people and machines."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Literal
 
@@ -46,6 +46,24 @@ class DayResult:
     folded: int = 0
     seconds: float = 0.0
     tries: int = 0
+
+    def then(self, later: "DayResult") -> "DayResult":
+        """Return what both came to, one after the other."""
+        if self.outcome != "compacted" or later.outcome == "conflict":
+            return later
+        if later.outcome == "settled":  # says less than what was done
+            return self
+        return replace(
+            later,
+            rows_before=self.rows_before,
+            files_before=self.files_before,
+            bytes_before=self.bytes_before,
+            added=self.added + later.added,
+            duplicates=self.duplicates + later.duplicates,
+            folded=self.folded + later.folded,
+            seconds=self.seconds + later.seconds,
+            tries=max(self.tries, later.tries),
+        )
 
 
 @dataclass(frozen=True, slots=True)

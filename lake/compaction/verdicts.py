@@ -65,6 +65,10 @@ Incoming = Callable[[date], Iterator[pa.RecordBatch]]
 class Verdicts:
     """Of rows with one identity the newest is kept, whatever day it is on.
 
+    With one exception, as every day is a commit of its own: where the newest is an incoming row, it
+    supersedes rows of its own day only. Of those on other days the newest stays until, another
+    time, the incoming row is in the table.
+
     The newest is that with the greatest `TableSpec.order`; where that is equal or missing, the
     one detected last, then retractions before closes before updates, then by the sort columns,
     so that two who look at different files never keep none. Rows that have no identity are kept.
@@ -183,13 +187,19 @@ class Verdicts:
               SELECT {", ".join(identity)} FROM seen WHERE NOT ({nameless})
               GROUP BY ALL HAVING count(*) > 1
             ), ranked AS (
-              SELECT number, row_number() OVER newest AS nth, first_value(day) OVER newest AS winner
+              SELECT number,
+                row_number() OVER newest AS nth, first_value(day) OVER newest AS winner,
+                NOT incoming AND first_value(incoming) OVER newest AND winner <> day AS waits,
+                row_number() OVER there AS nth_there, first_value(day) OVER there AS winner_there
               FROM seen JOIN twice USING ({", ".join(identity)})
               WINDOW newest AS (
                 PARTITION BY {", ".join(identity)} ORDER BY {", ".join(newest)}, number
+              ), there AS (
+                PARTITION BY {", ".join(identity)}, incoming ORDER BY {", ".join(newest)}, number
               )
             )
-            SELECT number, winner FROM ranked WHERE nth > 1;
+            SELECT number, CASE WHEN waits THEN winner_there ELSE winner END AS winner
+            FROM ranked WHERE CASE WHEN waits THEN nth_there ELSE nth END > 1;
             CREATE TABLE verdicts AS
             SELECT number, day, incoming,
               row_number() OVER (PARTITION BY day ORDER BY {place}) - 1 AS place,

@@ -6,6 +6,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
+from http.client import HTTPException
 from typing import Any
 from urllib.parse import quote
 
@@ -177,16 +178,22 @@ class ConnectClient:
             method=method,
         )
         try:
-            with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as answer:  # noqa: S310
-                return answer.status, answer.read()
-        except urllib.error.HTTPError as error:
-            with error:
-                return error.code, error.read()
-        except OSError as error:  # URLError, a time-out and a connection that is cut are
+            return _answer(request)
+        # OSError: nobody there, a time-out; HTTPException: killed in the middle of the answer
+        except (OSError, HTTPException) as error:
             raise Unavailable(
                 f"lake.connect_url: no Kafka Connect worker answers at {self._url} ({error}); "
                 "start one with `eddy up --lake`, or set EDDY_LAKE__CONNECT_URL"
             ) from error
+
+
+def _answer(request: urllib.request.Request) -> tuple[int, bytes]:
+    try:
+        with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as answer:  # noqa: S310
+            return answer.status, answer.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read()
 
 
 def _path(name: str) -> str:

@@ -205,6 +205,8 @@ def _errors(dead_letters: str) -> dict[str, str]:
         # it exists: the factor only keeps Connect from asking for three copies of it
         "errors.deadletterqueue.topic.replication.factor": "1",
         "errors.deadletterqueue.context.headers.enable": "true",
+        # else a large record would be set aside without a copy
+        "producer.override.max.request.size": "2100000",
     }
 
 

@@ -8,6 +8,7 @@ from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import CommitFailedException
 
 from lake import catalog as catalogs
+from lake.attempts import once
 from lake.compaction.commits import sink_properties
 from lake.config import LakeConfig
 from lake.sink.connectors import Connector
@@ -66,7 +67,10 @@ def _append(
     for attempt in range(1, _TRIES + 1):
         table = catalogs.load(catalog, config, spec)
         try:
-            table.append(arrow_of(table.schema(), rows), snapshot_properties=sink_properties(table))
+            # the offsets are those of this state: on a newer one they would be too old
+            once(table).append(
+                arrow_of(table.schema(), rows), snapshot_properties=sink_properties(table)
+            )
         except CommitFailedException as error:
             if attempt == _TRIES:
                 raise Unavailable(f"table {spec.name}: {error}") from error

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, reduce
 from operator import or_
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import pyarrow as pa
@@ -52,8 +52,15 @@ def row_of(spec: TableSpec, record: Delivered) -> dict[str, Any] | None:
         "kafka_topic": record.topic,
         "kafka_partition": record.partition,
         "kafka_offset": record.offset,
-        "kafka_timestamp": datetime.fromtimestamp(record.timestamp_ms / 1e3, UTC),
+        "kafka_timestamp": _time(record.timestamp_ms),
     }
+
+
+def _time(timestamp_ms: int) -> datetime:
+    try:
+        return datetime.fromtimestamp(timestamp_ms / 1e3, UTC)
+    except (OverflowError, ValueError, OSError) as error:  # a producer may say any number
+        raise RejectedRecord("schema_violation", "the record's timestamp is no time") from error
 
 
 def arrow_of(schema: Schema, rows: Sequence[dict[str, Any]]) -> pa.Table:
@@ -92,12 +99,12 @@ def _loose_struct(name: str, columns: Iterable[tuple[str, Any]]) -> type[msgspec
 
 
 def _loose(info: inspect.Type) -> Any:
-    """Return a type without its limits; all in it may be absent or null, as in a table."""
+    """Return a type with a table's limits only; all in it may be absent or null."""
     match info:
         case inspect.Metadata(type=inner):
             return _loose(inner)
         case inspect.UnionType(types=types):
-            return reduce(or_, (_loose(one) for one in types))
+            return _loose_union(types)
         case inspect.ListType(item_type=item):
             return list[_loose(item)] | None  # type: ignore[misc]
         case inspect.DictType(value_type=value):
@@ -107,11 +114,21 @@ def _loose(info: inspect.Type) -> Any:
     return _PLAIN[type(info)]
 
 
+def _loose_union(types: Iterable[inspect.Type]) -> Any:
+    kinds = {type(one.type if isinstance(one, inspect.Metadata) else one) for one in types}
+    if kinds >= {inspect.StrType, inspect.IntType}:
+        return str | int | None  # a label: text in its table, which holds any integer
+    return reduce(or_, map(_loose, types))
+
+
+_LEAST, _GREATEST = -(2**63), 2**63 - 1
+_LONG = Annotated[int, msgspec.Meta(ge=_LEAST, le=_GREATEST)]
+
 _PLAIN: dict[type[inspect.Type], Any] = {
     inspect.BoolType: bool | None,
     inspect.DateTimeType: datetime | None,
     inspect.FloatType: float | None,
-    inspect.IntType: int | None,
+    inspect.IntType: _LONG | None,
     inspect.LiteralType: str | None,
     inspect.NoneType: None,
     inspect.StrType: str | None,
@@ -130,9 +147,12 @@ def _rejection(record: Delivered) -> dict[str, Any]:
 
 def _integer(name: str, text: str) -> int:
     try:
-        return int(text)
+        value = int(text)
     except ValueError as error:
         raise RejectedRecord("schema_violation", f"header {name} is no integer") from error
+    if not _LEAST <= value <= _GREATEST:
+        raise RejectedRecord("schema_violation", f"header {name} has more than 64 bits")
+    return value
 
 
 def _fitted(value: Any, kind: pa.DataType) -> Any:

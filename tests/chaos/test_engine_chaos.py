@@ -130,7 +130,14 @@ def test_poison_in_every_twentieth_record(world):
     world.verify()
 
 
-@pytest.mark.parametrize("damage", ["delete", "truncate", "garble"])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        pytest.param("delete", marks=pytest.mark.chaos_long),
+        pytest.param("truncate", marks=pytest.mark.chaos_long),
+        "garble",
+    ],
+)
 def test_damaged_checkpoints_cost_time_only(world, rng, damage):
     world.send(8_000)
     detector = world.start()

@@ -47,6 +47,7 @@ def ticks(world: World) -> list[Tick]:
     return [tick for note in notes for tick in note_in(note or "").ticks]
 
 
+@pytest.mark.chaos_long
 @pytest.mark.timeout(180)
 def test_intervals_close_without_events_and_a_kill_changes_nothing(
     kafka, tmp_path, record_property

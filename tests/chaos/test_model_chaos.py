@@ -40,7 +40,7 @@ def test_models_change_under_load(kafka, tmp_path):
     sender = Sender(Connection(kafka.bootstrap))
     settings = RideSimulation(start=NOW, rides=24_000, malformed_rate=0.0)
     records = [record.payload for record in simulate(SEED, settings)]
-    for step in range(8):
+    for step in range(6):
         for number, record in enumerate(records[step * 3_000 : (step + 1) * 3_000]):
             sender.send(f"{prefix}.events.rides", record, partition=number % 2)
             sent += 1

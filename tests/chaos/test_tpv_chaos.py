@@ -99,6 +99,7 @@ def test_kill_9_while_intervals_close_loses_and_doubles_nothing(kafka, tmp_path,
     assert len(said.rejected) > len(records) // 1000
 
 
+@pytest.mark.chaos_long
 def test_a_restart_in_the_middle_of_an_interval_changes_nothing(kafka, tmp_path, rng):
     options = weeks(16, merchants=10, drop_out_rate=0.2, spike_rate=0.2, late_rate=0.1)
     records = list(simulate(SEED, options))

@@ -1,17 +1,27 @@
 """Every catalog keeps the tables the same way."""
 
+from dataclasses import replace
+from uuid import uuid4
+
+import pyarrow as pa
 import pytest
 
 from eddy.lake.tables import every_table
 from lake import catalog
-from schemas.errors import MissingResource, Unavailable
+from schemas.errors import ConfigError, MissingResource, Unavailable
 from tests.lake_world import ObjectStore
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-def config(request, object_store: ObjectStore, tmp_path):
+@pytest.fixture(params=["sqlite", "postgres", "glue"])
+def config(request, object_store: ObjectStore, tmp_path, monkeypatch):
     if request.param == "sqlite":
         return object_store.lake(tmp_path)
+    if request.param == "glue":  # moto is one too
+        monkeypatch.setenv("AWS_ENDPOINT_URL_GLUE", object_store.endpoint)
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", object_store.access_key_id)
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", object_store.secret_access_key)
+        monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        return object_store.lake(tmp_path, catalog="glue:", namespace=f"eddy_{uuid4().hex[:8]}")
     postgres = request.getfixturevalue("postgres")
     return object_store.lake(tmp_path, catalog=postgres.new_catalog())
 
@@ -24,6 +34,39 @@ def test_tables_are_made_once(config):
         table = catalog.load(catalog.open_catalog(config), config, spec)
         assert table.location().startswith(config.warehouse)
         assert {field.name for field in table.schema().fields} == set(spec.columns)
+
+
+def test_files_of_an_earlier_table_are_not_taken_for_those_of_a_new_one(config):
+    specs, opened = every_table()[:1], catalog.open_catalog(config)
+    name = catalog.identifier(config, specs[0])
+
+    def forget() -> None:
+        opened.drop_table(name)  # the files stay
+
+    catalog.create(config, specs)
+    forget()  # nothing was written: as where `create` was killed halfway
+    catalog.create(config, specs)
+    table = catalog.load(opened, config, specs[0])
+    table.append(pa.Table.from_pylist([{"anomaly_id": "a"}], table.schema().as_arrow()))
+    newest = table.metadata_location
+    forget()
+    with pytest.raises(ConfigError, match="register it"):
+        catalog.create(config, specs)
+    elsewhere = replace(config, warehouse=f"{config.warehouse}-2")
+    assert [one.outcome for one in catalog.create(elsewhere, specs)] == ["created"]
+    forget()
+    opened.register_table(name, newest)
+    assert [one.outcome for one in catalog.create(config, specs)] == ["kept"]
+    assert catalog.load(opened, config, specs[0]).scan().to_arrow().num_rows == 1
+
+
+def test_tables_stand_where_pyiceberg_puts_them(config):
+    specs = every_table()[:1]
+    catalog.create(config, specs)
+    opened = catalog.open_catalog(config)
+    ours = catalog.load(opened, config, specs[0]).location()
+    by_itself = opened.create_table(f"{config.namespace}.other", specs[0].schema).location()
+    assert ours == by_itself.removesuffix("other") + specs[0].name
 
 
 def test_a_table_that_is_not_there_is_named(config):

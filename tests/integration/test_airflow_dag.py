@@ -84,6 +84,7 @@ def test_a_run_does_the_day_before_it_with_the_real_commands(airflow, lake, tmp_
     assert calls.read_text().splitlines() == [
         f"{call} | {tmp_path} | {tmp_path}/eddy.toml"
         for call in (
+            "lake check --since-hours 48",
             f"lake compact --date {DAY}",
             f"lake cluster-rides --date {DAY}",
             f"lake export --date {DAY}",
@@ -135,6 +136,7 @@ def test_days_that_were_missed_are_done_one_after_the_other(airflow):
         for day in (10, 11, 12)
     ]
     assert [name for name, *_ in described["tasks"]] == [
+        "check-before",
         "compact",
         "cluster-rides",
         "export",

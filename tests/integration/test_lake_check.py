@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import msgspec
 import pytest
 
 from lake import catalog, tables
@@ -145,7 +146,28 @@ def test_an_event_that_was_scored_twice_has_one_row_after_compaction(lake):
     assert counts(compare(lake, HISTORY, records)) == {"doubled": 1}
 
 
-def encode_raw(value):
-    import msgspec
+def test_a_stranger_without_an_id_has_its_row(lake):
+    """Null, absent, or what the sink takes for text: one of them is found by where it stands."""
+    plain = msgspec.to_builtins(anomaly("rides", 1))
+    del plain["anomaly_id"]
+    told = [({"anomaly_id": None}, None), ({}, None), ({"anomaly_id": 5}, "5")]
+    for offset, (own, written) in enumerate(told):
+        record = said(1, offset, value=encode(plain | own))
+        here = [Stretch(TOPIC, 0, offset, offset + 1, 100)]
+        assert counts(compare(lake, ANOMALIES, [record], stretches=here)) == {"missing": 1}
+        row = said(1, offset, value=encode(plain | {"anomaly_id": written}))
+        write(lake, ANOMALIES, [row])
+        assert counts(compare(lake, ANOMALIES, [record], stretches=here)) == {}
 
+
+def test_an_event_without_a_source_has_its_row(lake):
+    for offset, source in enumerate([None, {"topic": "a"}]):
+        record = said(1, offset, value=encode({"verdict": "normal", "source": source}))
+        here = [Stretch(TOPIC, 0, offset, offset + 1, 100)]
+        assert counts(compare(lake, HISTORY, [record], stretches=here)) == {"missing": 1}
+        write(lake, HISTORY, [record])
+        assert counts(compare(lake, HISTORY, [record], stretches=here)) == {}
+
+
+def encode_raw(value):
     return msgspec.Raw(encode(value))

@@ -22,7 +22,7 @@ from lake.catalog import create, load, open_catalog
 from lake.loading import FileLoad, notes
 from models.domains import domain
 from models.simulation.rides import RideSimulation, simulate
-from schemas.errors import ConfigError, MissingResource
+from schemas.errors import ConfigError, MissingResource, Unavailable
 from schemas.rides import Ride
 from schemas.scored import VERDICTS
 from tests.corpus import POISON, ride
@@ -198,6 +198,18 @@ def test_payments_are_loaded_too(settings, tmp_path):
     (row,) = rows(settings, "tpv")
     assert (row["event"]["merchant_id"], row["event"]["amount"]) == ("m1", 12.5)
     assert row["event"]["count"] == 1
+
+
+def test_a_catalog_that_is_gone_is_no_defect(settings, tmp_path):
+    file = lines(tmp_path / "rides.jsonl", [ride(event_id="1")])
+    catalog = Path(settings.lake.catalog.removeprefix("sqlite:///"))
+    kept, begun = catalog.read_bytes(), job(settings)
+    with pytest.raises(Unavailable, match="say the same again"):
+        begun.file(file, lambda _: catalog.write_bytes(b"no database, " * 100), None)
+    with pytest.raises(Unavailable):
+        begun.file(file, lambda _: None, None)
+    catalog.write_bytes(kept)
+    assert loaded(settings, file).rows == 1
 
 
 def test_what_cannot_be_is_said(settings, tmp_path, object_store):

@@ -18,7 +18,8 @@ from eddy.lake import check as lake_check
 from eddy.lake import feed
 from eddy.lake.aside import ORIGIN
 from lake import catalog
-from schemas.errors import MissingResource
+from schemas.errors import Mismatch, MissingResource
+from streams.sender import Sender
 from tests.lake_sink import ROOT, SinkWorld, Watching, anomaly, encode, send, wait_for
 
 BAD = json.dumps({**json.loads(encode(anomaly("rides", 10**6))), "score": "abc"}).encode()
@@ -144,6 +145,28 @@ def test_the_watch_ends_well_and_tells_its_figures(world, tmp_path):
     finally:
         os.kill(process.pid, signal.SIGTERM)
         assert process.wait(60) == 0, log.read_text()[-3000:]
+
+
+def test_a_sink_that_stands_still_is_a_problem(world):
+    """Nothing is missing then, and nothing arrives."""
+    send(world, world.topics["rides"].anomalies, [encode(anomaly("rides", 30))])
+    done = says(world, "check", "--grace", "0")
+    assert done.exit_code == 1, done.output
+    assert isinstance(done.exception, Mismatch)
+    place = f"{world.topics['rides'].anomalies}[0]@23"
+    assert f"anomaly_changes_rides: 1 pending (pending: {place})" in str(done.exception)
+    verdict = world.check()
+    assert (verdict.missing, verdict.differences()) == (0, []), "it passes by waiting"
+
+
+def test_connect_itself_can_set_aside_the_largest_record_of_a_topic(world):
+    """A broker's default limit for a record; with the reason it is larger than that."""
+    large = b"no json" + b"x" * 1_045_000
+    sender = Sender(world.settings.kafka, message_max_bytes=2_000_000)
+    sender.send(world.topics["rides"].anomalies, large, partition=1)
+    sender.flush()
+    dead = world.connectors[0].dead_letters
+    wait_for(lambda: large in [one.value for one in world.records(dead)], "it is set aside", 30)
 
 
 def figures(url: str) -> str:

@@ -20,8 +20,14 @@ def check(
         typer.Option("--since-hours", min=0, help="Only records that young; by default all."),
     ] = None,
     grace_s: Annotated[
-        float, typer.Option("--grace", min=0, help="Seconds that a record may be under way.")
-    ] = 120.0,
+        float | None,
+        typer.Option(
+            "--grace",
+            min=0,
+            help="Seconds that a record may be under way; by default 120, or a minute more than "
+            "lake.commit_interval_s.",
+        ),
+    ] = None,
     compacted: Annotated[
         bool,
         typer.Option("--compacted", help="After compaction: a duplicate is wrong, too."),
@@ -34,8 +40,8 @@ def check(
 
     Missing is a record that the connector has behind it and that is in no row and not on the
     dead-letter topic; what the connector has not got to is pending. Duplicates are what compaction
-    drops. Ends with exit code 6 where rows are missing, where there are rows of records that were
-    never committed, and with --compacted where there are duplicates.
+    drops. Ends with exit code 6 where rows are missing or pending, where there are rows of records
+    that were never committed, and with --compacted where there are duplicates.
     """
     # Brings pyiceberg and DuckDB, which --help can do without.
     import msgspec  # noqa: PLC0415
@@ -53,7 +59,7 @@ def check(
 
         verdict = comparing.check(
             chosen,
-            grace_s=grace_s,
+            grace_s=comparing.grace_of(chosen) if grace_s is None else grace_s,
             since_s=None if since_h is None else since_h * 3600,
             is_compacted=compacted,
             progress=told,

@@ -34,7 +34,8 @@ def compact(
     late: Annotated[
         bool,
         typer.Option(
-            "--late/--no-late", help="Also earlier days to which rows came after their compaction."
+            "--late/--no-late",
+            help="Also every other closed day that was never compacted, or not since rows came.",
         ),
     ] = True,
     look_around: Annotated[

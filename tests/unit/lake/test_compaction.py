@@ -7,6 +7,8 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from pyiceberg.catalog.sql import SqlCatalog
+from pyiceberg.exceptions import CommitFailedException
 
 from lake import catalog as catalogs
 from lake.compaction import compactor as compacting
@@ -46,6 +48,23 @@ def test_a_late_row_reopens_its_day(table: LakeTable) -> None:
     assert ids(table) == [("a", "open"), ("a", "retract"), ("b", "open")]
     assert table.compact(3, reopened=True)[day(0)].outcome == "compacted"
     assert ids(table) == [("a", "retract"), ("b", "open")]
+
+
+def test_a_day_that_was_empty_or_missed_when_its_run_came_is_taken_later(table: LakeTable) -> None:
+    table.today = day(4)
+    first = datetime(1, 1, 1, tzinfo=UTC)  # a time that an event may say
+    table.append(said("b", 3, 2), said("z", 0, 1, occurred_at=first), said("c", 4, 3))
+    table.append(said("a", 0, 0), said("a", 0, 0), said("c", 4, 3))
+    done = table.compact(3, reopened=True)
+    assert {on: one.outcome for on, one in done.items()} == {
+        first.date(): "compacted",
+        day(0): "compacted",
+        day(3): "compacted",
+    }
+    assert done[day(0)].duplicates == 1
+    before = table.snapshots()
+    table.compact(3, reopened=True)
+    assert table.snapshots() == before
 
 
 def test_rows_farther_away_than_is_looked_are_left(table: LakeTable) -> None:
@@ -167,18 +186,40 @@ def test_the_sink_commits_between_load_and_commit(
 ) -> None:
     table.append(said("a", 0, 0), **{OFFSETS: "{0: 1}"})
     files = days_of(table.load())[day(0)].files
-    late = iter([said("b", 0, 1), said("c", 0, 2)])
+    late = iter([said("b", 0, 1), None, said("c", 0, 2)])  # None: was it committed all the same?
 
     def load() -> Any:
         loaded = table.load()
-        for number, row in enumerate(late, 2):
-            table.append(row, **{OFFSETS: f"{{0: {number}}}"})
-            break
+        if row := next(late, None):
+            table.append(row, **{OFFSETS: f"{{0: {row['kafka_offset'] + 1}}}"})
         return loaded
 
     assert commit(load, files, [], {}) == 3
     assert ids(table) == [("b", "open"), ("c", "open")]
-    assert sink_properties(table.load())[OFFSETS] == "{0: 2}"
+    assert sink_properties(table.load())[OFFSETS] == "{0: 3}"
+
+
+def test_a_commit_that_is_told_as_failed_stays(
+    table: LakeTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit_table, lost = SqlCatalog.commit_table, [True]
+
+    def answer_is_lost(*arguments: Any) -> Any:
+        done = commit_table(*arguments)
+        if lost:  # and the client repeats what was done already
+            lost.pop()
+            raise CommitFailedException("another commit was quicker")
+        return done
+
+    table.append(said("a", 0, 0), said("a", 0, 0), **{OFFSETS: "{0: 1}"})
+    before = table.snapshots()
+    monkeypatch.setattr(SqlCatalog, "commit_table", answer_is_lost)
+    assert table.compact(0)[day(0)].tries == 1
+    assert not lost
+    assert ids(table) == [("a", "open")]
+    assert table.snapshots() == before + 1
+    table.append(said("b", 0, 1))  # its manifests are read
+    assert len(table.rows()) == 2
 
 
 def test_of_two_compactions_one_loses(table: LakeTable) -> None:

@@ -65,6 +65,33 @@ def test_death_at_every_step(table: LakeTable, tmp_path: Path) -> None:
     assert states == {(True, 3), (False, 2)}
 
 
+def test_death_while_rows_are_added(tmp_path: Path) -> None:
+    table = table_in_folder(tmp_path, SPEC)
+    table.append(said("a", 0, 0), said("b", 0, 1), said("a", 0, 0))
+    begin = table.load().metadata_location
+    added = [said("a", 1, 5, "close"), said("c", 1, 6), said("b", 0, 4, "update")]
+    staged = table.stage(*added)
+    ended = sorted(map(key, table.full(list(folded([*table.appended, *added]).values()))))
+    states = set()
+    for step in range(1, MOST_STEPS, 2):  # between two commits there are many more
+        reset(table, begin)
+        process = start(compact, tmp_path, name_of(table), [0, 1], step, staged)
+        process.join()
+        rows = table.rows()
+        assert {"a", "b"} <= {row["anomaly_id"] for row in rows}
+        states.add((len(rows), len(table.files())))
+        if process.exitcode == 0:
+            break
+        assert process.exitcode == DIED
+        if step % 8 == 7:
+            table.compact(0, 1, staged=staged)  # the same again goes on
+            assert sorted(map(key, table.rows())) == ended
+    assert process.exitcode == 0
+    assert sorted(map(key, rows)) == ended
+    # nothing done; b's news added; a's end added; a's beginning gone
+    assert states == {(3, 1), (2, 1), (4, 2), (3, 2)}
+
+
 def test_death_at_every_step_of_sweeping(table: LakeTable, tmp_path: Path) -> None:
     for number in range(4):
         table.append(said("c", 2, 10 + number))

@@ -9,11 +9,14 @@ import msgspec
 import pytest
 from pyarrow.fs import LocalFileSystem
 
+from lake.compaction import compactor
+from lake.compaction.commits import commit
 from lake.compaction.json_lines import Staged, lines_files, stage
 from lake.compaction.reading import arrow_schema
 from lake.tables import TableSpec, anomalies, changes
 from schemas.anomalies import Anomaly, Entity, ModelRef, Source
-from tests.lake_rows import LakeTable, at, day, table_in_folder
+from tests.compaction_process import SPEC
+from tests.lake_rows import LakeTable, at, day, narrow, said, table_in_folder
 
 TOPIC = "anomalies.rides"
 STORE = LocalFileSystem()
@@ -154,3 +157,32 @@ def test_many_rows_are_not_held_in_memory(
     assert [batch.num_rows for batch in staged.read(day(0))] == [3, 2]
     table.compact(0, 1, staged=staged)
     assert len(table.rows()) == 10
+
+
+def test_what_supersedes_rows_of_another_day_is_added_first(tmp_path: Path) -> None:
+    table = table_in_folder(tmp_path, SPEC)
+    table.append(said("a", 0, 0), said("a", 0, 1, "update"), said("b", 1, 2))
+    done = table.compact(0, 1, staged=table.stage(said("a", 1, 3, "close")))
+    first, second = done[day(0)], done[day(1)]
+    assert (first.rows_before, first.rows_after, first.duplicates, first.folded) == (2, 0, 1, 1)
+    assert (second.rows_before, second.rows_after, second.added) == (1, 2, 1)
+    assert sorted(row["op"] for row in table.rows()) == ["close", "open"]
+
+
+@pytest.mark.parametrize("spec", [SPEC, narrow(changes("rides"))], ids=["anomalies", "changes"])
+def test_two_at_once_add_the_rows_of_an_empty_day_once(
+    spec: TableSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = table_in_folder(tmp_path, spec)
+    staged, others = table.stage(said("a", 0, 0)), [True]
+
+    def late(*arguments: Any) -> int:
+        if others:  # another has read the same, and is quicker
+            others.pop()
+            table.compact(0, staged=staged)
+        return commit(*arguments)
+
+    monkeypatch.setattr(compactor, "commit", late)
+    assert table.compact(0, staged=staged)[day(0)].outcome == "settled"
+    assert not others
+    assert len(table.rows()) == 1

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -86,6 +87,22 @@ def test_what_a_sink_that_is_down_may_still_commit_stays(table: LakeTable, tmp_p
     delete_orphans(table.load, LATER)
     assert "written-not-committed.parquet" in named(tmp_path, ".parquet")
     assert "compacted-0-00000.parquet" not in named(tmp_path, ".parquet")
+
+
+def test_what_a_sink_that_never_committed_may_still_commit_stays(
+    table: LakeTable, tmp_path: Path
+) -> None:
+    table.append(said("a", 0, 0))  # of a load: the sink has no offsets here yet
+    folder = next(tmp_path.rglob("*.parquet")).parent
+    own = uuid4()
+    theirs, ours = f"00000-1763690000000-{own}-00001.parquet", f"00000-3-{own}.parquet"
+    for name in (theirs, ours, f"compacted-{own.hex}-00000.parquet"):
+        (folder / name).write_bytes(b"rows")
+    deleted = {info.base_name for info in delete_orphans(table.load, LATER)}
+    # a load and a compaction that were killed leave what nobody commits
+    assert deleted == {ours, f"compacted-{own.hex}-00000.parquet"}
+    assert theirs in named(tmp_path, ".parquet")
+    assert len(table.rows()) == 1
 
 
 def test_what_is_committed_while_orphans_are_sought_stays(table: LakeTable) -> None:

@@ -24,6 +24,10 @@ class Script:
                 code, body = script.answers[0]
                 if len(script.answers) > 1:
                     script.answers.pop(0)
+                if isinstance(body, bytes):  # all there is of an answer that is cut
+                    self.wfile.write(body)
+                    self.close_connection = True
+                    return
                 text = b"" if body is None else json.dumps(body).encode()
                 self.send_response(code)
                 self.send_header("Content-Length", str(len(text)))
@@ -112,6 +116,23 @@ def test_a_refusal_is_told(script):
 def test_nobody_there_names_the_setting():
     with pytest.raises(Unavailable, match=r"lake\.connect_url.*EDDY_LAKE__CONNECT_URL"):
         ConnectClient("http://127.0.0.1:9").names()
+
+
+@pytest.mark.parametrize(
+    "cut",
+    [
+        b"",
+        b"HTTP",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{",
+        b"HTTP/1.1 500 Server Error\r\nContent-Length: 100\r\n\r\n{",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n64\r\n{",
+    ],
+    ids=["before it", "in its first line", "in its body", "in that of an error", "in a chunk"],
+)
+def test_a_worker_that_dies_in_the_middle_of_an_answer_is_unavailable(script, cut):
+    script.answers = [(0, cut)]
+    with pytest.raises(Unavailable, match=r"lake\.connect_url"):
+        ConnectClient(script.url).names()
 
 
 def test_offsets_are_read_and_written(script):

@@ -89,7 +89,7 @@ def test_of_two_at_once_one_wins_and_nothing_is_there_twice(world) -> None:
 
 def test_a_commit_in_between_is_seen(world, monkeypatch) -> None:
     rewrite(world, anomalies(2))
-    load, late = day_rewriting.tables.load, [anomalies(5, 7.0)]
+    load, late = day_rewriting.catalogs.load, [anomalies(5, 7.0)]
 
     def load_then_lose(*arguments):
         table = load(*arguments)
@@ -98,7 +98,7 @@ def test_a_commit_in_between_is_seen(world, monkeypatch) -> None:
             rewrite(world, records)
         return table
 
-    monkeypatch.setattr(day_rewriting.tables, "load", load_then_lose)
+    monkeypatch.setattr(day_rewriting.catalogs, "load", load_then_lose)
     catalog, naps = open_catalog(world.config), []
     done = rewrite_day(catalog, world.config, TABLE, DAY, anomalies(3), sleep=naps.append)
     assert (done, len(naps)) == ("written", 1)
@@ -107,7 +107,7 @@ def test_a_commit_in_between_is_seen(world, monkeypatch) -> None:
 
 
 def test_a_day_that_others_never_leave_alone_is_unavailable(world, monkeypatch) -> None:
-    load, rewriting = day_rewriting.tables.load, []
+    load, rewriting = day_rewriting.catalogs.load, []
 
     def load_then_lose(*arguments):
         table = load(*arguments)
@@ -119,7 +119,7 @@ def test_a_day_that_others_never_leave_alone_is_unavailable(world, monkeypatch) 
 
     rewrite(world, anomalies(2))
     monkeypatch.setattr(day_rewriting, "_ATTEMPTS", 2)
-    monkeypatch.setattr(day_rewriting.tables, "load", load_then_lose)
+    monkeypatch.setattr(day_rewriting.catalogs, "load", load_then_lose)
     with pytest.raises(Unavailable, match="written by others"):
         rewrite_day(
             open_catalog(world.config), world.config, TABLE, DAY, anomalies(3), sleep=lambda _: None

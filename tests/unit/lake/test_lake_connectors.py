@@ -10,6 +10,7 @@ from lake.sink.connectors import Feed, connectors
 from schemas.payments import Payment
 from schemas.rides import Ride
 from schemas.topics import domain_topics
+from streams.topics import DEAD_LETTER_BYTES, sink_specs
 
 FEEDS = {
     "rides": Feed(domain_topics("rides"), Ride),
@@ -60,6 +61,14 @@ def test_only_committed_records_and_only_declared_tables():
         assert one.settings["iceberg.tables.evolve-schema-enabled"] == "false"
         assert one.settings["errors.deadletterqueue.topic.name"] == one.dead_letters
         assert one.settings["transforms"].endswith("kafka")
+
+
+def test_a_large_record_can_be_set_aside():
+    """By Connect's own producer as well as by the watch: its topic takes what they send."""
+    (_, spec) = sink_specs(["control"], ["dead"])
+    for one in connectors(LakeConfig(history=True), FEEDS):
+        largest = int(one.settings["producer.override.max.request.size"])
+        assert largest == int(spec.config["max.message.bytes"]) == DEAD_LETTER_BYTES > 2_000_000
 
 
 def test_the_interval_is_in_milliseconds():
