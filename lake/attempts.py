@@ -1,6 +1,28 @@
 """One attempt at a commit, for who looks at the table again before the next."""
 
+from pyiceberg.exceptions import CommitFailedException
 from pyiceberg.table import Table, TableProperties
+from pyiceberg.table.update import AddSnapshotUpdate, TableRequirement, TableUpdate
+
+
+class _OneAttempt(Table):
+    """A table that finds its own commit where the answer to it was lost.
+
+    A client that repeats a request whose answer was lost (AWS's does) is told that another was
+    quicker: itself. pyiceberg would then delete the manifests of what is committed.
+    """
+
+    def _do_commit(
+        self, updates: tuple[TableUpdate, ...], requirements: tuple[TableRequirement, ...]
+    ) -> None:
+        try:
+            super()._do_commit(updates, requirements)
+        except CommitFailedException:
+            made = [one.snapshot for one in updates if isinstance(one, AddSnapshotUpdate)]
+            now = self.catalog.load_table(self.name())
+            if not made or any(now.snapshot_by_id(one.snapshot_id) is None for one in made):
+                raise
+            self.metadata, self.metadata_location = now.metadata, now.metadata_location
 
 
 def once(table: Table) -> Table:
@@ -11,4 +33,4 @@ def once(table: Table) -> Table:
     """
     properties = {**table.properties, TableProperties.COMMIT_NUM_RETRIES: "0"}
     metadata = table.metadata.model_copy(update={"properties": properties})
-    return Table(table.name(), metadata, table.metadata_location, table.io, table.catalog)
+    return _OneAttempt(table.name(), metadata, table.metadata_location, table.io, table.catalog)
