@@ -1,9 +1,11 @@
 """What every test may ask for."""
 
 import signal
+import sys
 from collections.abc import Iterator
 
 import pytest
+import structlog
 
 from tests.brokers import Kafka, embedded_kafka, session_kafka
 from tests.lake_world import (  # noqa: F401 - fixtures
@@ -34,11 +36,15 @@ def own_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
 def logs_as_they_are() -> Iterator[None]:
     """Let no command that runs in the tests' own process take their logs.
 
-    Loggers keep what they were configured with when they were first used.
+    Loggers keep what they were configured with when they were first used. Here they write to
+    whatever is standard error at the moment, as commands in a process of their own do.
     """
+    before = structlog.get_config()
+    structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("eddy.logs.configure", lambda _config: None)
         yield
+    structlog.configure(**before)
 
 
 def pytest_configure() -> None:

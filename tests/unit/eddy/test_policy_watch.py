@@ -56,7 +56,7 @@ def test_what_takes_a_restart_is_refused_whole_and_named(watcher, file, capsys):
     file.write_text("[domains.tpv]\nmin_relative = 0.5\ninterval_s = 3600\n")
     assert watcher.poll() is None
     assert watcher.poll() is None
-    said = capsys.readouterr().out
+    said = capsys.readouterr().err
     assert said.count("settings_not_taken") == 1
     assert "domains.tpv.interval_s: takes a restart" in said
     assert watcher.told == [False, False]
@@ -79,7 +79,7 @@ def test_what_takes_a_restart_is_refused_whole_and_named(watcher, file, capsys):
 def test_bad_settings_are_told_and_change_nothing(watcher, file, text, named, capsys):
     file.write_text(text)
     assert watcher.poll() is None
-    assert named in capsys.readouterr().out
+    assert named in capsys.readouterr().err
     assert watcher.told == [False]
 
 
@@ -90,13 +90,13 @@ def test_a_domain_that_takes_a_restart_for_all_says_so(file, capsys):
     watcher = made(rides, file, lambda _: None)
     file.write_text("[domains.rides]\nwindow_rides = 7777\n")
     assert watcher.poll() is None
-    assert "domains.rides.window_rides: takes a restart" in capsys.readouterr().out
+    assert "domains.rides.window_rides: takes a restart" in capsys.readouterr().err
 
 
 def test_a_start_that_is_not_there_is_a_setting_that_takes_a_restart(watcher, file, capsys):
     file.write_text("[domains.tpv]\nmin_relative = 0.2\nstart = '/nowhere/start.eddy'\n")
     assert watcher.poll() is None
-    assert "domains.tpv.start: takes a restart" in capsys.readouterr().out
+    assert "domains.tpv.start: takes a restart" in capsys.readouterr().err
     assert watcher.told == [False]
 
 
