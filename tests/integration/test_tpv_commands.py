@@ -1,7 +1,6 @@
 """Payments through a real detector, and what a person sees of it: tail, explain, plot."""
 
 import json
-import logging
 import time
 import uuid
 from collections import Counter
@@ -11,7 +10,6 @@ from itertools import groupby
 
 import msgspec
 import pytest
-import structlog
 from matplotlib.image import imread
 from typer.testing import CliRunner
 
@@ -66,15 +64,8 @@ class World:
 
 
 def invoke(env, *words):
-    """Run a command in this process, and leave logging as it was."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    try:
-        return CliRunner().invoke(app, words, env=env)
-    finally:
-        root.handlers[:] = handlers
-        root.setLevel(level)
-        structlog.reset_defaults()
+    """Run a command in this process."""
+    return CliRunner().invoke(app, words, env=env)
 
 
 def wait(seconds, condition):
