@@ -91,7 +91,7 @@ def test_a_run_does_the_day_before_it_with_the_real_commands(airflow, lake, tmp_
             "lake check",
         )
     ]
-    rows = [row for row in lake.sink.rows("anomalies_rides") if f"{row['occurred_at']:%F}" == DAY]
+    rows = [row for row in lake.rows("anomalies_rides") if f"{row['occurred_at']:%F}" == DAY]
     assert len(rows) == len({row["anomaly_id"] for row in rows}) == lake.anomalies
     assert f"exports/json/rides/dt={DAY}/manifest.json" in lake.objects()
 
