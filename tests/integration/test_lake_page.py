@@ -4,6 +4,7 @@ import re
 import tomllib
 from dataclasses import fields
 from pathlib import Path
+from uuid import uuid4
 
 import boto3
 import pyarrow as pa
@@ -39,6 +40,7 @@ def config(tmp_path, monkeypatch):
     given = {
         "CATALOG": f"sqlite:///{tmp_path}/catalog.db",
         "ENDPOINT": f"http://{host}:{port}",
+        "WAREHOUSE": f"s3://page-{uuid4().hex[:8]}/warehouse",  # this process' servers share theirs
         "ACCESS_KEY_ID": "key",
         "SECRET_ACCESS_KEY": "secret",
     }
