@@ -103,6 +103,7 @@ def _variables(kafka: Kafka, folder: Path, endpoint: str) -> dict[str, str]:
         "LAKE__ENDPOINT": endpoint,
         "LAKE__ACCESS_KEY_ID": _KEYS[0],
         "LAKE__SECRET_ACCESS_KEY": _KEYS[1],
+        "LAKE__WAREHOUSE": f"s3://{mine}/warehouse",
         "LAKE__CONNECT_PREFIX": f"daily-{mine}",
     }
     return {f"EDDY_{name}": value for name, value in given.items()}
