@@ -1,7 +1,7 @@
 """A scrape: what a detector's ``/metrics`` says, as the few figures people look at."""
 
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import msgspec
 from prometheus_client.parser import text_string_to_metric_families
@@ -32,9 +32,23 @@ def scrape(url: str, timeout_s: float = 1.0) -> Scrape:
     Unavailable
         Where nobody answers, or not in Prometheus' words.
     """
+    return scrape_by(url, lambda text: {"": text}, timeout_s)[""]
+
+
+def scrape_by(
+    url: str, part: Callable[[str], Mapping[str, str]], timeout_s: float = 1.0
+) -> dict[str, Scrape]:
+    """Read ``/metrics`` once, part what it says under names, and return each part's figures.
+
+    Raises
+    ------
+    Unavailable
+        Where nobody answers, or not in Prometheus' words.
+    """
     try:
         with urllib.request.urlopen(url, timeout=timeout_s) as answer:  # noqa: S310 - our own
-            return parse(answer.read().decode())
+            text = answer.read().decode()
+        return {name: parse(own) for name, own in part(text).items()}
     except (OSError, ValueError) as error:
         raise Unavailable(f"{url}: {error}") from error
 

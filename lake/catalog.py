@@ -56,7 +56,7 @@ def open_catalog(config: LakeConfig) -> Catalog:
             config.catalog_name, type=kind, **({"uri": uri} if uri else {}), **properties
         )
     except Exception as error:  # SQLAlchemy's, pg8000's and botocore's have no common root
-        raise Unavailable(f"lake.catalog: {_shown(config)}: {error}") from error
+        raise Unavailable(f"lake.catalog: {config.catalog}: {error}") from error
     if isinstance(catalog, SqlCatalog):  # no pool: nothing stays open, nor outlives a database
         catalog.engine.dispose()
         catalog.engine = create_engine(catalog.engine.url, poolclass=NullPool)
@@ -138,7 +138,7 @@ def _require_new(config: LakeConfig, name: str, location: str) -> None:
     # of a table that was never committed to there is only its first state
     if any(not _FIRST_STATE.fullmatch(file) for file in found):
         raise ConfigError(
-            f"lake.catalog: {_shown(config)} knows no table {name} of {config.catalog_name}, but "
+            f"lake.catalog: {config.catalog} knows no table {name} of {config.catalog_name}, but "
             f'{location} holds files of one: register it (docs/lake.md, "The catalog is lost"), '
             "or give the catalog and the catalog_name that know it, or another lake.warehouse"
         )
@@ -169,20 +169,8 @@ def _address(config: LakeConfig) -> tuple[str, str]:
     parts = urlsplit(config.catalog)
     if not parts.username or not parts.hostname or not parts.path.strip("/"):
         raise ConfigError(
-            f"lake.catalog: {_shown(config)}: wants postgresql://USER@HOST:PORT/DATABASE"
+            f"lake.catalog: {config.catalog}: wants postgresql://USER@HOST:PORT/DATABASE"
         )
-    if parts.password:
-        raise ConfigError("lake.catalog: give the password as lake.catalog_password_file")
     password = f":{quote(config.catalog_password, safe='')}" if config.catalog_password else ""
     address = f"{parts.username}{password}@{parts.hostname}:{parts.port or 5432}{parts.path}"
     return "sql", f"postgresql+pg8000://{address}"
-
-
-def _shown(config: LakeConfig) -> str:
-    """Return the catalog's address without what may be secret in it."""
-    parts = urlsplit(config.catalog)
-    return (
-        config.catalog.replace(f":{parts.password}@", ":********@")
-        if parts.password
-        else config.catalog
-    )

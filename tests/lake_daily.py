@@ -20,12 +20,12 @@ from moto.server import ThreadedMotoServer
 from eddy import settings, wiring
 from eddy.lake.aside import delivered
 from eddy.lake.connectors import connectors
+from eddy.lake.tables import every_table
 from eddy.settings import Settings
 from lake import catalog
 from lake.sink import repair
 from lake.sink.connectors import Connector
-from lake.tables import all_tables
-from models.domains import domain, every_domain
+from models.domains import domain
 from streams import topics
 from streams.reading import TopicReader
 from streams.sender import Sender
@@ -111,8 +111,7 @@ def _variables(kafka: Kafka, folder: Path, endpoint: str) -> dict[str, str]:
 
 def _filled(loaded: Settings, environment: dict[str, str]) -> DailyLake:
     _s3(loaded).create_bucket(Bucket=loaded.lake.bucket)
-    specs = all_tables([(one.name, one.event_type) for one in every_domain()])
-    catalog.create(loaded.lake, specs)
+    catalog.create(loaded.lake, every_table())
     found = streamed(7, 1_400, start=datetime(2026, 1, 18, tzinfo=UTC), rides_per_day=600)
     keep(loaded.lake, found.rows)
     sinks = connectors(loaded)

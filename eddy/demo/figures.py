@@ -1,10 +1,8 @@
 """What the demo's detector says of each domain: its ``/metrics``, told apart by domain."""
 
-import urllib.request
 from collections.abc import Iterable
 
-from eddy.scrape import Scrape, parse
-from schemas.errors import Unavailable
+from eddy.scrape import Scrape, scrape_by
 
 
 def figures(url: str, domains: Iterable[str], timeout_s: float = 1.0) -> dict[str, Scrape]:
@@ -15,12 +13,11 @@ def figures(url: str, domains: Iterable[str], timeout_s: float = 1.0) -> dict[st
     Unavailable
         Where nobody answers, or not in Prometheus' words.
     """
-    try:
-        with urllib.request.urlopen(url, timeout=timeout_s) as answer:  # noqa: S310 - our own
-            text = answer.read().decode()
-        return {domain: parse(_lines_of(text, domain)) for domain in domains}
-    except (OSError, ValueError) as error:
-        raise Unavailable(f"{url}: {error}") from error
+
+    def by_domain(text: str) -> dict[str, str]:
+        return {domain: _lines_of(text, domain) for domain in domains}
+
+    return scrape_by(url, by_domain, timeout_s)
 
 
 def _lines_of(text: str, domain: str) -> str:

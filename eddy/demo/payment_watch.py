@@ -1,22 +1,18 @@
 """The demo's payments: one thread feeds weeks of them in, one reads the episodes back."""
 
-import threading
 import time
-from types import TracebackType
-from typing import Self
 
 import msgspec
 
 from eddy.demo.episodes import Episode, Episodes, IncidentScore
+from eddy.demo.feeding import Feeding
 from eddy.demo.payments import PaymentFeed
-from eddy.demo.threads import Threads
 from eddy.feeder import Feeder
 from eddy.scrape import Scrape
 from eddy.settings import Settings
 from models.simulation.record import SimulatedRecord
 from schemas.anomalies import Anomaly
 from schemas.topics import DomainTopics
-from streams.reading import TopicReader
 from streams.sender import Sender
 
 _AT_ONCE = 1e9  # payments say themselves when they are due
@@ -56,7 +52,7 @@ class PaymentFigures(msgspec.Struct, frozen=True, kw_only=True):
     score: IncidentScore = IncidentScore()
 
 
-class PaymentWatch:
+class PaymentWatch(Feeding):
     """Feeds and reads for as long as the ``with`` does.
 
     Attributes
@@ -76,6 +72,7 @@ class PaymentWatch:
     """
 
     def __init__(self, settings: Settings, names: DomainTopics, feed: PaymentFeed) -> None:
+        super().__init__(settings)
         self.merchants = feed.merchants
         self.episodes = Episodes(feed.truth(), feed.history_end_us)
         self.feeder = Feeder(Sender(settings.kafka), names.events, _AT_ONCE, self._told, feed.due_s)
@@ -83,32 +80,7 @@ class PaymentWatch:
         self.has_ended = False
         self.first_episode: float | None = None
         self.read = 0
-        self._reader = TopicReader(settings.kafka)
         self._names, self._feed = names, feed
-        self._fed = threading.Event()
-        self._threads = Threads(self._send, self._read)
-
-    def __enter__(self) -> Self:
-        self._threads.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop_feeding()
-        self._threads.end()
-        self._reader.close()
-
-    def stop_feeding(self) -> None:
-        """Send no more; what was sent is still read back."""
-        self._fed.set()
-
-    def check(self) -> None:
-        """Raise what ended one of the threads, where something did."""
-        self._threads.check()
 
     def figures(self, seen: Scrape) -> PaymentFigures:
         """Return how things stand, with what the detector says of itself."""

@@ -1,13 +1,10 @@
 """The demo's rides: one thread feeds them in, one reads verdicts and anomalies back."""
 
-import threading
 import time
-from types import TracebackType
-from typing import Self
 
 import msgspec
 
-from eddy.demo.threads import Threads
+from eddy.demo.feeding import Feeding
 from eddy.demo.view import Latest
 from eddy.feeder import Feed, Feeder, rides
 from eddy.settings import Settings
@@ -15,7 +12,6 @@ from eddy.tally import Tally
 from models.simulation.record import SimulatedRecord
 from schemas.anomalies import Anomaly
 from schemas.topics import DomainTopics
-from streams.reading import TopicReader
 from streams.sender import Sender
 
 
@@ -32,7 +28,7 @@ _scored = msgspec.json.Decoder(_Scored)
 _anomaly = msgspec.json.Decoder(Anomaly)
 
 
-class Watch:
+class Watch(Feeding):
     """Feeds and reads for as long as the ``with`` does.
 
     Attributes
@@ -48,39 +44,15 @@ class Watch:
     """
 
     def __init__(self, settings: Settings, names: DomainTopics, feed: Feed) -> None:
+        super().__init__(settings)
         self.tally = Tally()
         self.latest = Latest()
         self.feeder = Feeder(Sender(settings.kafka), names.events, feed.rate, self._told)
         self.judged = 0
         self.malformed = 0
         self.first_anomaly: float | None = None
-        self._reader = TopicReader(settings.kafka)
         self._names = names
         self._feed = feed
-        self._fed = threading.Event()
-        self._threads = Threads(self._send, self._read)
-
-    def __enter__(self) -> Self:
-        self._threads.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop_feeding()
-        self._threads.end()
-        self._reader.close()
-
-    def stop_feeding(self) -> None:
-        """Send no more; what was sent is still read back."""
-        self._fed.set()
-
-    def check(self) -> None:
-        """Raise what ended one of the threads, where something did."""
-        self._threads.check()
 
     def _send(self) -> None:
         self.feeder.run(rides(self._feed), self._fed.is_set)
