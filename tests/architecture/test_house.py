@@ -12,7 +12,7 @@ import docstring_parser
 import pytest
 
 ROOT = Path(__file__).parents[2]
-ROOMS = ("schemas", "models", "streams", "lake", "eddy", "deploy")
+ROOMS = ("schemas", "models", "streams", "lake", "serving", "eddy", "deploy")
 FORBIDDEN_NAMES = {"utils", "helpers", "common", "manager", "base", "misc"}
 
 

@@ -1,0 +1,1 @@
+"""Detectors of fraud: trees and linear models over a transaction's features, and their reasons."""

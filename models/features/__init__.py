@@ -1,0 +1,1 @@
+"""Features: what an event is judged by. One definition for stream, training and service."""
