@@ -1,1 +1,1 @@
-"""Event-time windows of very many entities: their clock, their table, what is counted in them."""
+"""Event-time windows of very many entities: their clock, what is counted in them."""

@@ -10,11 +10,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.detectors.intervals import clock, findings, steps, table
+from models import entity_table
+from models.detectors.intervals import clock, findings, steps
 from models.detectors.intervals.clock import LONG_AGO, Ints, Zone, window_at, window_start
 from models.detectors.intervals.findings import LATE, NEW, REVISED, ROOMLESS, Findings
 from models.detectors.intervals.steps import CELL, REFUND, Rows
-from models.detectors.intervals.table import (
+from models.entity_table import (
     FREE,
     NO_ROOM,
     TOO_SMALL,
@@ -255,4 +256,4 @@ def _entry(
     return run
 
 
-run = _entry(fingerprint(clock, findings, steps, table, __file__))
+run = _entry(fingerprint(clock, findings, steps, entity_table, __file__))

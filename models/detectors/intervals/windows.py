@@ -32,7 +32,7 @@ from models.detectors.intervals.kernel import (
 )
 from models.detectors.intervals.snapshots import checked, spread
 from models.detectors.intervals.steps import CELL, Rows, Step, Totals
-from models.detectors.intervals.table import EntityTable
+from models.entity_table import EntityTable
 
 Ints = NDArray[np.int64]
 Slots = NDArray[np.int32]

@@ -107,6 +107,15 @@ def _remove(table: Table, key: int) -> None:
     table.buckets[hole]["slot"] = -1
 
 
+@compiled
+def release(table: Table, slot: int) -> None:
+    """Forget the entity of a slot, which is the next one to be given."""
+    _remove(table, table.keys[slot])
+    table.keys[slot] = 0
+    table.free[table.counters[FREE]] = slot
+    table.counters[FREE] += 1
+
+
 def _entries(
     source: int,
 ) -> tuple[
@@ -140,10 +149,7 @@ def _entries(
     @compiled_and_kept
     def free(table: Table, slots: Slots) -> int:
         for slot in slots:
-            _remove(table, table.keys[slot])
-            table.keys[slot] = 0
-            table.free[table.counters[FREE]] = slot
-            table.counters[FREE] += 1
+            release(table, slot)
         return source
 
     @compiled_and_kept

@@ -1,0 +1,295 @@
+"""What a history remembers: for each entity its recent events, by time, in a ring of its own.
+
+Rings lie in one arena and are of few sizes, so that one that an entity has outgrown serves
+another. An event takes twelve bytes: its time in milliseconds, of which 32 bits are enough because
+no ring spans more than 49 days, and a value of 64 bits.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.entity_table import EntityTable, Table
+
+Ints = NDArray[np.int64]
+
+HEAD = np.dtype(
+    [
+        ("newest", "<i8"),  # time of the last event, milliseconds since 1970
+        ("start", "<i4"),  # where the ring lies in the arena
+        ("size", "<i4"),  # events it has room for; 0: the slot is free
+        ("first", "<i4"),  # where in the ring the oldest event is
+        ("count", "<i4"),
+        ("frauds", "<i4"),  # the first of its frauds, -1 for none
+    ],
+    align=True,
+)
+FRAUD = np.dtype(
+    [
+        ("event", "<u8"),
+        ("time", "<i8"),  # when it happened, milliseconds
+        ("since", "<i8"),  # from when on it counts
+        ("until", "<i8"),  # when it was taken back
+        ("next", "<i4"),
+    ],
+    align=True,
+)
+
+SIZES = np.array(
+    [4, 8, 12, 16, 20, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256]
+    + [2**k * step // 4 for k in range(8, 30) for step in (5, 6, 7, 8)],
+    np.int64,
+)
+"""How many events rings have room for: each a quarter more than the one before, about."""
+
+# Entries of Memory.counters.
+(
+    USED,  # events of the arena that were ever part of a ring
+    MOST,  # events the arena may grow to
+    WATERMARK,  # the latest time seen, milliseconds
+    EARLIEST,  # the time of the first event seen
+    HAND,  # the slot looked at last for being out of date
+    KEEP,  # how long events are kept, milliseconds
+    FREE_FRAUD,  # the first unused entry of `frauds`, -1 for none
+    EVICTED,  # entities that had to make room, since last asked
+    TRUNCATED,  # events forgotten early, because a ring could not grow
+    LATE,  # events that came so late that what they follow is forgotten
+) = range(10)
+COUNTERS = 10
+NEVER = np.int64(-(2**62))
+ALWAYS = np.int64(2**62)
+
+
+class Memory(NamedTuple):
+    """The arrays of a history; S slots, N events in the arena, K windows.
+
+    Attributes
+    ----------
+    table : Table
+    heads : ndarray of HEAD, shape (S,)
+    cursors : ndarray of int32, shape (S, K)
+        How many of the events lie before each window; the windows end with the newest event.
+    sums : ndarray of int64, shape (S, K) or (S, 0)
+        The values in each window; none where values are no amounts.
+    times : ndarray of uint32, shape (N,)
+        Milliseconds, the low 32 bits.
+    values : ndarray of int64, shape (N,)
+    free : ndarray of int32, shape (len(SIZES),)
+        The first unused ring of each size, whose first value names the next; -1 for none.
+    windows : ndarray of int64, shape (K,)
+        Lengths, milliseconds, ascending.
+    frauds : ndarray of FRAUD
+    counters : ndarray of int64, shape (COUNTERS,)
+    sizes : ndarray of int64
+        `SIZES`.
+    """
+
+    table: Table
+    heads: NDArray[np.void]
+    cursors: NDArray[np.int32]
+    sums: Ints
+    times: NDArray[np.uint32]
+    values: Ints
+    free: NDArray[np.int32]
+    windows: Ints
+    frauds: NDArray[np.void]
+    counters: Ints
+    sizes: Ints
+
+
+class EventMemory:
+    """The memory of one kind of entity, and how it grows.
+
+    Parameters
+    ----------
+    windows_ms : sequence of int
+        Lengths of the windows, ascending; the last one is how far back events matter.
+    lateness_ms : int
+        How much longer than that they are kept, for events that come late.
+    most_entities, most_events : int
+        Bounds of memory; what has to make room is counted.
+    is_summed : bool
+        Whether values are amounts, which are added up.
+    """
+
+    def __init__(
+        self,
+        windows_ms: list[int],
+        lateness_ms: int,
+        most_entities: int,
+        most_events: int,
+        *,
+        is_summed: bool,
+    ) -> None:
+        self.table = EntityTable(most_entities)
+        self._k, self._is_summed = len(windows_ms), is_summed
+        slots, events = self.table.capacity, min(4_096, most_events)
+        counters = np.zeros(COUNTERS, np.int64)
+        counters[MOST] = most_events
+        counters[WATERMARK] = counters[EARLIEST] = NEVER
+        counters[KEEP] = windows_ms[-1] + lateness_ms
+        counters[FREE_FRAUD] = -1
+        self.arrays = Memory(
+            table=self.table.arrays,
+            heads=_heads(slots),
+            cursors=np.zeros((slots, self._k), np.int32),
+            sums=np.zeros((slots, self._k if is_summed else 0), np.int64),
+            times=np.zeros(events, np.uint32),
+            values=np.zeros(events, np.int64),
+            free=np.full(len(SIZES), -1, np.int32),
+            windows=np.array(windows_ms, np.int64),
+            frauds=np.zeros(0, FRAUD),
+            counters=counters,
+            sizes=SIZES,
+        )
+
+    def grow_table(self) -> None:
+        """Make room for more entities."""
+        self.table.grow()
+        slots, old = self.table.capacity, self.arrays
+        self.arrays = old._replace(
+            table=self.table.arrays,
+            heads=_longer(old.heads, _heads(slots)),
+            cursors=_longer(old.cursors, np.zeros((slots, self._k), np.int32)),
+            sums=_longer(old.sums, np.zeros((slots, old.sums.shape[1]), np.int64)),
+        )
+
+    def grow_arena(self) -> None:
+        """Make room for more events, at most for as many as there may be."""
+        old = self.arrays
+        events = int(min(2 * len(old.times), old.counters[MOST]))
+        self.arrays = old._replace(
+            times=_longer(old.times, np.zeros(events, np.uint32)),
+            values=_longer(old.values, np.zeros(events, np.int64)),
+        )
+
+    def grow_frauds(self) -> None:
+        """Make room for more frauds."""
+        old = self.arrays
+        count = len(old.frauds)
+        frauds = _longer(old.frauds, np.zeros(max(256, 2 * count), FRAUD))
+        frauds["next"][count:] = np.arange(count + 1, len(frauds) + 1)
+        frauds["next"][-1] = old.counters[FREE_FRAUD]
+        old.counters[FREE_FRAUD] = count
+        self.arrays = old._replace(frauds=frauds)
+
+    def take_count(self, counter: int) -> int:
+        """Return a count since it was last asked for."""
+        count = int(self.arrays.counters[counter])
+        self.arrays.counters[counter] = 0
+        return count
+
+    @property
+    def entities(self) -> int:
+        """How many entities are remembered."""
+        return self.table.count
+
+    @property
+    def bytes(self) -> int:
+        """Memory of the arrays."""
+        return self.table.bytes + sum(array.nbytes for array in self.arrays[1:])
+
+    def snapshot(self, prefix: str) -> dict[str, NDArray[Any]]:
+        """Return the state as named arrays, copied."""
+        slots, used = self.table.used, int(self.arrays.counters[USED])
+        arrays = self.arrays
+        parts = {
+            **self.table.snapshot(),
+            "heads": arrays.heads[:slots],
+            "cursors": arrays.cursors[:slots],
+            "sums": arrays.sums[:slots],
+            "times": arrays.times[:used],
+            "values": arrays.values[:used],
+            "free_rings": arrays.free,
+            "frauds": arrays.frauds,
+            "counters": arrays.counters,
+        }
+        return {f"{prefix}.{name}": array.copy() for name, array in parts.items()}
+
+    def restore(self, prefix: str, state: dict[str, NDArray[Any]]) -> None:
+        """Take over a state that `snapshot` returned.
+
+        Raises
+        ------
+        ValueError
+            It is none, or one of other windows; nothing is taken over then.
+        """
+        try:
+            parts = {name: state[f"{prefix}.{name}"] for name in _PARTS}
+        except KeyError as error:
+            raise ValueError(f"a history without {error}") from error
+        mine = self.arrays
+        for name, dtype in (("heads", HEAD), ("frauds", FRAUD)):
+            parts[name] = _records(parts[name], dtype)
+        _check(parts, mine)
+        table = EntityTable(self.table.most)
+        table.restore({"keys": parts["keys"], "free": parts["free"]})
+        slots, events = table.capacity, max(4_096, len(parts["times"]))
+        counters = parts["counters"].copy()
+        counters[MOST], counters[KEEP] = mine.counters[MOST], mine.counters[KEEP]
+        self.table = table
+        self.arrays = mine._replace(
+            table=table.arrays,
+            heads=_longer(parts["heads"], _heads(slots)),
+            cursors=_longer(parts["cursors"], np.zeros((slots, self._k), np.int32)),
+            sums=_longer(parts["sums"], np.zeros((slots, mine.sums.shape[1]), np.int64)),
+            times=_longer(parts["times"], np.zeros(events, np.uint32)),
+            values=_longer(parts["values"], np.zeros(events, np.int64)),
+            free=parts["free_rings"].copy(),
+            frauds=parts["frauds"].copy(),
+            counters=counters,
+        )
+
+
+_PARTS = (
+    "keys",
+    "free",
+    "heads",
+    "cursors",
+    "sums",
+    "times",
+    "values",
+    "free_rings",
+    "frauds",
+    "counters",
+)
+
+
+def _check(parts: dict[str, NDArray[Any]], mine: Memory) -> None:
+    slots = len(parts["keys"])
+    expected = {
+        "heads": (slots,),
+        "cursors": (slots, mine.cursors.shape[1]),
+        "sums": (slots, mine.sums.shape[1]),
+        "values": parts["times"].shape,
+        "free_rings": mine.free.shape,
+        "counters": mine.counters.shape,
+    }
+    for name, shape in expected.items():
+        if parts[name].shape != shape:
+            raise ValueError(f"a history whose {name} are of shape {parts[name].shape}")
+    heads = parts["heads"]
+    ends = heads["start"].astype(np.int64) + heads["size"]
+    if (heads["start"] < 0).any() or (ends > len(parts["times"])).any():
+        raise ValueError("a history whose rings lie outside its arena")
+    if (heads["count"] > heads["size"]).any() or (heads["first"] < 0).any():
+        raise ValueError("a history whose rings hold more than they have room for")
+
+
+def _records(array: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return records that were packed as plain bytes."""
+    if array.dtype.itemsize != dtype.itemsize:
+        raise ValueError(f"a history with records of {array.dtype.itemsize} bytes")
+    return array.view(dtype)
+
+
+def _heads(slots: int) -> NDArray[np.void]:
+    heads = np.zeros(slots, HEAD)
+    heads["newest"], heads["frauds"] = NEVER, -1
+    return heads
+
+
+def _longer(old: NDArray[Any], new: NDArray[Any]) -> NDArray[Any]:
+    new[: len(old)] = old
+    return new

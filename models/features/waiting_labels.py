@@ -1,0 +1,103 @@
+"""Labels that came before their events: a replay reads labels ahead."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.features.kernel import SIEVE_BITS, Verdicts
+
+Keys = NDArray[np.uint64]
+Ints = NDArray[np.int64]
+
+_WORD_BITS = 64
+
+
+class WaitingLabels:
+    """Labels by event, in the order they came.
+
+    Parameters
+    ----------
+    most : int
+        Of more, those that would count first are dropped, and counted.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._dropped = 0
+        self.verdicts = _verdicts(
+            np.empty(0, np.uint64), np.empty(0, np.uint8), np.empty(0, np.int64)
+        )
+
+    def sorted_by_event(
+        self, events: Keys, is_fraud: NDArray[np.bool_], since_ms: Ints
+    ) -> Verdicts:
+        """Return labels as the kernel wants them."""
+        order = np.argsort(events, kind="stable")
+        return _verdicts(
+            np.ascontiguousarray(events[order], np.uint64),
+            is_fraud[order].astype(np.uint8),
+            np.ascontiguousarray(since_ms[order], np.int64),
+        )
+
+    def add(self, verdicts: Verdicts, chosen: NDArray[np.bool_]) -> None:
+        """Let some labels wait. "Genuine" says nothing of an event of which nothing was said."""
+        events, is_fraud, since = (column[chosen] for column in verdicts[:3])
+        known = np.isin(events, self.verdicts.events) | np.isin(events, events[is_fraud == 1])
+        keep = (is_fraud == 1) | known
+        if not keep.any():
+            return
+        held = self.verdicts
+        self.verdicts = self.sorted_by_event(
+            np.concatenate([held.events, events[keep]]),
+            np.concatenate([held.is_fraud, is_fraud[keep]]) == 1,
+            np.concatenate([held.since, since[keep]]),
+        )
+        self._bound()
+
+    def expire(self, before_ms: int) -> None:
+        """Forget labels whose events are no longer remembered, once these are many."""
+        held = self.verdicts
+        if len(held.events) and held.since.min() < before_ms:
+            self._keep(held.since >= before_ms)
+
+    def take_dropped(self) -> int:
+        """Return how many had to make room since last asked."""
+        count, self._dropped = self._dropped, 0
+        return count
+
+    def snapshot(self, prefix: str) -> dict[str, NDArray[Any]]:
+        """Return the state as named arrays."""
+        return {
+            f"{prefix}.{name}": getattr(self.verdicts, name).copy()
+            for name in ("events", "is_fraud", "since")
+        }
+
+    def restore(self, prefix: str, state: dict[str, NDArray[Any]]) -> None:
+        """Take over a state that `snapshot` returned; ValueError where it is none."""
+        try:
+            columns = [state[f"{prefix}.{name}"] for name in ("events", "is_fraud", "since")]
+        except KeyError as error:
+            raise ValueError(f"labels without {error}") from error
+        if len({len(column) for column in columns}) != 1:
+            raise ValueError("labels of different lengths")
+        self.verdicts = _verdicts(*columns)
+
+    def _bound(self) -> None:
+        excess = len(self.verdicts.events) - self._most
+        if excess > 0:
+            last = np.sort(self.verdicts.since)[excess - 1]
+            before = len(self.verdicts.events)
+            self._keep(self.verdicts.since > last)
+            self._dropped += before - len(self.verdicts.events)
+
+    def _keep(self, chosen: NDArray[np.bool_]) -> None:
+        self.verdicts = _verdicts(*(column[chosen] for column in self.verdicts[:3]))
+
+
+def _verdicts(events: Keys, is_fraud: NDArray[np.uint8], since: Ints) -> Verdicts:
+    sieve = np.zeros(SIEVE_BITS // _WORD_BITS, np.uint64)
+    low = events & np.uint64(SIEVE_BITS - 1)
+    words, bits = low >> np.uint64(6), np.uint64(1) << (low & np.uint64(63))
+    np.bitwise_or.at(sieve, words.astype(np.int64), bits)
+    return Verdicts(events, is_fraud, since, sieve)
