@@ -12,13 +12,16 @@ from typing import Any
 import msgspec
 import structlog
 
+from eddy.challenger import ChallengerWatcher
 from eddy.policy_watch import PolicyWatcher
 from eddy.settings import Settings
 from models.domain import Domain
 from models.domains import NAMES, domain
 from models.judge import Model
+from models.registry import address
 from models.registry.folder import FolderRegistry
-from models.registry.registry import CHAMPION
+from models.registry.mlflow import MlflowRegistry
+from models.registry.registry import CHAMPION, Registry
 from models.registry.reload import ModelWatcher
 from schemas.errors import ConfigError, MissingResource, ModelRefused, Unavailable
 from schemas.topics import DomainTopics, domain_topics
@@ -30,9 +33,18 @@ from streams.process import Wiring
 log = structlog.get_logger()
 
 
-def registry(settings: Settings) -> FolderRegistry:
-    """Return the model registry that the settings name."""
-    return FolderRegistry(Path(settings.storage.registry), lambda: datetime.now(UTC))
+def registry(settings: Settings) -> Registry:
+    """Return the model registry that the settings name; nothing is opened or asked yet.
+
+    Raises
+    ------
+    ConfigError
+        ``storage.registry`` is no folder and no address of a registry.
+    """
+    place = address.parse(settings.storage.registry)
+    if isinstance(place, Path):
+        return FolderRegistry(place, lambda: datetime.now(UTC))
+    return MlflowRegistry(place, lambda: datetime.now(UTC))
 
 
 def chosen_domains(settings: Settings) -> list[Domain]:
@@ -66,7 +78,19 @@ def policy(settings: Settings, chosen: Domain) -> Any:
 
 def topics(settings: Settings, chosen: Domain) -> DomainTopics:
     """Return a domain's topics under the configured prefix."""
-    return domain_topics(chosen.name, settings.topic_prefix, forecasts=chosen.forecasts)
+    return side_topics(chosen, settings.topic_prefix)
+
+
+def side_topics(chosen: Domain, prefix: str) -> DomainTopics:
+    """Return a domain's topics under another prefix."""
+    return domain_topics(
+        chosen.name,
+        prefix,
+        forecasts=chosen.forecasts,
+        decisions=chosen.is_labelled,
+        partitions=chosen.partitions,
+        kept_days=chosen.kept_days,
+    )
 
 
 def config_hash(settings: Settings, chosen: Domain) -> str:
@@ -132,7 +156,7 @@ def wire(
 def _lane(settings: Settings, chosen: Domain, route: Route, metrics: Metrics, reload: bool) -> Lane:
     model, poll = _models(settings, chosen, metrics)
     engine = settings.engine
-    return Lane(
+    lane = Lane(
         domain=chosen,
         route=route,
         policy=policy(settings, chosen),
@@ -142,6 +166,20 @@ def _lane(settings: Settings, chosen: Domain, route: Route, metrics: Metrics, re
         poll_model=poll if reload else lambda: None,
         fuse=Fuse(engine.fuse_ratio, engine.fuse_window),
     )
+    if reload and chosen.is_labelled:
+        _with_challenger(settings, lane)
+    return lane
+
+
+def _with_challenger(settings: Settings, lane: Lane) -> None:
+    """Let a challenger score in the shadow from the first event on."""
+    chosen = lane.domain
+    watcher = ChallengerWatcher(
+        registry(settings), chosen.name, chosen.parameters_type, lambda: lane.model
+    )
+    lane.poll_challenger = watcher.poll
+    found = watcher.poll()
+    lane.challenger = None if found is None else found[0]
 
 
 def _policies(

@@ -42,6 +42,13 @@ class Domain:
         None: every setting takes one.
     contents : callable
         ``contents(policy)`` identifies what the files hold that a policy names.
+    is_labelled : bool
+        Whether its judges learn from the topic of labels, and its verdicts have ``decisions()``
+        for the topic ``decisions.<name>``.
+    partitions : int, optional
+        Of its event topic, where its judges must see all events together.
+    kept_days : int
+        How long its event topic is kept: its state is rebuilt from it where there is none.
     """
 
     name: str
@@ -55,3 +62,6 @@ class Domain:
     forecasts: bool = False
     fixed: frozenset[str] | None = None
     contents: Callable[[Any], str] = _nothing
+    is_labelled: bool = False
+    partitions: int | None = None
+    kept_days: int = 7

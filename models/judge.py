@@ -5,7 +5,7 @@ into batches differently, or restoring a snapshot in between, changes no verdict
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol, runtime_checkable
 
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from schemas.anomalies import Anomaly, ModelRef
 from schemas.forecasts import Forecast
+from schemas.vectors import no_vectors
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,9 @@ class Events:
         Hashes of the event type's key fields.
     event : callable
         ``event(i)`` decodes row i into the typed struct; only for rows that need their text.
+    vectors : ndarray of float64, shape (n, w)
+        The event type's field `schemas.columns.Program.vector`; NaN behind what a row holds. `w`
+        depends on how events were cut into batches, so verdicts must not. None by default: (n, 0).
     """
 
     offsets: NDArray[np.int64]
@@ -49,6 +53,11 @@ class Events:
     values: NDArray[np.float64]
     keys: NDArray[np.uint64]
     event: Callable[[int], Any]
+    vectors: NDArray[np.float64] = field(default_factory=lambda: no_vectors(0))
+
+    def __post_init__(self) -> None:
+        if not self.vectors.size:
+            object.__setattr__(self, "vectors", no_vectors(len(self.offsets)))
 
     def __len__(self) -> int:
         return len(self.offsets)
@@ -85,10 +94,49 @@ class Forecasting(Protocol):
         ...
 
 
+@runtime_checkable
+class Deciding(Protocol):
+    """Verdicts that keep what they were made from, for labels to be joined to."""
+
+    def decisions(self) -> Iterable[bytes]:
+        """Build the records of the domain's topic of decisions, see `schemas.decisions`."""
+        ...
+
+
 Tallies = Mapping[tuple[str, str], int]
 """How often what came about, by what and which: ("late", "revised"), ("late", "dropped"),
 ("untracked", "pooled"), ("evicted", "silent"), ("suppressed", "snooze") and so on. Verdicts may
-have them as ``tallies``."""
+have them as ``tallies``. Of scores: ("champion", "1") is how many lay up to 1, ("challenger", ...)
+likewise, and ("shadow", "disagree") how often the two were of different opinion."""
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """Labels of one partition of their topic, in offset order, as columns.
+
+    Attributes
+    ----------
+    partition : int
+    offsets : ndarray of int64, shape (n,)
+    events, anomalies : ndarray of uint64, shape (n,)
+        Hashes of event_id and anomaly_id; 0 where there is none.
+    is_fraud : ndarray of bool, shape (n,)
+    labelled_at : ndarray of int64, shape (n,)
+        Microseconds since 1970, UTC.
+    """
+
+    partition: int
+    offsets: NDArray[np.int64]
+    events: NDArray[np.uint64]
+    anomalies: NDArray[np.uint64]
+    is_fraud: NDArray[np.bool_]
+    labelled_at: NDArray[np.int64]
+
+    def since(self, offset: int) -> "Labels":
+        """Return those from an offset on."""
+        at = int(np.searchsorted(self.offsets, offset))
+        columns = (self.offsets, self.events, self.anomalies, self.is_fraud, self.labelled_at)
+        return Labels(self.partition, *(column[at:] for column in columns))
 
 
 Errors = Mapping[str, tuple[float, float]]
@@ -153,6 +201,37 @@ class TimedJudge(Judge, Protocol):
 
     def advance(self, watermark_us: int) -> Verdicts:
         """Move the watermark without an event and say what that closes; no rows are scored."""
+        ...
+
+
+@runtime_checkable
+class LabelledJudge(Judge, Protocol):
+    """A judge that learns from what is said of its events later."""
+
+    @property
+    def label_offsets(self) -> Mapping[int, int]:
+        """By partition of the topic of labels: the next offset to learn from; state."""
+        ...
+
+    def learn(self, labels: Labels) -> Tallies:
+        """Take labels in; those of offsets that were taken in before change nothing.
+
+        Returns
+        -------
+        mapping
+            ("champion", "found"): frauds that were flagged; likewise "missed", "false_alarm" and
+            "passed", and the same of the "challenger"; ("late", "label"): labels that came after
+            they should have counted.
+        """
+        ...
+
+
+@runtime_checkable
+class ShadowedJudge(Judge, Protocol):
+    """A judge that lets another model score beside its own, to be compared, not published."""
+
+    def shadow(self, model: "Model | None") -> None:
+        """Let a challenger score beside the champion from now on, or nobody."""
         ...
 
 

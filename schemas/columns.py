@@ -1,7 +1,7 @@
 """What becomes of an event type's fields as columns; derived from the typed struct alone."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from schemas.fields import OCCURRED_AT, TIME, Field
 from schemas.keys import NO_KEY, hash_text
 from schemas.tables import build
+from schemas.vectors import no_vectors, widened
 
 MOST_FIELDS = 62  # one bit each in a signed word
 
@@ -30,12 +31,15 @@ class Program:
     str, or a Literal of strings                checked only; with ``Meta(extra={"column": "key"})``
                                                 a column of 64-bit hashes, 0 for null
     str or int                                  a label: checked only
-    anything else (lists, structs, bool, ...)   no column, and a record that carries the field is
+    list of floats with a ``max_length``,       the vectors; one field at most
+    nullable or not, none or ``[]`` by default
+    anything else (other lists, structs, bool)  no column, and a record that carries the field is
                                                 left to the strict decoder
     ==========================================  ===================================================
 
     Left to the strict decoder too, though their columns are kept: fields with a `pattern` or a
     `multiple_of`, and every record of a type with ``__post_init__``, whose rules no table holds.
+    A str with ``Meta(extra={"refuse": "card_number"})`` is checked for card numbers as well.
 
     Attributes
     ----------
@@ -45,6 +49,10 @@ class Program:
         All its fields, in its order.
     numbers, keys : tuple of str
         The names of the columns of `Columns.values` and `Columns.keys`.
+    vector : str, optional
+        The name of the field of `Columns.vectors`.
+    longest_vector : int
+        How many numbers it holds at most; 0 where there is no such field.
     table : ndarray of uint64, shape (words,)
         The same for the compiled decoder, all in one piece.
 
@@ -59,6 +67,8 @@ class Program:
     fields: tuple[Field, ...]
     numbers: tuple[str, ...]
     keys: tuple[str, ...]
+    vector: str | None
+    longest_vector: int
     table: NDArray[np.uint64]
 
     @classmethod
@@ -74,7 +84,7 @@ class Program:
         return _program(event_type)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Columns:
     """A batch of records of one event type; a row that is not valid means nothing.
 
@@ -88,12 +98,20 @@ class Columns:
         `hash_text` of the fields of `Program.keys`; 0 for null and absent likewise.
     valid : ndarray of bool, shape (n,)
         Whether the record became an event.
+    vectors : ndarray of float64, shape (n, w)
+        The field `Program.vector`, `w` the greatest length among the valid rows; NaN behind what a
+        row holds. By default, and where no row holds any, (n, 0).
     """
 
     occurred_at: NDArray[np.int64]
     values: NDArray[np.float64]
     keys: NDArray[np.uint64]
     valid: NDArray[np.bool_]
+    vectors: NDArray[np.float64] = field(default_factory=lambda: no_vectors(0))
+
+    def __post_init__(self) -> None:
+        if not self.vectors.size:
+            self.vectors = no_vectors(len(self.valid))
 
     def __len__(self) -> int:
         return len(self.valid)
@@ -101,8 +119,8 @@ class Columns:
     @classmethod
     def blank(cls, program: Program, n: int) -> "Columns":
         """Return `n` rows that hold what absent fields mean; none is valid yet."""
-        numbers = [field.default for field in program.fields if field.is_number]
-        keys = [_key(field.default) for field in program.fields if field.is_key]
+        numbers = [one.default for one in program.fields if one.is_number]
+        keys = [_key(one.default) for one in program.fields if one.is_key]
         return cls(
             occurred_at=np.zeros(n, np.int64),
             values=np.tile(np.array(numbers, np.float64), (n, 1)),  # None becomes NaN
@@ -118,7 +136,17 @@ class Columns:
             self.values[rows, k] = np.array(numbers, np.float64)  # None becomes NaN
         for k, name in enumerate(program.keys):
             self.keys[rows, k] = [_key(_known(getattr(event, name))) for event in events]
+        if program.vector is not None:
+            self._fill_vectors(rows, [getattr(event, program.vector) or () for event in events])
         self.valid[rows] = True
+
+    def _fill_vectors(self, rows: Sequence[int], vectors: Sequence[Sequence[float]]) -> None:
+        width = max(map(len, vectors), default=0)
+        if width > self.vectors.shape[1]:
+            self.vectors = widened(self.vectors, width)
+        for row, vector in zip(rows, vectors, strict=True):
+            self.vectors[row] = np.nan
+            self.vectors[row, : len(vector)] = vector
 
 
 def _known(value: Any) -> Any:
@@ -144,13 +172,18 @@ def _program(event_type: type[msgspec.Struct]) -> Program:
         raise TypeError(f"{name}: array_like, tag and forbid_unknown_fields are not supported")
     if len(info.fields) > MOST_FIELDS:
         raise TypeError(f"{name}: more than {MOST_FIELDS} fields")
-    fields = tuple(Field.of(field) for field in info.fields)
-    if not any(field.takes & TIME for field in fields):
+    fields = tuple(Field.of(one) for one in info.fields)
+    if not any(one.takes & TIME for one in fields):
         raise TypeError(f"{name}: wants a required field {OCCURRED_AT}: datetime, Meta(tz=True)")
+    vectors = [one for one in fields if one.is_vector]
+    if len(vectors) > 1:
+        raise TypeError(f"{name}: only one field can be a vector, not {len(vectors)}")
     return Program(
         event_type=event_type,
         fields=fields,
-        numbers=tuple(field.name for field in fields if field.is_number),
-        keys=tuple(field.name for field in fields if field.is_key),
+        numbers=tuple(one.name for one in fields if one.is_number),
+        keys=tuple(one.name for one in fields if one.is_key),
+        vector=vectors[0].name if vectors else None,
+        longest_vector=vectors[0].longest if vectors else 0,
         table=build(fields, all_strict=hasattr(event_type, "__post_init__")),
     )

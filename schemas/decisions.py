@@ -5,7 +5,7 @@ event would cost more than judging it. Labels are joined to these rows, so that 
 what was known when the decision was made, and from nothing later.
 """
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
@@ -19,13 +19,13 @@ MOST_ROWS = 2_000
 """Rows in one record: with fifteen features some 340 KB, well below what brokers take."""
 
 _DTYPES = {
-    "offsets": np.dtype("<i8"),
-    "occurred_at": np.dtype("<i8"),
-    "events": np.dtype("<u8"),
-    "cards": np.dtype("<u8"),
-    "features": np.dtype("<f8"),
-    "scores": np.dtype("<f8"),
-    "challenger_scores": np.dtype("<f8"),
+    "offsets": "<i8",
+    "occurred_at": "<i8",
+    "events": "<u8",
+    "cards": "<u8",
+    "features": "<f8",
+    "scores": "<f8",
+    "challenger_scores": "<f8",
 }
 
 
@@ -67,8 +67,11 @@ class Decisions(msgspec.Struct, frozen=True, kw_only=True):
         return len(self.offsets)
 
 
-class _Packed(msgspec.Struct, frozen=True, kw_only=True):
-    schema_version: Annotated[int, Meta(ge=1)] = SCHEMA_VERSION
+class _Version(msgspec.Struct, frozen=True, kw_only=True):
+    schema_version: Annotated[int, Meta(ge=1)]
+
+
+class _Packed(_Version, frozen=True, kw_only=True):
     topic: str
     partition: int
     model: ModelRef
@@ -78,13 +81,21 @@ class _Packed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def encode(decisions: Decisions) -> bytes:
-    """Return the record as MessagePack; columns are little-endian, features row by row."""
+    """Return the record as MessagePack; columns are little-endian, features row by row.
+
+    Raises
+    ------
+    ValueError
+        The columns do not have the shapes that `Decisions` says.
+    """
+    _check_shapes(decisions)
     columns = {
         name: np.ascontiguousarray(getattr(decisions, name), dtype).tobytes()
         for name, dtype in _DTYPES.items()
     }
     return msgspec.msgpack.encode(
         _Packed(
+            schema_version=SCHEMA_VERSION,
             topic=decisions.topic,
             partition=decisions.partition,
             model=decisions.model,
@@ -96,38 +107,64 @@ def encode(decisions: Decisions) -> bytes:
 
 
 def decode(record: bytes) -> Decisions:
-    """Return what `encode` made a record of.
+    """Return what `encode` made a record of; its columns are views into the record.
 
     Raises
     ------
     ValueError
         It is something else, cut short, or of a newer schema.
     """
-    try:
-        packed = msgspec.msgpack.decode(record, type=_Packed)
-    except msgspec.MsgspecError as error:
-        raise ValueError(f"not a decision record: {error}") from error
-    if packed.schema_version > SCHEMA_VERSION:
-        raise ValueError(f"a decision record of schema {packed.schema_version}: newer than this")
-    if missing := _DTYPES.keys() - packed.columns.keys():
-        raise ValueError(f"a decision record without {', '.join(sorted(missing))}")
-    columns = {
-        name: np.frombuffer(packed.columns[name], dtype) for name, dtype in _DTYPES.items()
-    }
-    n, d = len(columns["offsets"]), len(packed.names)
-    if len(columns["features"]) != n * d:
-        raise ValueError(f"a decision record of {n} rows that lacks features")
-    columns["features"] = columns["features"].reshape(n, d)
-    for name in ("occurred_at", "events", "cards", "scores"):
-        if len(columns[name]) != n:
-            raise ValueError(f"a decision record of {n} rows with {len(columns[name])} {name}")
-    if len(columns["challenger_scores"]) not in (0, n):
-        raise ValueError("a decision record with some challenger_scores only")
-    return Decisions(
+    packed = _unpacked(record)
+    n, d = len(packed.columns["offsets"]) // 8, len(packed.names)
+    if len(packed.columns["features"]) != 8 * n * d:
+        raise ValueError(f"a decision record whose features are not {n} rows of {d}")
+    decisions = Decisions(
         topic=packed.topic,
         partition=packed.partition,
         model=packed.model,
         challenger=packed.challenger,
         names=packed.names,
-        **columns,
+        offsets=_column(packed, "offsets"),
+        occurred_at=_column(packed, "occurred_at"),
+        events=_column(packed, "events"),
+        cards=_column(packed, "cards"),
+        features=_column(packed, "features").reshape(n, d),
+        scores=_column(packed, "scores"),
+        challenger_scores=_column(packed, "challenger_scores"),
     )
+    _check_shapes(decisions)
+    return decisions
+
+
+def _unpacked(record: bytes) -> _Packed:
+    try:
+        # first the version alone: a newer record may lack what this one must have
+        version = msgspec.msgpack.decode(record, type=_Version).schema_version
+        if version > SCHEMA_VERSION:
+            raise ValueError(f"a decision record of schema {version}: newer than {SCHEMA_VERSION}")
+        packed = msgspec.msgpack.decode(record, type=_Packed)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+        raise ValueError(f"not a decision record: {error}") from error
+    if missing := _DTYPES.keys() - packed.columns.keys():
+        raise ValueError(f"a decision record without {', '.join(sorted(missing))}")
+    return packed
+
+
+def _column(packed: _Packed, name: str) -> NDArray[Any]:
+    content = packed.columns[name]
+    if len(content) % 8:
+        raise ValueError(f"a decision record whose {name} are cut short")
+    return np.frombuffer(content, _DTYPES[name])
+
+
+def _check_shapes(decisions: Decisions) -> None:
+    n = len(decisions)
+    wanted: dict[str, tuple[int, ...]] = dict.fromkeys(_DTYPES, (n,)) | {
+        "features": (n, len(decisions.names))
+    }
+    if not decisions.challenger_scores.size:
+        wanted["challenger_scores"] = (0,)
+    for name, shape in wanted.items():
+        found = getattr(decisions, name).shape
+        if found != shape:
+            raise ValueError(f"a decision record of {n} rows with {name} of shape {found}")

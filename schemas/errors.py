@@ -13,7 +13,8 @@
         ├── MissingResource  3   a port, the disk, the broker or a file is not to be had
         ├── Fenced           4   another process runs with the same instance id
         ├── FuseBlown        5   nearly every record is bad: the producer is broken, not the records
-        └── Mismatch         6   a comparison (``eddy replay``, ``eddy doctor``) found a difference
+        ├── Mismatch         6   a comparison (``eddy replay``, ``eddy doctor``) found a difference
+        └── GateRefused      7   a model is not good enough to become champion; nothing changed
 
 An error that is not in this tree is a defect; it ends the process with exit code 1.
 """
@@ -98,3 +99,9 @@ class Mismatch(FatalError):
     """Two things that must be equal differ."""
 
     exit_code = 6
+
+
+class GateRefused(FatalError):
+    """A model is not good enough to become champion; the message says why, and nothing changed."""
+
+    exit_code = 7

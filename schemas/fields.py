@@ -11,7 +11,7 @@ from msgspec import inspect
 OCCURRED_AT = "occurred_at"
 
 # what a field takes, as bits; none at all leaves a record that carries it to the strict decoder
-TIME, TEXT, CHOICE, KEY, INTEGER, FLOAT, NULL = (1 << k for k in range(7))
+TIME, TEXT, CHOICE, KEY, INTEGER, FLOAT, NULL, VECTOR, NO_CARD = (1 << k for k in range(9))
 
 NO_LIMIT = 2**63 - 1
 
@@ -30,12 +30,14 @@ class Field:
         What an absent field means; None where it is required.
     takes : int
         Bits: what the compiled decoder reads by itself.
-    is_number, is_key : bool
-        Whether it becomes a column of numbers or of hashes.
+    is_number, is_key, is_vector : bool
+        Whether it becomes a column of numbers, of hashes, or the vectors.
+    refuses_cards : bool
+        Whether a text that looks like a card number is no event.
     low, high : float
-        Bounds of a number.
+        Bounds of a number, or of each number of a vector.
     shortest, longest : int
-        Bounds of a text's length in characters.
+        Bounds of a text's length in characters, or of a vector's in numbers.
     choices : tuple of str
         The only texts allowed, where the type is a Literal.
     """
@@ -47,6 +49,8 @@ class Field:
     takes: int = 0
     is_number: bool = False
     is_key: bool = False
+    is_vector: bool = False
+    refuses_cards: bool = False
     low: float = -math.inf
     high: float = math.inf
     shortest: int = 0
@@ -64,7 +68,7 @@ class Field:
         found = _with_kind(base, kinds)
         if len(kinds) < len(members):
             found = _nullable(found)
-        return _with_key(found, kinds, extra)
+        return _with_refusal(_with_key(found, kinds, extra), kinds, extra)
 
 
 def is_plain(text: str) -> bool:
@@ -118,6 +122,8 @@ def _with_kind(  # noqa: PLR0911 - one for each kind
             # a choice that JSON must escape never looks plain, so the table can do without it
             plain = tuple(value for value in values if isinstance(value, str) and is_plain(value))
             return replace(field, takes=CHOICE, choices=plain)
+        case [inspect.ListType(item_type=item, max_length=int()) as numbers]:
+            return _with_components(field, numbers, _members(item)[0])
     return field
 
 
@@ -135,6 +141,16 @@ def _with_bounds(field: Field, number: inspect.IntType | inspect.FloatType) -> F
     return replace(field, low=low, high=high, takes=takes)
 
 
+def _with_components(field: Field, numbers: inspect.ListType, items: list[inspect.Type]) -> Field:
+    match items:
+        # absent must mean none, as it does in a row that holds no vector
+        case [inspect.FloatType() as number] if not field.default:
+            vector = _with_bounds(replace(field, takes=VECTOR, is_vector=True), number)
+            longest = numbers.max_length or 0
+            return replace(vector, shortest=numbers.min_length or 0, longest=longest)
+    return field
+
+
 def _with_lengths(field: Field, text: inspect.StrType) -> Field:
     longest = NO_LIMIT if text.max_length is None else text.max_length
     takes = field.takes if text.pattern is None else 0
@@ -150,3 +166,13 @@ def _with_key(field: Field, kinds: list[inspect.Type], extra: Mapping[str, Any])
     if not texts:
         raise TypeError(f"{field.name}: only a string can be a key")
     return replace(field, is_key=True, takes=field.takes | KEY if field.takes else 0)
+
+
+def _with_refusal(field: Field, kinds: list[inspect.Type], extra: Mapping[str, Any]) -> Field:
+    if "refuse" not in extra:
+        return field
+    if extra["refuse"] != "card_number":
+        raise TypeError(f"{field.name}: cannot refuse {extra['refuse']!r}, only 'card_number'")
+    if len(kinds) != 1 or not isinstance(kinds[0], inspect.StrType):
+        raise TypeError(f"{field.name}: only a string can refuse card numbers")
+    return replace(field, refuses_cards=True, takes=field.takes | NO_CARD if field.takes else 0)

@@ -15,10 +15,12 @@ import msgspec
 
 from schemas.anomalies import Anomaly
 from schemas.forecasts import Forecast
+from schemas.labels import Label
 from schemas.payments import Payment
 from schemas.rejections import Rejection
 from schemas.rides import Ride
 from schemas.scored import Scored
+from schemas.transactions import Transaction
 
 Schema = Mapping[str, Any]
 
@@ -36,6 +38,8 @@ def published() -> dict[str, dict[str, Any]]:
     return {
         "ride": _of(Ride),
         "payment": _of(Payment),
+        "transaction": _of(Transaction),
+        "label": _of(Label),
         "anomaly": _of(Anomaly),
         "forecast": _of(Forecast),
         "scored": _of(Scored),
@@ -87,7 +91,8 @@ def _rejection_headers() -> dict[str, Any]:
         "$schema": DIALECT,
         "title": "Rejection headers",
         "description": "Headers of a record on rejections.<domain>, each UTF-8 text. "
-        "Key and value are those of the rejected record, byte for byte.",
+        "Key and value are those of the rejected record, byte for byte, but for what looks like a "
+        "card number, of which only the last four digits are left.",
         "type": "object",
         "properties": headers,
         "required": list(headers),

@@ -4,7 +4,14 @@ from typing import Literal, get_args
 
 import msgspec
 
-Reason = Literal["empty", "too_large", "malformed_json", "schema_violation", "future_timestamp"]
+Reason = Literal[
+    "empty",
+    "too_large",
+    "malformed_json",
+    "schema_violation",
+    "card_number",
+    "future_timestamp",
+]
 REASONS: tuple[str, ...] = get_args(Reason)
 
 MAX_RECORD_BYTES = 64 * 1024
@@ -13,8 +20,9 @@ MAX_RECORD_BYTES = 64 * 1024
 class Rejection(msgspec.Struct, frozen=True, kw_only=True):
     """One record set aside; published on ``rejections.<domain>`` under its original key.
 
-    The value published is `payload` byte for byte; the other fields travel as headers
-    (`reason`, `detail`, `topic`, `partition`, `offset`, `trace`).
+    The value published is `payload`, byte for byte but for what looks like a card number (see
+    `schemas.card_numbers.redacted`), as is the key; the other fields travel as headers (`reason`,
+    `detail`, `topic`, `partition`, `offset`, `trace`).
     """
 
     reason: Reason

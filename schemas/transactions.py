@@ -9,15 +9,18 @@ from msgspec import Meta
 MOST_COMPONENTS = 64
 """The longest `Transaction.vector`."""
 
-_KEY = {"column": "key"}
+_NO_CARD = {"refuse": "card_number"}
+_KEY = {"column": "key"} | _NO_CARD
+_RULE = "Never a card number: no 13 to 19 digits that pass Luhn's test, spaces and dashes aside."
 Component = Annotated[float, Meta(ge=-1e12, le=1e12)]
 
 
 class Transaction(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One payment with a card.
 
-    Never a card's number: texts that look like one (13 to 19 digits that pass Luhn's test) are
-    rejected, and what is kept of such a record is redacted. Unknown fields are ignored.
+    Never a card's number: a record is rejected where one of its texts looks like one, that is
+    where spaces and dashes aside it is 13 to 19 digits that pass Luhn's test. What is kept of a
+    rejected record shows the last four of such digits. Unknown fields are ignored.
 
     Attributes
     ----------
@@ -39,11 +42,13 @@ class Transaction(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         Features computed upstream, such as principal components; at most 64.
     """
 
-    event_id: Annotated[str, Meta(min_length=1, max_length=128, extra=_KEY)]
+    event_id: Annotated[str, Meta(min_length=1, max_length=128, description=_RULE, extra=_KEY)]
     occurred_at: Annotated[datetime, Meta(tz=True)]
-    card_token: Annotated[str, Meta(min_length=1, max_length=128, extra=_KEY)]
-    terminal_id: Annotated[str, Meta(min_length=1, max_length=128, extra=_KEY)]
+    card_token: Annotated[str, Meta(min_length=1, max_length=128, description=_RULE, extra=_KEY)]
+    terminal_id: Annotated[str, Meta(min_length=1, max_length=128, description=_RULE, extra=_KEY)]
     amount: Annotated[float, Meta(ge=-1e9, le=1e9)]
-    merchant_id: Annotated[str, Meta(min_length=1, max_length=128)] | None = None
+    merchant_id: (
+        Annotated[str, Meta(min_length=1, max_length=128, description=_RULE, extra=_NO_CARD)] | None
+    ) = None
     currency: Annotated[str, Meta(max_length=8)] | None = None
     vector: Annotated[list[Component], Meta(max_length=MOST_COMPONENTS)] | None = None

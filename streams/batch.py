@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.judge import Events
+from schemas.card_numbers import redacted
 from schemas.columns import Columns
 from schemas.errors import RejectedRecord
 from schemas.rejections import Reason, Rejection
@@ -52,11 +53,15 @@ class DecodedRun:
             occurred_at=self.columns.occurred_at[low:high][chosen],
             values=self.columns.values[low:high][chosen],
             keys=self.columns.keys[low:high][chosen],
+            vectors=self.columns.vectors[low:high][chosen],
             event=lambda i: self.reread(self.records.value(int(rows[i])) or b""),
         )
 
     def rejections(self, start: int, stop: int) -> Iterator[Rejection]:
-        """Yield what is to be published of the rejected rows among ``start:stop``."""
+        """Yield what is to be published of the rejected rows among ``start:stop``.
+
+        Whatever the reason, and in the key as well, card numbers are masked.
+        """
         for row, why in self.rejected.items():
             if start <= row < stop:
                 place = f"{self.run.topic}-{self.run.partition}-{self.records.offsets[row]}"
@@ -66,8 +71,8 @@ class DecodedRun:
                     topic=self.run.topic,
                     partition=self.run.partition,
                     offset=int(self.records.offsets[row]),
-                    key=self.records.key(row),
-                    payload=self.records.value(row),
+                    key=redacted(self.records.key(row)),
+                    payload=redacted(self.records.value(row)),
                     trace=place,
                 )
 

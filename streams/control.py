@@ -9,7 +9,13 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-Kind = Literal["model_promoted", "snooze", "feedback_applied", "configuration_reloaded"]
+Kind = Literal[
+    "model_promoted",
+    "snooze",
+    "feedback_applied",
+    "configuration_reloaded",
+    "retrain_requested",
+]
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True):

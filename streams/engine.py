@@ -19,12 +19,13 @@ from typing import Any, cast
 import numpy as np
 import structlog
 
-from models.judge import Governed, Model
+from models.judge import Governed, Model, ShadowedJudge
 from schemas.errors import EddyError, FatalError, Unavailable
 from streams.batch import Batch, DecodedRun
 from streams.checkpoints import Checkpoints
 from streams.config import EngineConfig
 from streams.fetchers import TopicPartition
+from streams.labelling import Labelling
 from streams.lane import Lane
 from streams.membership import Membership
 from streams.metrics import Metrics
@@ -55,6 +56,8 @@ class Engine:
         By input topic.
     reader_thread : ThreadPoolExecutor
         The one thread that may touch `reader`.
+    labels : Labelling, optional
+        Where judges learn what is said of their events later.
     """
 
     def __init__(
@@ -68,6 +71,7 @@ class Engine:
         checkpoints: Checkpoints,
         metrics: Metrics,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        labels: Labelling | None = None,
     ) -> None:
         self._config = config
         self._lanes = dict(lanes)
@@ -78,6 +82,7 @@ class Engine:
         self._output = Output(publisher, metrics, clock)
         self._transactions = Transactions(config, publisher, membership, metrics, clock)
         self._snapshots = Snapshots(checkpoints, metrics, config.checkpoint_interval_s, clock)
+        self._labels = labels
         self._lock = asyncio.Lock()
         self._epoch = 0
         self._sequence = 0
@@ -312,6 +317,8 @@ class Engine:
         partitions, initial = await asyncio.to_thread(
             self._restorer.prepare, places, self._lanes, epoch
         )
+        if self._labels is not None:
+            await asyncio.to_thread(self._labels.catch_up, partitions)
         self._partitions.update((partition.place, partition) for partition in partitions)
         # The beginning is committed at once: a second start must not choose another one.
         for place, position in initial.items():
@@ -359,11 +366,36 @@ class Engine:
                 async with self._lock:
                     await self._keep_state_before(lane)
                     self._adopt(lane, model)
+            challenger = await asyncio.to_thread(lane.poll_challenger)
+            if challenger is not None:
+                async with self._lock:
+                    self._shadow(lane, *challenger)
             found = await asyncio.to_thread(lane.poll_policy)
             if found is not None:
                 async with self._lock:
                     await self._keep_state_before(lane)
                     self._govern(lane, *found)
+
+    async def take_labels(self) -> None:
+        """Let judges learn what was said of their events meanwhile."""
+        if self._labels is None:
+            return
+        found = await asyncio.to_thread(self._labels.poll)
+        if found:
+            async with self._lock:
+                self._labels.teach(self._partitions.values(), found)
+
+    def close_labels(self) -> None:
+        """End the feed of labels."""
+        if self._labels is not None:
+            self._labels.close()
+
+    def _shadow(self, lane: Lane, model: Model | None) -> None:
+        lane.challenger = model
+        for partition in self._partitions.values():
+            if partition.lane is lane and isinstance(partition.judge, ShadowedJudge):
+                partition.judge.shadow(model)
+        log.info("challenger", version=None if model is None else model.ref.version)
 
     async def _keep_state_before(self, lane: Lane) -> None:
         """Leave checkpoints where state depends on the model that judged."""

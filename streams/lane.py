@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from models.domain import Domain
-from models.judge import Events, Identity, Judge, Model
+from models.judge import Events, Identity, Judge, Model, ShadowedJudge
 from schemas.columns import Program
 from schemas.errors import FuseBlown
 from schemas.rejections import Rejection
@@ -66,6 +66,9 @@ class Lane:
         one is not taken up. By default all settings do.
     poll_model : callable
         Gives a new model, or None; never raises on a bad artefact.
+    poll_challenger : callable
+        Gives (model,) where another one is to score in the shadow, (None,) where none is any more,
+        and None where nothing changed; never raises on a bad artefact.
     poll_policy : callable
         Gives a new policy with the configuration's hash, or None; never raises on bad settings.
     """
@@ -77,8 +80,10 @@ class Lane:
     model: Model
     poll_model: Callable[[], Model | None]
     fuse: Fuse
+    poll_challenger: Callable[[], tuple[Model | None] | None] = lambda: None
     poll_policy: Callable[[], tuple[Any, str] | None] = lambda: None
     state_hash: str = ""
+    challenger: Model | None = None
     counters: "Counters" = field(init=False)
 
     def __post_init__(self) -> None:
@@ -86,7 +91,10 @@ class Lane:
 
     def build_judge(self, partition: int) -> Judge:
         """Return a fresh judge for a partition."""
-        return self.domain.build_judge(self.policy, self.model, self.identity(partition))
+        judge = self.domain.build_judge(self.policy, self.model, self.identity(partition))
+        if isinstance(judge, ShadowedJudge):
+            judge.shadow(self.challenger)
+        return judge
 
     def identity(self, partition: int) -> Identity:
         """Return where a partition's judge sits."""

@@ -151,6 +151,45 @@ class Metrics:
             ["domain", "reason"],
             registry=registry,
         )
+        self.scores = Counter(
+            "eddy_scores",
+            "Scores of champion and challenger, by class; up to 1 is no anomaly.",
+            ["domain", "role", "upto"],
+            registry=registry,
+        )
+        self.shadow_events = Counter(
+            "eddy_shadow_events",
+            "Events that champion and challenger both judged.",
+            ["domain", "outcome"],
+            registry=registry,
+        )
+        self.shadow_disagreement = Gauge(
+            "eddy_shadow_disagreement_ratio",
+            "Share of events on which the challenger is of another opinion, since it was taken up.",
+            ["name"],
+            registry=registry,
+        )
+        self.labels = Counter(
+            "eddy_labels",
+            "Labels learned, by how right the champion and the challenger were.",
+            ["domain", "role", "outcome"],
+            registry=registry,
+        )
+        self.label_cost = Counter(
+            "eddy_label_cost",
+            "What missed frauds and false alarms cost, by the policy's prices.",
+            ["domain", "role"],
+            registry=registry,
+        )
+        self.alert_precision = Gauge(
+            "eddy_alert_precision_ratio",
+            "Share of labelled alarms that were right.",
+            ["domain"],
+            registry=registry,
+        )
+        self.feedback = Counter(
+            "eddy_feedback", "Labels read, by verdict.", ["verdict"], registry=registry
+        )
         self.config_reloaded = Gauge(
             "eddy_config_last_reload_successful",
             "Whether the settings that stand in the file are those in use.",

@@ -8,7 +8,7 @@ from operator import attrgetter
 import msgspec
 import numpy as np
 
-from models.judge import Events, Forecasting, Tallies, Verdicts
+from models.judge import Deciding, Events, Forecasting, Tallies, Verdicts
 from schemas.rejections import Rejection
 from schemas.scored_records import Judged, scored_records
 from schemas.spans import Spans
@@ -19,6 +19,7 @@ from streams.publisher import Publisher
 
 _encode = msgspec.json.Encoder().encode
 _labels = attrgetter("domain", "detector", "severity")
+_ROLES = ("champion", "challenger")
 
 
 class Output:
@@ -38,11 +39,13 @@ class Output:
         self._publisher = publisher
         self._metrics = metrics
         self._clock = clock
+        self._shadowed: dict[tuple[str, str], Counter[str]] = {}
         self._tallied = {
             "late": metrics.late_events,
             "untracked": metrics.untracked_events,
             "evicted": metrics.evicted_entities,
             "suppressed": metrics.suppressed,
+            "shadow": metrics.shadow_events,
         }
 
     def verdicts(self, lane: Lane, verdicts: Verdicts) -> None:
@@ -50,11 +53,31 @@ class Output:
         self._anomalies(lane, verdicts)
         tallies: Tallies = getattr(verdicts, "tallies", {})
         for (what, which), count in tallies.items():
-            self._tallied[what].labels(lane.domain.name, which).inc(count)
+            if what in _ROLES:
+                self._metrics.scores.labels(lane.domain.name, what, which).inc(count)
+            else:
+                self._tallied[what].labels(lane.domain.name, which).inc(count)
+        if ("shadow", "agree") in tallies:
+            self._disagreement(lane, tallies)
         topic = lane.route.topics.forecasts
         if topic is not None and isinstance(verdicts, Forecasting):
             for forecast in verdicts.forecasts():
                 self._publisher.produce(topic, _encode(forecast), forecast.key.encode())
+
+        topic = lane.route.topics.decisions
+        if topic is not None and isinstance(verdicts, Deciding):
+            for record in verdicts.decisions():
+                self._publisher.produce(topic, record, None)
+
+    def _disagreement(self, lane: Lane, tallies: Tallies) -> None:
+        if lane.challenger is None:  # gone since this was judged
+            return
+        name, version = lane.challenger.ref.name, lane.challenger.ref.version
+        seen = self._shadowed.setdefault((name, version), Counter())
+        seen.update({which: n for (what, which), n in tallies.items() if what == "shadow"})
+        if not seen.total():
+            return
+        self._metrics.shadow_disagreement.labels(name).set(seen["disagree"] / seen.total())
 
     def _anomalies(self, lane: Lane, verdicts: Verdicts) -> None:
         if not len(verdicts.flagged):

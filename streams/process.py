@@ -22,7 +22,7 @@ import structlog
 from schemas import scored_records
 from schemas.decoding import Decoder
 from schemas.errors import EddyError, FatalError
-from schemas.topics import CONTROL
+from schemas.topics import CONTROL, LABELS
 from streams.app import App
 from streams.checkpoints import Checkpoints, open_store
 from streams.config import EngineConfig
@@ -30,6 +30,8 @@ from streams.connection import Connection
 from streams.engine import Engine
 from streams.fetchers import TopicPartition, open_fetcher
 from streams.health import HealthServer
+from streams.labelling import Labelling
+from streams.labels import LabelFeed
 from streams.lane import Lane
 from streams.membership import Membership
 from streams.metrics import Metrics
@@ -40,6 +42,7 @@ from streams.reader import Reader
 log = structlog.get_logger()
 
 _TICK_S = 0.01
+_LABELS_S = 1.0
 _STOP_LIMIT_S = 20.0
 
 
@@ -59,6 +62,8 @@ class Wiring:
         Where ``/live``, ``/ready`` and ``/metrics`` answer.
     control_topic : str, optional
         None hears no commands from outside (a replay must not).
+    labels_topic : str
+        What is said of events later; read where a domain learns from it.
     until_done : bool
         End by itself once every partition has reached its route's stop.
     scratch : str
@@ -73,6 +78,7 @@ class Wiring:
     health_host: str = "127.0.0.1"
     health_port: int = 0
     control_topic: str = CONTROL
+    labels_topic: str = LABELS
     until_done: bool = False
     scratch: str = tempfile.gettempdir() + "/eddy-faust"
 
@@ -121,6 +127,7 @@ class Process:
             self._publisher,
             self._checkpoints,
             metrics,
+            labels=_labelling(wiring, metrics),
         )
         self.probes = Probes(self.engine, metrics, config.liveness_timeout_s)
         self._app = App(
@@ -162,6 +169,11 @@ class Process:
             if time.monotonic() - looked >= self._wiring.reload_interval_s:
                 looked = time.monotonic()
                 await self.engine.reload()
+
+    async def _learn_forever(self) -> None:
+        while not self._stop.is_set():
+            await asyncio.sleep(_LABELS_S)
+            await self.engine.take_labels()
 
     async def _stay_member(self) -> None:
         while not self._stop.is_set():
@@ -237,6 +249,7 @@ class Process:
             asyncio.create_task(self._or_fail(loop))
             for loop in (
                 self._app.start,
+                self._learn_forever,
                 self._read_forever,
                 self._tick_forever,
                 self._watch_forever,
@@ -261,6 +274,7 @@ class Process:
         await self._loop.run_in_executor(self._membership_thread, self._membership.close)
         await self._loop.run_in_executor(self._reader_thread, self._reader.close)
         self._publisher.close()
+        self.engine.close_labels()
         # Last, because Faust may wait long for a broker that does not answer; nothing hangs on it.
         await self._app.stop()
         self.ended = not self.engine.stuck
@@ -299,6 +313,14 @@ class Process:
             self._failure = error
             log.error("failed", kind=type(error).__name__, why=str(error))
         self._stop.set()
+
+
+def _labelling(wiring: Wiring, metrics: Metrics) -> Labelling | None:
+    domains = [lane.domain.name for lane in wiring.lanes if lane.domain.is_labelled]
+    if not domains:
+        return None
+    feed = LabelFeed(wiring.connection, wiring.labels_topic, domains, metrics)
+    return Labelling(feed, metrics)
 
 
 def run(wiring: Wiring, metrics: Metrics | None = None) -> None:

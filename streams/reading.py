@@ -34,9 +34,14 @@ class TopicReader:
     ----------
     isolation : str
         ``read_uncommitted`` also shows what was never committed.
+    batch : int
+        Records in memory at a time; fewer where they are large.
     """
 
-    def __init__(self, connection: Connection, isolation: str = "read_committed") -> None:
+    def __init__(
+        self, connection: Connection, isolation: str = "read_committed", batch: int = 2_000
+    ) -> None:
+        self._batch = batch
         settings = connection.librdkafka(
             group_id=f"eddy-read-{uuid.uuid4()}",
             enable_auto_commit=False,
@@ -111,7 +116,7 @@ class TopicReader:
         open_ = {n for n in ranges if begin[n] < until[n]}
         self._consumer.assign([ck.TopicPartition(topic, n, begin[n]) for n in open_])
         while open_:
-            for message in self._consumer.consume(2_000, 0.5):
+            for message in self._consumer.consume(self._batch, 0.5):
                 if message.error():
                     _finish_or_raise(message, open_)
                     continue

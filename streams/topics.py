@@ -35,17 +35,22 @@ def specs(
     """
     result = []
     for topics in domains:
+        number = topics.partitions or partitions
+        append = _kept(topics.kept_days, **{"message.timestamp.type": _APPEND})
         result += [
-            TopicSpec(topics.events, partitions, _kept(7, **{"message.timestamp.type": _APPEND})),
-            TopicSpec(topics.anomalies, partitions, _kept(30)),
-            TopicSpec(topics.rejections, partitions, _kept(14)),
-            TopicSpec(topics.scored, partitions, _kept(7)),
+            TopicSpec(topics.events, number, append),
+            TopicSpec(topics.anomalies, number, _kept(30)),
+            TopicSpec(topics.rejections, number, _kept(14)),
+            TopicSpec(topics.scored, number, _kept(7)),
         ]
         if topics.forecasts is not None:
             # not compacted: what was forecast of the last weeks is looked at beside what came
-            result.append(TopicSpec(topics.forecasts, partitions, _kept(30)))
+            result.append(TopicSpec(topics.forecasts, number, _kept(30)))
+        if topics.decisions is not None:
+            # as long as labels may take, and a model's training looks back
+            result.append(TopicSpec(topics.decisions, number, _kept(120)))
     if side_topics:
-        result.append(TopicSpec(LABELS, partitions, _kept(30)))
+        result.append(TopicSpec(LABELS, partitions, _kept(120)))
         result.append(TopicSpec(CONTROL, 1, {"cleanup.policy": "compact"}))
     return result
 

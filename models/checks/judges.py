@@ -67,6 +67,7 @@ def part(events: Events, start: int, stop: int) -> Events:
         events.values[start:stop],
         events.keys[start:stop],
         lambda i: events.event(start + i),
+        events.vectors[start:stop],
     )
 
 
@@ -177,7 +178,7 @@ def check_flagged_are_above_one(case: JudgeCase) -> None:
 def check_judge_leaves_input_alone(case: JudgeCase) -> None:
     """Judging writes nothing into the columns it is given."""
     events = case.events
-    columns = (events.offsets, events.occurred_at, events.values, events.keys)
+    columns = (events.offsets, events.occurred_at, events.values, events.keys, events.vectors)
     before = [column.copy() for column in columns]
     say(case.judge(), events)
     for column, copy in zip(columns, before, strict=True):

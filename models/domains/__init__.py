@@ -8,7 +8,7 @@ from importlib import import_module
 from models.domain import Domain
 from schemas.errors import ConfigError
 
-NAMES: tuple[str, ...] = ("rides", "tpv")
+NAMES: tuple[str, ...] = ("rides", "transactions", "tpv")
 """Domains: ``models.domains.<name>.DOMAIN`` is the row."""
 
 

@@ -12,10 +12,8 @@ from models.features import memory, ring
 from models.features.memory import (
     ALWAYS,
     EARLIEST,
-    FREE_FRAUD,
     KEEP,
     LATE,
-    MOST,
     NEVER,
     WATERMARK,
     Memory,
@@ -24,13 +22,11 @@ from models.features.ring import (
     add_fraud,
     append,
     count_within,
-    expire,
     expire_frauds,
     frauds_within,
-    has_room,
     insert,
     make_room,
-    squeeze_in,
+    ready,
     sum_within,
     sweep,
     take_back,
@@ -46,6 +42,9 @@ Codes = NDArray[np.uint8]
 
 # Why a run ended before its last row: what must grow before it goes on.
 DONE, CARD_TABLE, CARD_ARENA, TERMINAL_TABLE, TERMINAL_ARENA, FRAUDS = range(6)
+
+# What became of a label: its event is remembered, and perhaps its absence was counted already.
+NOT_FOUND, FOUND, FOUND_LATE = range(3)
 
 AMOUNT_UNITS = 10_000
 """Amounts are added up in ten-thousandths: no currency of ISO 4217 has more than four decimals."""
@@ -147,18 +146,6 @@ def _slot(m: Memory, key: int) -> int:
 
 
 @compiled
-def _ready(m: Memory, s: int, time: int) -> bool:
-    """Forget what is out of date and make room for an event; False where the arena must grow."""
-    expire(m, s, time)
-    if has_room(m, s):
-        return True
-    if len(m.times) < m.counters[MOST]:
-        return False
-    squeeze_in(m, s)
-    return True
-
-
-@compiled
 def _saw(m: Memory, time: int) -> None:
     if m.counters[EARLIEST] == NEVER:
         m.counters[EARLIEST] = time
@@ -210,10 +197,7 @@ def _describe_terminal(m: Memory, s: int, time: int, event: int, out: Floats) ->
     until = time - m.windows[0]
     for w in range(1, len(m.windows)):
         after = time - m.windows[w]
-        if late:
-            count = count_within(m, s, after, until)
-        else:
-            count = m.cursors[s, 0] - m.cursors[s, w]
+        count = count_within(m, s, after, until) if late else m.cursors[s, 0] - m.cursors[s, w]
         frauds = frauds_within(m, s, after, until, time)
         out[2 * w - 2] = count
         out[2 * w - 1] = frauds / count if count > 0 else 0.0
@@ -240,12 +224,12 @@ def _entries(
             c = _slot(cards, rows.cards[r])
             if c == TOO_SMALL:
                 return r, CARD_TABLE, source
-            if not _ready(cards, c, time):
+            if not ready(cards, c, time):
                 return r, CARD_ARENA, source
             t = _slot(terminals, rows.terminals[r])
             if t == TOO_SMALL:
                 return r, TERMINAL_TABLE, source
-            if not _ready(terminals, t, time):
+            if not ready(terminals, t, time):
                 return r, TERMINAL_ARENA, source
             i = _first(waiting, rows.events[r]) if len(waiting.events) > 0 else -1
             if i >= 0:
@@ -270,9 +254,10 @@ def _entries(
                     continue
                 if not _note(m, s, labels, i, time_at(m, s, k), NEVER):
                     return s, FRAUDS, source
-                event = labels.events[i]
+                newest, event = m.heads[s]["newest"], labels.events[i]
+                is_past = time_at(m, s, k) <= newest - m.windows[0]
                 while i < len(labels.events) and labels.events[i] == event:
-                    found[i] = 1
+                    found[i] = FOUND_LATE if is_past and labels.since[i] < newest else FOUND
                     i += 1
         return m.table.counters[0], DONE, source
 

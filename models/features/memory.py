@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.entity_table import EntityTable, Table
+from models.numba_typing import compiled_and_kept
 
 Ints = NDArray[np.int64]
 
@@ -22,8 +23,8 @@ HEAD = np.dtype(
         ("first", "<i4"),  # where in the ring the oldest event is
         ("count", "<i4"),
         ("frauds", "<i4"),  # the first of its frauds, -1 for none
-    ],
-    align=True,
+        ("_", "<i4"),  # padding, named so that it is copied
+    ]
 )
 FRAUD = np.dtype(
     [
@@ -32,21 +33,24 @@ FRAUD = np.dtype(
         ("since", "<i8"),  # from when on it counts
         ("until", "<i8"),  # when it was taken back
         ("next", "<i4"),
-    ],
-    align=True,
+        ("_", "<i4"),
+    ]
 )
 
 SIZES = np.array(
-    [4, 8, 12, 16, 20, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256]
-    + [2**k * step // 4 for k in range(8, 30) for step in (5, 6, 7, 8)],
+    [
+        *range(4, 32, 4),
+        *range(32, 128, 8),
+        *(2**k * part // 8 for k in range(7, 30) for part in range(8, 16)),
+    ],
     np.int64,
 )
-"""How many events rings have room for: each a quarter more than the one before, about."""
+"""How many events rings have room for: each about an eighth more than the one before."""
 
 # Entries of Memory.counters.
 (
     USED,  # events of the arena that were ever part of a ring
-    MOST,  # events the arena may grow to
+    MOST,  # events that rings may have room for, all together
     WATERMARK,  # the latest time seen, milliseconds
     EARLIEST,  # the time of the first event seen
     HAND,  # the slot looked at last for being out of date
@@ -55,8 +59,9 @@ SIZES = np.array(
     EVICTED,  # entities that had to make room, since last asked
     TRUNCATED,  # events forgotten early, because a ring could not grow
     LATE,  # events that came so late that what they follow is forgotten
-) = range(10)
-COUNTERS = 10
+    LIVE,  # events that the rings in use have room for
+) = range(11)
+COUNTERS = 11
 NEVER = np.int64(-(2**62))
 ALWAYS = np.int64(2**62)
 
@@ -124,7 +129,7 @@ class EventMemory:
     ) -> None:
         self.table = EntityTable(most_entities)
         self._k, self._is_summed = len(windows_ms), is_summed
-        slots, events = self.table.capacity, min(4_096, most_events)
+        slots, events = self.table.capacity, 4_096
         counters = np.zeros(COUNTERS, np.int64)
         counters[MOST] = most_events
         counters[WATERMARK] = counters[EARLIEST] = NEVER
@@ -156,13 +161,17 @@ class EventMemory:
         )
 
     def grow_arena(self) -> None:
-        """Make room for more events, at most for as many as there may be."""
+        """Put the rings in use side by side in an arena an eighth larger than they need."""
         old = self.arrays
-        events = int(min(2 * len(old.times), old.counters[MOST]))
-        self.arrays = old._replace(
-            times=_longer(old.times, np.zeros(events, np.uint32)),
-            values=_longer(old.values, np.zeros(events, np.int64)),
-        )
+        heads = old.heads[: self.table.used]
+        sizes = heads["size"].astype(np.int64)
+        live = int(sizes.sum())
+        events = live + max(live // 8, 4_096, 2 * int(sizes.max(initial=0)))
+        new = old._replace(times=np.zeros(events, np.uint32), values=np.zeros(events, np.int64))
+        new.free[:] = -1
+        move_rings(old, new, np.cumsum(sizes) - sizes)
+        new.counters[USED] = live
+        self.arrays = new
 
     def grow_frauds(self) -> None:
         """Make room for more frauds."""
@@ -254,6 +263,23 @@ _PARTS = (
     "frauds",
     "counters",
 )
+
+
+@compiled_and_kept
+def move_rings(old: Memory, new: Memory, starts: Ints) -> None:
+    """Copy the rings of an arena into another one, each to where it is to begin.
+
+    Both share the heads, which say afterwards where the rings are.
+    """
+    for s in range(len(starts)):
+        head = old.heads[s]
+        for k in range(head["count"]):
+            at = head["first"] + k
+            if at >= head["size"]:
+                at -= head["size"]
+            new.times[starts[s] + k] = old.times[head["start"] + at]
+            new.values[starts[s] + k] = old.values[head["start"] + at]
+        head["start"], head["first"] = starts[s], 0
 
 
 def _check(parts: dict[str, NDArray[Any]], mine: Memory) -> None:

@@ -13,19 +13,21 @@ from models.features.memory import (
     FREE_FRAUD,
     HAND,
     KEEP,
+    LIVE,
+    MOST,
     NEVER,
     TRUNCATED,
     USED,
     WATERMARK,
     Memory,
 )
-from models.numba_typing import compiled, inlined
+from models.numba_typing import compiled
 
 _LOW = np.int64(0xFFFFFFFF)
 _LOOKED_AT = 8  # entities among which the one longest unseen must make room
 
 
-@inlined
+@compiled
 def _at(m: Memory, s: int, k: int) -> int:
     """Return where in the arena the k-th oldest event of a slot is."""
     h = m.heads[s]
@@ -35,7 +37,7 @@ def _at(m: Memory, s: int, k: int) -> int:
     return h["start"] + at
 
 
-@inlined
+@compiled
 def time_at(m: Memory, s: int, k: int) -> int:
     """Return when the k-th oldest event was; milliseconds."""
     newest = m.heads[s]["newest"]
@@ -43,13 +45,13 @@ def time_at(m: Memory, s: int, k: int) -> int:
     return newest - (back & _LOW)
 
 
-@inlined
+@compiled
 def value_at(m: Memory, s: int, k: int) -> int:
     """Return the value of the k-th oldest event."""
     return m.values[_at(m, s, k)]
 
 
-@inlined
+@compiled
 def _is_summed(m: Memory) -> bool:
     return m.sums.shape[1] > 0
 
@@ -88,6 +90,7 @@ def _give_back(m: Memory, start: int, size: int) -> None:
     kind = _size_class(m, size)
     m.values[start] = m.free[kind]
     m.free[kind] = start
+    m.counters[LIVE] -= size
 
 
 @compiled
@@ -101,36 +104,34 @@ def _move(m: Memory, s: int, start: int, size: int) -> None:
     if h["size"] > 0:
         _give_back(m, h["start"], h["size"])
     h["start"], h["size"], h["first"] = start, size, 0
+    m.counters[LIVE] += size
 
 
 @compiled
-def has_room(m: Memory, s: int) -> bool:
-    """Give a slot room for one more event if the arena has it; say whether it has room."""
+def ready(m: Memory, s: int, time: int) -> bool:
+    """Make room in a slot's ring for an event; False where the arena must grow first.
+
+    Whether others or older events have to make room depends on the sizes of rings alone, not on
+    where they lie.
+    """
+    expire(m, s, time)
     h = m.heads[s]
     if h["count"] < h["size"]:
         return True
     kind = _size_class(m, h["size"] + 1)
+    more = m.sizes[kind] - h["size"]
+    if m.counters[LIVE] + more > m.counters[MOST]:
+        if h["count"] > 0:
+            _pop(m, s)
+            m.counters[TRUNCATED] += 1
+            return True
+        while m.counters[LIVE] + more > m.counters[MOST]:
+            make_room(m, s)
     start = _take(m, kind)
     if start < 0:
         return False
     _move(m, s, start, m.sizes[kind])
     return True
-
-
-@compiled
-def squeeze_in(m: Memory, s: int) -> None:
-    """Make room for an event where the arena may not grow: of the slot's oldest, or of others."""
-    h = m.heads[s]
-    if h["count"] > 0:
-        _pop(m, s)
-        m.counters[TRUNCATED] += 1
-        return
-    while h["size"] == 0:
-        for kind in range(len(m.sizes)):
-            if m.free[kind] >= 0:
-                _move(m, s, _take(m, kind), m.sizes[kind])
-                return
-        make_room(m, s)
 
 
 # -- entities --------------------------------------------------------------------------------------
@@ -287,7 +288,7 @@ def sum_within(m: Memory, s: int, after: int, until: int) -> int:
 # -- frauds ----------------------------------------------------------------------------------------
 
 
-@inlined
+@compiled
 def _free_fraud(m: Memory, fraud: int) -> None:
     m.frauds[fraud]["next"] = m.counters[FREE_FRAUD]
     m.counters[FREE_FRAUD] = fraud

@@ -17,7 +17,7 @@ became known on, plus a grace in which it may travel: what is judged at t depend
 at t - grace only, so that a replay, which has all labels at hand, gives the same features.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Annotated, Any, NamedTuple
 
 import msgspec
@@ -147,17 +147,25 @@ class TransactionHistory:
         self._waiting.expire(self._terminals_watermark_ms - self._keep_ms)
         return out
 
-    def learn(self, labels: LabelRows) -> None:
-        """Take in labels; those of events that have not come yet wait for them."""
+    def learn(self, labels: LabelRows) -> int:
+        """Take in labels; those of events that have not come yet wait for them.
+
+        Returns
+        -------
+        int
+            How many came so late that features were made without them which they should have
+            changed: a replay, which has them in time, would make others.
+        """
         if not len(labels.events):
-            return
+            return 0
         since = labels.known_at // 1_000 + _ms(self.settings.label_grace_s)
         verdicts = self._waiting.sorted_by_event(labels.events, labels.is_fraud, since)
         found = np.zeros(len(verdicts.events), np.uint8)
         slot, used = 0, self._terminals.table.used
         while (slot := self._learn(verdicts, found, slot)) < used:
             self._terminals.grow_frauds()
-        self._waiting.add(verdicts, found == 0)
+        self._waiting.add(verdicts, found == kernel.NOT_FOUND)
+        return int(np.sum(found == kernel.FOUND_LATE))
 
     def tallies(self) -> dict[tuple[str, str], int]:
         """Return what had to make room or came too late since last asked."""
@@ -167,8 +175,7 @@ class TransactionHistory:
             ("evicted", "card_event"): self._cards.take_count(TRUNCATED),
             ("evicted", "terminal_event"): self._terminals.take_count(TRUNCATED),
             ("evicted", "label"): self._waiting.take_dropped(),
-            ("late", "incomplete"): self._cards.take_count(LATE)
-            + self._terminals.take_count(LATE),
+            ("late", "incomplete"): self._cards.take_count(LATE) + self._terminals.take_count(LATE),
         }
         return {what: count for what, count in counts.items() if count}
 
@@ -219,12 +226,12 @@ class TransactionHistory:
         )
 
     def _run(self, rows: kernel.Rows, out: Floats) -> None:
-        grow = {
-            kernel.CARD_TABLE: lambda: self._cards.grow_table(),
-            kernel.CARD_ARENA: lambda: self._cards.grow_arena(),
-            kernel.TERMINAL_TABLE: lambda: self._terminals.grow_table(),
-            kernel.TERMINAL_ARENA: lambda: self._terminals.grow_arena(),
-            kernel.FRAUDS: lambda: self._terminals.grow_frauds(),
+        grow: dict[int, Callable[[], None]] = {
+            kernel.CARD_TABLE: self._cards.grow_table,
+            kernel.CARD_ARENA: self._cards.grow_arena,
+            kernel.TERMINAL_TABLE: self._terminals.grow_table,
+            kernel.TERMINAL_ARENA: self._terminals.grow_arena,
+            kernel.FRAUDS: self._terminals.grow_frauds,
         }
         row, waiting = 0, self._waiting.verdicts
         while True:

@@ -6,14 +6,15 @@ ahead, which readers pass over and the next change removes. So the log holds exa
 that happened.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 import msgspec
 
 from models.registry import durable
-from models.registry.registry import CHAMPION, AliasChange
+from models.registry.registry import CHAMPION, Action, AliasChange
 from schemas.errors import DamagedModel
 
 _LIMIT_BYTES = 1024 * 1024
@@ -40,10 +41,12 @@ class Aliases(msgspec.Struct, frozen=True):
 
     def moved(self, change: AliasChange) -> "Aliases":
         """Return what holds after `change`."""
+        if change.action == "refused":
+            return msgspec.structs.replace(self, sequence=change.sequence)
         replaced = self.replaced
         if change.action == "rollback":
             replaced = replaced[:-1]
-        elif change.alias == CHAMPION and change.before is not None:
+        elif change.alias == CHAMPION and change.before not in (None, change.after):
             replaced = [*replaced, change.before][-_MAX_REPLACED:]
         aliases = {**self.aliases, change.alias: change.after}
         return Aliases(change.sequence, dict(sorted(aliases.items())), replaced)
@@ -107,11 +110,13 @@ def next_change(
     alias: str,
     after: str,
     *,
-    action: Literal["set", "rollback"],
+    action: Action,
     at: datetime,
     by: str,
+    reason: str,
+    evidence: Mapping[str, Any],
 ) -> AliasChange:
-    """Return the change that points `alias` at version `after`."""
+    """Return the change that points `alias` at version `after`, or refuses to."""
     return AliasChange(
         sequence=aliases.sequence + 1,
         at=at,
@@ -120,6 +125,8 @@ def next_change(
         before=aliases.aliases.get(alias),
         after=after,
         by=by,
+        reason=reason,
+        evidence=dict(evidence),
     )
 
 

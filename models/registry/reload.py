@@ -39,6 +39,8 @@ class ModelWatcher:
         What the artefact must hold.
     current : ModelRef, optional
         The model already in use, so that the first poll does not load it again.
+    alias : str
+        Whom to follow, if not the champion.
     """
 
     def __init__(
@@ -47,8 +49,10 @@ class ModelWatcher:
         name: str,
         parameters_type: type[Any],
         current: ModelRef | None = None,
+        alias: str = CHAMPION,
     ) -> None:
         self._registry = registry
+        self._alias = alias
         self._name = name
         self._type = parameters_type
         self._current = _identity(current) if current else None
@@ -71,7 +75,7 @@ class ModelWatcher:
         """Return the champion if it is another than the last one returned, else None."""
         model: Model | None = None
         try:
-            manifest = self._registry.resolve(self._name, CHAMPION)
+            manifest = self._registry.resolve(self._name, self._alias)
             model = self._newer(manifest)
         except UnknownModel as error:
             self._outcome = self._none_there(error)

@@ -1,10 +1,11 @@
 """The fast path: plain records straight into columns, every other record left alone.
 
-A record is plain when it is one JSON object of ASCII without escapes and without nesting, names no
-known field twice and breaks no constraint of the event type. Whatever is not plain may be right or
-wrong; only the strict decoder says. So this one may give up at any doubt (it does for minus zero,
-for more than 19 digits, for timestamps not written ``YYYY-MM-DDTHH:MM:SS[.ffffff](Z|+00:00)``), but
-what it accepts the strict one must accept too, and read the same.
+A record is plain when it is one JSON object of ASCII without escapes and without nesting (but for
+the vector's numbers), names no known field twice and breaks no constraint of the event type.
+Whatever is not plain may be right or wrong; only the strict decoder says. So this one may give up
+at any doubt (it does for minus zero, for more than 19 digits, for timestamps not written
+``YYYY-MM-DDTHH:MM:SS[.ffffff](Z|+00:00)``, for what has as many digits as a card number), but what
+it accepts the strict one must accept too, and read the same.
 """
 
 import hashlib
@@ -14,14 +15,26 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas import fields, keys, rejections, tables
+from schemas import card_numbers, fields, keys, rejections, tables
 from schemas.columns import Columns, Program
 from schemas.decoding import machine, numbers, records, texts, timestamps
-from schemas.decoding.machine import BLOCK, compiled_and_kept, read_int, store_byte
+from schemas.decoding.machine import BLOCK, compiled_and_kept, read_int, store_byte, store_int
 from schemas.decoding.records import record
 from schemas.rejections import MAX_RECORD_BYTES
+from schemas.vectors import unpacked
 
-_CALLED = (machine, numbers, records, texts, timestamps, fields, keys, rejections, tables)
+_CALLED = (
+    machine,
+    numbers,
+    records,
+    texts,
+    timestamps,
+    card_numbers,
+    fields,
+    keys,
+    rejections,
+    tables,
+)
 
 _TRUE = np.uint8(1)
 
@@ -39,6 +52,7 @@ class PlainDecoder:
 
     def __init__(self, program: Program) -> None:
         self._table = program.table
+        self._longest_vector = program.longest_vector
         self._follows = np.zeros(2 * (len(program.fields) + 1), np.int64)
 
     def decode(
@@ -58,7 +72,11 @@ class PlainDecoder:
         int
             How many records were plain.
         """
-        return _decode_all(
+        n = len(addresses) if self._longest_vector else 0
+        counts = np.empty(n, np.int64)
+        # memory is taken where vectors are written, and nowhere else
+        components = np.empty(n * self._longest_vector)
+        plain = _decode_all(
             addresses.ctypes.data,
             lengths.ctypes.data,
             len(addresses),
@@ -70,7 +88,12 @@ class PlainDecoder:
             columns.keys.ctypes.data,
             columns.keys.strides[0],
             columns.valid.ctypes.data,
+            components.ctypes.data,
+            counts.ctypes.data if n else 0,
         )
+        if n:
+            columns.vectors = unpacked(components, counts)
+        return plain
 
 
 def _build(sources: str) -> Callable[..., int]:
@@ -93,11 +116,16 @@ def _build(sources: str) -> Callable[..., int]:
         hashes: int,
         hashes_stride: int,
         valid: int,
+        components: int,
+        counts: int,
     ) -> int:
         _ = sources
         plain = 0
         for row in range(count):
             start, length = read_int(addresses + 8 * row), read_int(lengths + 8 * row)
+            count = counts + 8 * row
+            if counts:
+                store_int(count, 0)
             if BLOCK <= length <= MAX_RECORD_BYTES and record(
                 start,
                 start + length,
@@ -106,9 +134,15 @@ def _build(sources: str) -> Callable[..., int]:
                 times + 8 * row,
                 values + values_stride * row,
                 hashes + hashes_stride * row,
+                components,
+                count,
             ):
                 store_byte(valid + row, _TRUE)
                 plain += 1
+                if counts:
+                    components += 8 * read_int(count)
+            elif counts:
+                store_int(count, 0)
         return plain
 
     return decode_all

@@ -2,8 +2,9 @@
 
 Addresses are plain integers throughout. `end` is the first address behind the record, `table` that
 of a program's table (see `schemas.tables`), `row` that of a field's row in it; `numbers` and
-`hashes` are those of the record's rows in the columns. Readers return the address behind what they
-have read, or -1 for what is not plain.
+`hashes` are those of the record's rows in the columns, `components` that of where its vector's
+numbers go, and `count` that of how many there are. Readers return the address behind what they have
+read, or -1 for what is not plain.
 """
 
 import numpy as np
@@ -22,9 +23,9 @@ from schemas.decoding.machine import (
     word,
 )
 from schemas.decoding.numbers import EXACT, MINUS, NINE, number, to_float
-from schemas.decoding.texts import closing_quote, hash_plain, spells
+from schemas.decoding.texts import closing_quote, hash_plain, may_be_card_number, spells
 from schemas.decoding.timestamps import timestamp
-from schemas.fields import CHOICE, FLOAT, INTEGER, KEY, NULL, TEXT, TIME
+from schemas.fields import CHOICE, FLOAT, INTEGER, KEY, NO_CARD, NULL, TEXT, TIME, VECTOR
 from schemas.keys import NO_KEY
 from schemas.tables import (
     BIT,
@@ -49,6 +50,7 @@ from schemas.tables import (
 )
 
 _OPEN, _CLOSE, _COMMA, _COLON, _LOWER_N = (ord(c) for c in "{},:n")
+_OPEN_LIST, _CLOSE_LIST = (ord(c) for c in "[]")
 _TAB, _LINE_FEED, _RETURN = 9, 10, 13
 
 _NULL, _TRUE, _FALSE = (
@@ -60,7 +62,15 @@ _NO_KEY = np.uint64(NO_KEY)
 
 @compiled
 def record(  # noqa: PLR0911 - each doubt leaves at once; kernels know no keywords
-    at: int, end: int, table: int, follows: int, time: int, numbers: int, hashes: int
+    at: int,
+    end: int,
+    table: int,
+    follows: int,
+    time: int,
+    numbers: int,
+    hashes: int,
+    components: int,
+    count: int,
 ) -> bool:
     """Read one record into its rows; False where it is not plain.
 
@@ -93,7 +103,7 @@ def record(  # noqa: PLR0911 - each doubt leaves at once; kernels know no keywor
                 return False
             seen |= bit
             state = read_int(row + STATE)
-            at = _value(at, end, table, row, time, numbers, hashes)
+            at = _value(at, end, table, row, time, numbers, hashes, components, count)
         if at < 0:
             return False
         at = _space(at, end)
@@ -163,7 +173,17 @@ def _skip(at: int, end: int) -> int:
 
 
 @compiled
-def _value(at: int, end: int, table: int, row: int, time: int, numbers: int, hashes: int) -> int:
+def _value(
+    at: int,
+    end: int,
+    table: int,
+    row: int,
+    time: int,
+    numbers: int,
+    hashes: int,
+    components: int,
+    count: int,
+) -> int:
     """Read a known field's value into its column."""
     here = byte(at, end)
     if here == QUOTE:
@@ -176,6 +196,8 @@ def _value(at: int, end: int, table: int, row: int, time: int, numbers: int, has
         return _number(at, end, row, numbers)
     if here == _LOWER_N:
         return _null(at, end, row, numbers, hashes)
+    if here == _OPEN_LIST:
+        return _vector(at + 1, end, row, components, count)
     return -1
 
 
@@ -189,6 +211,8 @@ def _text(at: int, end: int, table: int, row: int, hashes: int) -> int:
     else:
         fits = takes & CHOICE != 0 and _is_choice(at, end, table, row)
     if quote < 0 or not fits:
+        return -1
+    if takes & NO_CARD and may_be_card_number(at, length, end):
         return -1
     if takes & KEY:
         store_word(hashes + read_int(row + COLUMN), hash_plain(at, length, end))
@@ -221,6 +245,36 @@ def _number(at: int, end: int, row: int, numbers: int) -> int:
     if not takes & TEXT:  # a label's number is no quantity
         store_float(numbers + read_int(row + COLUMN), value)
     return after
+
+
+@compiled
+def _vector(at: int, end: int, row: int, components: int, count: int) -> int:
+    """Read a list of numbers, from behind its bracket."""
+    takes, longest = read_int(row + TAKES), read_int(row + LONGEST)
+    low, high = read_float(row + LOW), read_float(row + HIGH)
+    found = 0
+    at = _space(at, end)
+    here = byte(at, end)
+    while takes & VECTOR and here != _CLOSE_LIST:
+        after, negative, mantissa, power, _ = number(at, end)
+        if after < 0 or found == longest:
+            return -1
+        is_read, value = to_float(negative, mantissa, power)
+        if not is_read or not low <= value <= high:
+            return -1
+        store_float(components + 8 * found, value)
+        found += 1
+        at = _space(after, end)
+        here = byte(at, end)
+        if here == _COMMA:
+            at = _space(at + 1, end)
+            here = 0  # a bracket behind a comma is no JSON; no number begins with one
+        elif here != _CLOSE_LIST:
+            return -1
+    if not takes & VECTOR or found < read_int(row + SHORTEST):
+        return -1
+    store_int(count, found)
+    return at + 1
 
 
 @compiled

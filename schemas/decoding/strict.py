@@ -8,6 +8,7 @@ What it decides where JSON leaves room:
 * Objects and arrays nest at most `MOST_NESTED` deep, however deep the caller's own stack is.
 * Unknown fields are ignored once they are well formed.
 * A malformed record is called malformed, also where a field before the fault does not fit.
+* What looks like a card number is refused where the type says so, of records that fit otherwise.
 """
 
 import re
@@ -16,6 +17,7 @@ from typing import Any
 
 import msgspec
 
+from schemas.card_numbers import is_card_number
 from schemas.columns import Program
 from schemas.errors import RejectedRecord
 from schemas.fields import FLOAT, OCCURRED_AT
@@ -42,6 +44,7 @@ class StrictDecoder:
         fields = Program.of(event_type).fields
         # msgspec sees to floats; an int of 400 digits is one to Python, but no double
         self._ints = [f.name for f in fields if f.is_number and not f.takes & FLOAT]
+        self._guarded = [(f.name, f.json_name) for f in fields if f.refuses_cards]
         self._decoder = msgspec.json.Decoder(event_type)
         self._syntax = msgspec.json.Decoder(msgspec.Raw)
 
@@ -51,7 +54,7 @@ class StrictDecoder:
         Raises
         ------
         RejectedRecord
-            With the reason empty, too_large, malformed_json or schema_violation.
+            With the reason empty, too_large, malformed_json, schema_violation or card_number.
         """
         if not payload:
             raise RejectedRecord("empty", "the record has no value")
@@ -70,6 +73,7 @@ class StrictDecoder:
             raise RejectedRecord("malformed_json", _fault(error)) from None
         if self._ints:
             self._check_finite(event)
+        self._check_cards(event)
         return _in_utc(event)
 
     def reread(self, payload: bytes) -> Any:
@@ -88,6 +92,12 @@ class StrictDecoder:
                 float(getattr(event, name) or 0)
             except OverflowError:
                 raise RejectedRecord("schema_violation", f"{name}: number out of range") from None
+
+    def _check_cards(self, event: msgspec.Struct) -> None:
+        for name, json_name in self._guarded:
+            text = getattr(event, name)
+            if isinstance(text, str) and is_card_number(text):
+                raise RejectedRecord("card_number", f"{json_name}: looks like a card number")
 
 
 def _check_utf8(payload: bytes) -> None:

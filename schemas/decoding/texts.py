@@ -1,10 +1,13 @@
-"""Plain JSON strings: finding their end, recognising known ones, hashing keys."""
+"""Plain JSON strings: finding their end, recognising known ones and card numbers, hashing keys."""
 
 import numpy as np
 
+from schemas.card_numbers import FEWEST_DIGITS, MOST_DIGITS
 from schemas.decoding.machine import (
     BLOCK,
     QUOTE,
+    SPACE,
+    ZERO,
     Word,
     byte,
     compiled,
@@ -14,6 +17,7 @@ from schemas.decoding.machine import (
     trailing_zeros,
     word,
 )
+from schemas.decoding.numbers import MINUS, NINE
 from schemas.keys import FACTOR, FINAL, SEED
 
 U = np.uint64
@@ -47,6 +51,19 @@ def spells(at: int, end: int, spelling: int) -> bool:
             return False
         at += 8
         spelling += 16
+
+
+@compiled
+def may_be_card_number(at: int, length: int, end: int) -> bool:
+    """Whether a plain string holds as many digits as a card number, spaces and dashes, no more."""
+    digits = 0
+    for k in range(length if length >= FEWEST_DIGITS else 0):
+        here = byte(at + k, end)
+        if ZERO <= here <= NINE:
+            digits += 1
+        elif here not in (SPACE, MINUS):
+            return False
+    return FEWEST_DIGITS <= digits <= MOST_DIGITS
 
 
 @compiled

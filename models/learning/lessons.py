@@ -1,0 +1,108 @@
+"""Lessons: verdicts joined to the decisions they are on, in the order in which they became known."""
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.learning.kept_decisions import KeptDecisions
+from models.packing import pack, unpack
+from models.training.labels import Labels
+from models.training.table import FRAUD, GENUINE, UNKNOWN
+
+_KIND = "waiting_verdicts"
+
+LEARNED, CORRECTED, REPEATED, GIVEN_UP = "learned", "corrected", "repeated", "given_up"
+OUTCOMES = (LEARNED, CORRECTED, REPEATED, GIVEN_UP)
+
+
+class WaitingVerdicts:
+    """Verdicts whose decision is not known (yet): a label may come before its event was judged.
+
+    The last verdict on an event holds. What was learned cannot be unlearned, so that a verdict
+    against an earlier one is learned as a row of its own; one that only repeats it is not.
+
+    Parameters
+    ----------
+    keep_us : int
+        Verdicts older than the newest one by more than this are given up.
+    most : int
+        As are the oldest of more than this.
+
+    Attributes
+    ----------
+    tallies : Counter
+        How many verdicts came to what: `OUTCOMES`.
+    """
+
+    def __init__(self, keep_us: int, most: int) -> None:
+        self.tallies: Counter[str] = Counter()
+        self._keep_us, self._most = keep_us, most
+        self._labels = Labels.of([])
+        self._newest = np.iinfo(np.int64).min
+
+    def __len__(self) -> int:
+        return len(self._labels)
+
+    def add(self, labels: Labels) -> None:
+        """Let verdicts wait, in the order in which they came."""
+        both = (self._labels, labels)
+        self._labels = Labels(
+            np.concatenate([one.events for one in both]),
+            np.concatenate([one.is_fraud for one in both]),
+            np.concatenate([one.known_at for one in both]),
+        )
+        if len(labels):
+            self._newest = max(self._newest, int(labels.known_at.max()))
+
+    def take(self, kept: KeptDecisions) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """Return the rows among `kept` to learn now, and whether they are frauds.
+
+        The rows come by when their verdict became known, those of one time as they came; their
+        `verdicts` are noted. All others go on waiting.
+        """
+        waiting = self._labels
+        rows = kept.find(waiting.events)
+        found = np.flatnonzero(rows >= 0)
+        found = found[np.argsort(waiting.known_at[found], kind="stable")]
+        lessons = [
+            (row, is_fraud)
+            for row, is_fraud in zip(
+                rows[found].tolist(), waiting.is_fraud[found].tolist(), strict=True
+            )
+            if self._is_new(kept.verdicts, row, is_fraud)
+        ]
+        self._go_on(np.flatnonzero(rows < 0))
+        learned = np.array([row for row, _ in lessons], np.int64)
+        return learned, np.array([is_fraud for _, is_fraud in lessons], bool)
+
+    def snapshot(self) -> bytes:
+        """Return the verdicts that wait."""
+        held = self._labels
+        arrays: dict[str, NDArray[Any]] = {
+            "events": held.events,
+            "is_fraud": held.is_fraud,
+            "known_at": held.known_at,
+            "newest": np.array([self._newest]),
+        }
+        return pack(_KIND, arrays)
+
+    def restore(self, state: bytes) -> None:
+        """Go on where `snapshot` was taken; ValueError where it is something else."""
+        arrays = unpack(_KIND, state)
+        self._labels = Labels(arrays["events"], arrays["is_fraud"], arrays["known_at"])
+        self._newest = int(arrays["newest"][0])
+
+    def _is_new(self, verdicts: NDArray[np.int8], row: int, is_fraud: bool) -> bool:
+        before, now = verdicts[row], FRAUD if is_fraud else GENUINE
+        verdicts[row] = now
+        outcome = REPEATED if before == now else CORRECTED
+        self.tallies[LEARNED if before == UNKNOWN else outcome] += 1
+        return bool(before != now)
+
+    def _go_on(self, left: NDArray[np.int64]) -> None:
+        held = self._labels
+        young = left[held.known_at[left] >= self._newest - self._keep_us][-self._most :]
+        self.tallies[GIVEN_UP] += len(left) - len(young)
+        self._labels = Labels(held.events[young], held.is_fraud[young], held.known_at[young])

@@ -1,0 +1,155 @@
+"""The feed of labels: what is said of events later, read by every process for all its judges.
+
+Guarantee: each judge takes in each label once, and remembers in its own state how far it has come;
+no offset of this topic is ever committed. Whatever is no label is counted and passed over: the
+topic keeps it.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import groupby, islice
+from operator import attrgetter
+
+import msgspec
+import numpy as np
+import structlog
+
+from models.judge import Labels
+from schemas.keys import NO_KEY, hash_text
+from schemas.labels import Label
+from streams.connection import Connection
+from streams.metrics import Metrics
+from streams.reading import Record, TopicReader
+
+log = structlog.get_logger()
+
+_MOST_AT_ONCE = 50_000
+
+Positions = Mapping[int, int]
+"""By partition: the next offset."""
+
+
+class LabelFeed:
+    """Reads the topic of labels; used by one thread at a time.
+
+    Parameters
+    ----------
+    domains : iterable of str
+        Whose labels are wanted.
+    """
+
+    def __init__(
+        self, connection: Connection, topic: str, domains: Iterable[str], metrics: Metrics
+    ) -> None:
+        self._connection, self._topic = connection, topic
+        self._domains = frozenset(domains)
+        self._metrics = metrics
+        self._decode = msgspec.json.Decoder(Label).decode
+        self._reader: TopicReader | None = None
+        self._positions: dict[int, int] = {}
+
+    def begin_at(self, positions: Positions) -> None:
+        """Let the first `poll` begin here instead of at the beginning of the topic."""
+        if not self._positions:
+            self._positions = dict(positions)
+
+    def ends(self) -> dict[int, int]:
+        """Return where the topic ends now.
+
+        Raises
+        ------
+        MissingResource
+            Where the topic cannot be read now.
+        """
+        if self._reader is None:
+            self._reader = TopicReader(self._connection)
+        return {number: high for number, (_, high) in self._reader.ranges(self._topic).items()}
+
+    def poll(self) -> list[tuple[str, Labels]]:
+        """Return what came since the last time, by domain; waits for the broker, not for labels.
+
+        Raises
+        ------
+        MissingResource
+            Where the topic cannot be read now.
+        """
+        until = self.ends()
+        found = list(self._read(self._positions, until, count=True))
+        self._positions.update(until)
+        return found
+
+    def between(self, start: Positions, stop: Positions) -> Iterator[tuple[str, Labels]]:
+        """Yield what lies between two positions; blocks on the broker.
+
+        Raises
+        ------
+        MissingResource
+            Where the topic cannot be read now.
+        """
+        yield from self._read(start, stop, count=False)
+
+    def close(self) -> None:
+        """End the reader."""
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
+
+    def _read(
+        self, start: Positions, stop: Positions, *, count: bool
+    ) -> Iterator[tuple[str, Labels]]:
+        if all(start.get(number, 0) >= end for number, end in stop.items()):
+            return
+        assert self._reader is not None
+        records = self._reader.read(self._topic, dict(start), dict(stop))
+        while batch := list(islice(records, _MOST_AT_ONCE)):
+            yield from self._columns(batch, count=count)
+
+    def _columns(self, records: list[Record], *, count: bool) -> Iterator[tuple[str, Labels]]:
+        labels = [(r, label) for r in records if (label := self._label(r, count=count))]
+        # by domain and partition; within a partition the order of offsets stays
+        ordered = sorted(labels, key=lambda one: (one[1].domain, one[0].partition))
+        for (domain, number), group in groupby(
+            ordered, key=lambda one: (one[1].domain, one[0].partition)
+        ):
+            if domain in self._domains:
+                yield domain, _labels(number, list(group))
+
+    def _label(self, record: Record, *, count: bool) -> Label | None:
+        if record.value is None:
+            return None
+        try:
+            label = self._decode(record.value)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            if count:
+                self._metrics.feedback.labels("refused").inc()
+                # the message of a decoder may quote the record
+                where, why = _place(record), type(error).__name__
+                log.warning("label_refused", place=where, why=why, what_to_do=_MEND)
+            return None
+        if count:
+            self._metrics.feedback.labels(label.verdict).inc()
+        return label
+
+
+_MEND = "send one JSON object as in docs/reference/label.schema.json"
+
+
+def _place(record: Record) -> str:
+    return f"{record.topic}-{record.partition}-{record.offset}"
+
+
+def _labels(number: int, group: list[tuple[Record, Label]]) -> Labels:
+    labels = [label for _, label in group]
+    return Labels(
+        partition=number,
+        offsets=np.array([record.offset for record, _ in group], np.int64),
+        events=_hashes(map(attrgetter("event_id"), labels)),
+        anomalies=_hashes(map(attrgetter("anomaly_id"), labels)),
+        is_fraud=np.array([label.verdict == "fraud" for label in labels], np.bool_),
+        labelled_at=np.array(
+            [round(label.labelled_at.timestamp() * 1e6) for label in labels], np.int64
+        ),
+    )
+
+
+def _hashes(names: Iterable[str | None]) -> np.ndarray:
+    return np.array([NO_KEY if name is None else hash_text(name) for name in names], np.uint64)
