@@ -35,12 +35,16 @@ class JudgeCase:
         Two models that judge differently.
     events : Events
         Enough to fill the judge's window in the first half.
+    spread : float
+        By what share the state may be larger in the second half: where the window is one of time,
+        the number of events in it varies.
     """
 
     make: Callable[[Model], Judge]
     model: Model
     other: Model
     events: Events
+    spread: float = 0.0
 
     def judge(self) -> Judge:
         """Return a fresh judge with `model`."""
@@ -140,7 +144,7 @@ def check_judge_memory_is_bounded(case: JudgeCase) -> None:
         judge.judge(part(case.events, start, stop))
         return len(judge.snapshot())
 
-    bounded(run, half, len(case.events))
+    bounded(run, half, len(case.events), case.spread)
     require(0 < judge.entities <= judge.history, f"{judge.entities} of {judge.history}")
 
 

@@ -47,7 +47,7 @@ def numbers(scores: Floats, rows: int) -> None:
     require(bool((scores[known] >= 0).all()), "a negative score")
 
 
-def bounded(run: Callable[[int, int], int], half: int, rows: int) -> None:
+def bounded(run: Callable[[int, int], int], half: int, rows: int, spread: float = 0.0) -> None:
     """Run both halves in small steps; neither snapshots nor memory may grow in the second."""
     step = max(1, rows // 40)
     tracing = tracemalloc.is_tracing()
@@ -64,7 +64,7 @@ def bounded(run: Callable[[int, int], int], half: int, rows: int) -> None:
         grown.append(_traced() - before)
     if not tracing:
         tracemalloc.stop()
-    require(later <= most, f"the snapshot grew from {most} to {later} bytes")
+    require(later <= most * (1 + spread), f"the snapshot grew from {most} to {later} bytes")
     require(min(grown) <= _SLACK, f"{grown} bytes more in parts of the second half of the rows")
 
 

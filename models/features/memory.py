@@ -49,7 +49,7 @@ SIZES = np.array(
 
 # Entries of Memory.counters.
 (
-    USED,  # events of the arena that were ever part of a ring
+    USED,  # events of the arena that are or were part of a ring
     MOST,  # events that rings may have room for, all together
     WATERMARK,  # the latest time seen, milliseconds
     EARLIEST,  # the time of the first event seen
@@ -60,8 +60,9 @@ SIZES = np.array(
     TRUNCATED,  # events forgotten early, because a ring could not grow
     LATE,  # events that came so late that what they follow is forgotten
     LIVE,  # events that the rings in use have room for
-) = range(11)
-COUNTERS = 11
+    HAS_LOST,  # 1 once anything had to make room
+) = range(12)
+COUNTERS = 12
 NEVER = np.int64(-(2**62))
 ALWAYS = np.int64(2**62)
 
@@ -167,7 +168,7 @@ class EventMemory:
         sizes = heads["size"].astype(np.int64)
         live = int(sizes.sum())
         events = live + max(live // 8, 4_096, 2 * int(sizes.max(initial=0)))
-        new = old._replace(times=np.zeros(events, np.uint32), values=np.zeros(events, np.int64))
+        new = _other_arena(old, old.heads, events)
         new.free[:] = -1
         move_rings(old, new, np.cumsum(sizes) - sizes)
         new.counters[USED] = live
@@ -201,20 +202,25 @@ class EventMemory:
 
     def snapshot(self, prefix: str) -> dict[str, NDArray[Any]]:
         """Return the state as named arrays, copied."""
-        slots, used = self.table.used, int(self.arrays.counters[USED])
-        arrays = self.arrays
+        slots, arrays = self.table.used, self.arrays
+        counts = arrays.heads["count"][:slots].astype(np.int64)
+        events = int(counts.sum())
+        packed = _other_arena(arrays, arrays.heads[:slots].copy(), events)
+        move_rings(arrays, packed, np.cumsum(counts) - counts)
+        packed.heads["start"] = 0  # where rings lie is nothing to remember
+        counters = arrays.counters.copy()
+        counters[USED] = 0
         parts = {
             **self.table.snapshot(),
-            "heads": arrays.heads[:slots],
-            "cursors": arrays.cursors[:slots],
-            "sums": arrays.sums[:slots],
-            "times": arrays.times[:used],
-            "values": arrays.values[:used],
-            "free_rings": arrays.free,
-            "frauds": arrays.frauds,
-            "counters": arrays.counters,
+            "heads": packed.heads,
+            "cursors": arrays.cursors[:slots].copy(),
+            "sums": arrays.sums[:slots].copy(),
+            "times": packed.times,
+            "values": packed.values,
+            "frauds": arrays.frauds.copy(),
+            "counters": counters,
         }
-        return {f"{prefix}.{name}": array.copy() for name, array in parts.items()}
+        return {f"{prefix}.{name}": array for name, array in parts.items()}
 
     def restore(self, prefix: str, state: dict[str, NDArray[Any]]) -> None:
         """Take over a state that `snapshot` returned.
@@ -234,21 +240,24 @@ class EventMemory:
         _check(parts, mine)
         table = EntityTable(self.table.most)
         table.restore({"keys": parts["keys"], "free": parts["free"]})
-        slots, events = table.capacity, max(4_096, len(parts["times"]))
+        slots, heads = table.capacity, parts["heads"].copy()
+        counts = heads["count"].astype(np.int64)
         counters = parts["counters"].copy()
         counters[MOST], counters[KEEP] = mine.counters[MOST], mine.counters[KEEP]
+        heads["start"] = np.cumsum(counts) - counts
         self.table = table
         self.arrays = mine._replace(
             table=table.arrays,
-            heads=_longer(parts["heads"], _heads(slots)),
+            heads=_longer(heads, _heads(slots)),
             cursors=_longer(parts["cursors"], np.zeros((slots, self._k), np.int32)),
             sums=_longer(parts["sums"], np.zeros((slots, mine.sums.shape[1]), np.int64)),
-            times=_longer(parts["times"], np.zeros(events, np.uint32)),
-            values=_longer(parts["values"], np.zeros(events, np.int64)),
-            free=parts["free_rings"].copy(),
+            times=parts["times"].copy(),
+            values=parts["values"].copy(),
+            free=np.full(len(SIZES), -1, np.int32),
             frauds=parts["frauds"].copy(),
             counters=counters,
         )
+        self.grow_arena()
 
 
 _PARTS = (
@@ -259,17 +268,21 @@ _PARTS = (
     "sums",
     "times",
     "values",
-    "free_rings",
     "frauds",
     "counters",
 )
 
 
+def _other_arena(old: Memory, heads: NDArray[np.void], events: int) -> Memory:
+    times, values = np.zeros(events, np.uint32), np.zeros(events, np.int64)
+    return old._replace(heads=heads, times=times, values=values)
+
+
 @compiled_and_kept
 def move_rings(old: Memory, new: Memory, starts: Ints) -> None:
-    """Copy the rings of an arena into another one, each to where it is to begin.
+    """Copy the events of rings into another arena, each ring's to where it is to begin.
 
-    Both share the heads, which say afterwards where the rings are.
+    The heads of the other one say afterwards where they are; both may be the same heads.
     """
     for s in range(len(starts)):
         head = old.heads[s]
@@ -279,7 +292,7 @@ def move_rings(old: Memory, new: Memory, starts: Ints) -> None:
                 at -= head["size"]
             new.times[starts[s] + k] = old.times[head["start"] + at]
             new.values[starts[s] + k] = old.values[head["start"] + at]
-        head["start"], head["first"] = starts[s], 0
+        new.heads[s]["start"], new.heads[s]["first"] = starts[s], 0
 
 
 def _check(parts: dict[str, NDArray[Any]], mine: Memory) -> None:
@@ -289,18 +302,21 @@ def _check(parts: dict[str, NDArray[Any]], mine: Memory) -> None:
         "cursors": (slots, mine.cursors.shape[1]),
         "sums": (slots, mine.sums.shape[1]),
         "values": parts["times"].shape,
-        "free_rings": mine.free.shape,
         "counters": mine.counters.shape,
     }
     for name, shape in expected.items():
         if parts[name].shape != shape:
             raise ValueError(f"a history whose {name} are of shape {parts[name].shape}")
     heads = parts["heads"]
-    ends = heads["start"].astype(np.int64) + heads["size"]
-    if (heads["start"] < 0).any() or (ends > len(parts["times"])).any():
-        raise ValueError("a history whose rings lie outside its arena")
-    if (heads["count"] > heads["size"]).any() or (heads["first"] < 0).any():
+    counts = heads["count"].astype(np.int64)
+    if counts.sum() != len(parts["times"]):
+        raise ValueError("a history with more or fewer events than its rings hold")
+    if (counts < 0).any() or (counts > heads["size"]).any() or heads["first"].any():
         raise ValueError("a history whose rings hold more than they have room for")
+    if (parts["cursors"] < 0).any() or (parts["cursors"] > counts[:, None]).any():
+        raise ValueError("a history whose windows lie outside their rings")
+    if (heads["frauds"] >= len(parts["frauds"])).any():
+        raise ValueError("a history that lacks frauds")
 
 
 def _records(array: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:

@@ -12,6 +12,7 @@ from models.features.memory import (
     EVICTED,
     FREE_FRAUD,
     HAND,
+    HAS_LOST,
     KEEP,
     LIVE,
     MOST,
@@ -124,6 +125,7 @@ def ready(m: Memory, s: int, time: int) -> bool:
         if h["count"] > 0:
             _pop(m, s)
             m.counters[TRUNCATED] += 1
+            m.counters[HAS_LOST] = 1
             return True
         while m.counters[LIVE] + more > m.counters[MOST]:
             make_room(m, s)
@@ -174,6 +176,7 @@ def make_room(m: Memory, kept: int) -> None:
     if victim >= 0:
         forget(m, victim)
         m.counters[EVICTED] += 1
+        m.counters[HAS_LOST] = 1
 
 
 @compiled

@@ -26,7 +26,16 @@ from msgspec import Meta
 from numpy.typing import NDArray
 
 from models.features import kernel
-from models.features.memory import EARLIEST, EVICTED, KEEP, LATE, TRUNCATED, WATERMARK, EventMemory
+from models.features.memory import (
+    EARLIEST,
+    EVICTED,
+    HAS_LOST,
+    KEEP,
+    LATE,
+    TRUNCATED,
+    WATERMARK,
+    EventMemory,
+)
 from models.features.names import CARD, DAYS, FEATURES, OWN, TERMINAL
 from models.features.waiting_labels import WaitingLabels
 
@@ -182,8 +191,9 @@ class TransactionHistory:
     @property
     def is_complete(self) -> bool:
         """Whether rows older than those seen can no longer matter."""
-        seen = self._terminals.arrays.counters
-        return bool(seen[WATERMARK] - seen[EARLIEST] > self._keep_ms)
+        seen, cards = self._terminals.arrays.counters, self._cards.arrays.counters
+        has_lost = bool(seen[HAS_LOST] or cards[HAS_LOST])  # who made room depends on all before
+        return not has_lost and bool(seen[WATERMARK] - seen[EARLIEST] > self._keep_ms)
 
     @property
     def cards(self) -> int:

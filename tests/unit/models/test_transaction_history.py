@@ -212,12 +212,21 @@ def test_a_snapshot_that_lacks_something_is_refused_and_changes_nothing(name) ->
     np.testing.assert_array_equal(found, features_of(rows, NO_LABELS)[100:])
 
 
-def test_rings_that_lie_outside_their_arena_are_refused() -> None:
+@pytest.mark.parametrize(
+    ("name", "field", "value", "why"),
+    [
+        ("cards.heads", "count", 1 << 20, "more or fewer"),
+        ("cards.heads", "size", 0, "more than they have room for"),
+        ("cards.cursors", None, 1 << 20, "outside"),
+        ("terminals.heads", "frauds", 7, "lacks frauds"),
+    ],
+)
+def test_a_snapshot_that_contradicts_itself_is_refused(name, field, value, why) -> None:
     history = TransactionHistory(HistorySettings())
     history.features(rows_of(200))
     state = history.snapshot()
-    state["cards.heads"]["start"][0] = 1 << 30
-    with pytest.raises(ValueError, match="outside"):
+    (state[name] if field is None else state[name][field])[0] = value
+    with pytest.raises(ValueError, match=why):
         history.restore(state)
 
 
