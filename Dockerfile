@@ -11,6 +11,7 @@ COPY schemas schemas
 COPY models models
 COPY streams streams
 COPY lake lake
+COPY serving serving
 COPY deploy deploy
 COPY eddy eddy
 RUN /opt/eddy/bin/pip install --no-cache-dir --no-deps --no-build-isolation .

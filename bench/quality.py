@@ -14,13 +14,18 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from bench import quality_rides, quality_tpv
+from bench import quality_fraud, quality_rides, quality_tpv, quality_vectors
 from bench.quality_rows import Case, Row, Target
 
 RESULTS = Path(__file__).with_name("quality.json")
 DATA = Path(os.environ.get("EDDY_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 
-CASES: tuple[Case, ...] = (*quality_rides.CASES, *quality_tpv.CASES)
+CASES: tuple[Case, ...] = (
+    *quality_rides.CASES,
+    *quality_tpv.CASES,
+    *quality_fraud.CASES,
+    *quality_vectors.CASES,
+)
 
 
 def measured(cases: Sequence[Case], folder: Path, console: Console) -> Iterator[Row]:

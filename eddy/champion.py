@@ -1,14 +1,17 @@
 """The champion: which version of a model detectors judge with, and how it changes."""
 
 import getpass
+import os
 import uuid
+from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 
 from eddy import wiring
 from eddy.settings import Settings
 from models.domains import NAMES, domain
-from models.registry.registry import CHAMPION
+from models.registry.registry import CHAMPION, AliasChange
 from schemas.errors import EddyError
 from schemas.topics import CONTROL
 from streams.control import Command
@@ -37,8 +40,25 @@ def has_champion(settings: Settings, name: str) -> bool:
     return CHAMPION in wiring.registry(settings).aliases(name)
 
 
-def promote(settings: Settings, name: str, which: str) -> Change:
+def promote(
+    settings: Settings,
+    name: str,
+    which: str,
+    *,
+    reason: str = "",
+    evidence: Mapping[str, Any] = {},
+) -> Change:
     """Make a version the champion and tell running detectors.
+
+    Parameters
+    ----------
+    settings : Settings
+    name, which : str
+        The model, and a version, an alias or "latest".
+    reason : str
+        Why, for the audit log.
+    evidence : mapping
+        The figures it was decided on, for the same; plain values only.
 
     Raises
     ------
@@ -49,13 +69,26 @@ def promote(settings: Settings, name: str, which: str) -> Change:
     version = registry.resolve(name, which).version
     if name in NAMES:
         registry.load(name, version, domain(name).parameters_type)
-    registry.promote(name, version, by=getpass.getuser())
+    registry.promote(name, version, by=_who(), reason=reason, evidence=evidence)
     return Change(name=name, version=version, announced=announce(settings, name, version))
 
 
-def rollback(settings: Settings, name: str) -> Change:
+def refuse(
+    settings: Settings,
+    name: str,
+    which: str,
+    *,
+    reason: str,
+    evidence: Mapping[str, Any] = {},
+) -> AliasChange:
+    """Write into the audit log that a version was not made the champion, and why."""
+    registry = wiring.registry(settings)
+    return registry.refuse(name, which, by=_who(), reason=reason, evidence=evidence)
+
+
+def rollback(settings: Settings, name: str, *, reason: str = "") -> Change:
     """Make the champion the one it replaced and tell running detectors."""
-    version = wiring.registry(settings).rollback(name, by=getpass.getuser()).version
+    version = wiring.registry(settings).rollback(name, by=_who(), reason=reason).version
     return Change(name=name, version=version, announced=announce(settings, name, version))
 
 
@@ -79,3 +112,11 @@ def announce(settings: Settings, name: str, version: str) -> bool:
     except EddyError:
         return False
     return True
+
+
+def _who() -> str:
+    """Return who acts, for the audit log; a container may run as a number without a name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"

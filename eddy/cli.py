@@ -10,11 +10,16 @@ from eddy.commands import config, doctor, stack, topics, tpv
 from eddy.commands.demo import demo
 from eddy.commands.explain import explain
 from eddy.commands.lake.app import app as lake
+from eddy.commands.learn import learn
+from eddy.commands.mlflow import mlflow
 from eddy.commands.replay import replay
 from eddy.commands.run import run
+from eddy.commands.serve import serve
 from eddy.commands.simulate import simulate
 from eddy.commands.tail import tail
 from eddy.commands.train import models, promote, rollback, train
+from eddy.commands.transaction_models import evaluate, prepare, train_transactions
+from eddy.commands.watch import watch
 from schemas.errors import EddyError
 
 app = typer.Typer(
@@ -24,7 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     epilog="Exit codes: 0 done, 1 defect, 2 usage or configuration, 3 something is not to be had "
     "(broker, port, disk, file), 4 fenced by another instance, 5 fuse blown, 6 difference found, "
-    "130 interrupted.",
+    "7 refused by the promotion gate, 130 interrupted.",
 )
 app.command()(demo)
 app.command()(stack.up)
@@ -32,16 +37,23 @@ app.command()(stack.down)
 app.command()(stack.status)
 app.add_typer(topics.app, name="topics")
 app.command()(run)
+app.command()(serve)
 app.add_typer(simulate, name="simulate")
 app.command()(replay)
 app.add_typer(tpv.app, name="tpv")
 app.add_typer(lake, name="lake")
 app.command()(tail)
 app.command()(explain)
+app.add_typer(prepare, name="prepare")
+train.command("transactions")(train_transactions)
 app.add_typer(train, name="train")
+app.add_typer(evaluate, name="evaluate")
+app.add_typer(learn, name="learn")
+app.command()(watch)
 app.command()(promote)
 app.command()(rollback)
 app.command()(models)
+app.command()(mlflow)
 app.add_typer(config.app, name="config")
 app.command()(doctor.doctor)
 

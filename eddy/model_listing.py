@@ -1,7 +1,7 @@
 """The listing of a registry: versions, which of them are in use, and how good they were."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 import msgspec
 from rich.console import Group, RenderableType
@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from eddy.anomaly_text import number
-from models.registry.registry import Manifest, Registry
+from models.registry.registry import AliasChange, Manifest, Registry
 from schemas.errors import DamagedModel
 
 
@@ -71,6 +71,23 @@ def overview(lines: Sequence[Version]) -> Table:
             f"{line.rows:,}",
             line.sha256[:12],
             Text(line.problem, "red"),
+        )
+    return table
+
+
+def changes(lines: Sequence[AliasChange]) -> Table:
+    """Return the audit log of a model, a line a promotion, refusal or rollback."""
+    table = Table("", "when (UTC)", "what", "alias", "from", "to", "who", "why", box=None)
+    for line in lines:
+        table.add_row(
+            str(line.sequence),
+            f"{line.at.astimezone(UTC):%Y-%m-%d %H:%M:%S}",
+            Text(line.action, "red" if line.action == "refused" else ""),
+            line.alias,
+            line.before or "–",
+            line.after,
+            Text(line.by),
+            Text(line.reason, overflow="fold"),
         )
     return table
 

@@ -31,7 +31,6 @@ from models.domain import Domain
 from models.history.rides import ride_records
 from schemas.anomalies import Anomaly
 from schemas.errors import Mismatch
-from schemas.topics import domain_topics
 from streams import topics as kafka_topics
 from streams.config import Route
 from streams.metrics import Metrics
@@ -109,7 +108,7 @@ class Replay:
         self._domain = domain
         self._name = name
         self._console = console
-        self._side = domain_topics(domain.name, f"replay.{name}", forecasts=domain.forecasts)
+        self._side = wiring.side_topics(domain, f"replay.{name}")
         group = f"replay.{name}"
         engine = replace(settings.engine, group=group, instance_id=name, publish_scored=True)
         self._settings = settings.model_copy(

@@ -15,7 +15,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from eddy.lake import decision
 from lake.config import LakeConfig
+from models.registry import address
 from schemas.errors import ConfigError
+from serving.config import ServingConfig
 from streams.config import EngineConfig
 from streams.connection import Connection
 
@@ -28,7 +30,11 @@ _SECRET_WORDS = ("password", "secret", "token", "private", ".key")
 
 @dataclass(frozen=True, slots=True)
 class Storage:
-    """Where state, models and the embedded stack rest."""
+    """Where state, models and the embedded stack rest.
+
+    `registry` is a folder, or as in `models.registry.address`; what MLflow wants to know of the
+    user comes from its own variables (``MLFLOW_TRACKING_TOKEN`` and the like).
+    """
 
     __pydantic_config__: ClassVar[dict[str, str]] = _FORBID
 
@@ -72,6 +78,7 @@ class Settings(BaseModel):
     health: HealthConfig = Field(default_factory=HealthConfig)
     log: LogConfig = Field(default_factory=LogConfig)
     lake: LakeConfig = Field(default_factory=LakeConfig)
+    serving: ServingConfig = Field(default_factory=ServingConfig)
     reload_interval_s: float = Field(default=10.0, gt=0)
     topic_prefix: str = ""
     domains: dict[str, dict[str, Any]] = {"rides": {}}
@@ -215,9 +222,11 @@ def complete(settings: Settings) -> Settings:
     Raises
     ------
     ConfigError
-        Where a file of a secret cannot be read.
+        Where a file of a secret cannot be read, or the registry's address is none.
     """
+    address.parse(settings.storage.registry)
     kafka, engine, lake = settings.kafka, settings.engine, settings.lake
+    serving = settings.serving
     if kafka.sasl_password_file:
         secret = _secret("kafka.sasl_password_file", kafka.sasl_password_file)
         kafka = replace(kafka, sasl_password=secret)
@@ -227,9 +236,15 @@ def complete(settings: Settings) -> Settings:
     if lake.secret_access_key_file:
         secret = _secret("lake.secret_access_key_file", lake.secret_access_key_file)
         lake = replace(lake, secret_access_key=secret)
+    if serving.token_sha256_file:
+        secret = _secret("serving.token_sha256_file", serving.token_sha256_file)
+        if not secret:  # a file that was not filled in must not open the door
+            raise ConfigError("serving.token_sha256_file: the file is empty")
+        serving = replace(serving, token_sha256=secret)
     if not engine.instance_id:
         engine = replace(engine, instance_id=socket.gethostname())
-    return settings.model_copy(update={"kafka": kafka, "engine": engine, "lake": lake})
+    filled = {"kafka": kafka, "engine": engine, "lake": lake, "serving": serving}
+    return settings.model_copy(update=filled)
 
 
 def _secret(key: str, file: str) -> str:

@@ -80,8 +80,13 @@ _ESCAPED_DIGIT = re.compile(rb"\\u003([0-9])")
 _ODD = re.compile(
     rb"(%s)|\\u[0-9a-fA-F]{4}" % b"|".join(way for c in _SEPARATORS for way in _spellings(c))
 )
-# what every masked number matches, and little else; zero bytes are the other halves of UTF-16
-_CANDIDATE = re.compile(rb"(?<![0-9])(?<![0-9]\.)[0-9](?:[ \0-]*+[0-9]){%d}" % (FEWEST_DIGITS - 1))
+# what every masked number matches, and little else: begun by a digit behind no digit and no decimal
+# point, enough characters that may belong to it, enough digits; zero bytes are halves of UTF-16
+_CANDIDATE = re.compile(
+    rb"[0-9](?<![0-9].)(?<![0-9]\..)(?=[0-9 \0-]{%d})(?:[ \0-]*+[0-9]){%d}"
+    % (FEWEST_DIGITS - 1, FEWEST_DIGITS - 1),
+    re.DOTALL,
+)
 
 
 def _places(data: NDArray[np.uint8]) -> NDArray[np.int64]:

@@ -16,6 +16,7 @@ from tests.lake_world import (  # noqa: F401 - fixtures
     own_store,
     postgres,
 )
+from tests.mlflow_world import empty_mlflow, mlflow_database, mlflow_server  # noqa: F401 - fixtures
 
 
 @pytest.fixture(scope="session")

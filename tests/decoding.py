@@ -90,7 +90,8 @@ def check(payloads: Sequence[bytes], kind: type[msgspec.Struct] = Ride) -> int:
     expected.fill(rows, events, program)
     assert {row: str(why) for row, why in decoded.rejected} == reasons
     assert np.flatnonzero(decoded.columns.valid).tolist() == rows
-    for name in ("occurred_at", "values", "keys"):
+    for name in ("occurred_at", "values", "keys", "vectors"):
         found, wanted = getattr(decoded.columns, name)[rows], getattr(expected, name)[rows]
+        assert found.shape == wanted.shape, name
         assert found.tobytes() == wanted.tobytes(), name
     return decoded.plain

@@ -47,8 +47,9 @@ def run(
             needed += [names.events, names.anomalies, names.rejections]
             if chosen.engine.publish_scored:
                 needed.append(names.scored)
-            if names.forecasts is not None:
-                needed.append(names.forecasts)
+            needed += [name for name in (names.forecasts, names.decisions) if name is not None]
+            if lane.domain.is_labelled:
+                needed.append(process.labels_topic)
         check(chosen.kafka, needed)
         _run(process, metrics)
 

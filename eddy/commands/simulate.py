@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from eddy.settings import Settings
     from models.simulation.payments import Incident
     from models.simulation.record import SimulatedRecord
+    from schemas.labels import Label
 
 simulate = typer.Typer(help="Send simulated events.", no_args_is_help=True)
 INTERRUPTED = 130
@@ -132,6 +133,67 @@ def payments(
         raise typer.Exit(INTERRUPTED)
 
 
+@simulate.command()
+def transactions(
+    days: Annotated[int, typer.Option(min=1, max=3660, help="Days of event time.")] = 28,
+    customers: Annotated[int, typer.Option(min=1, help="How many; each has a card.")] = 1_000,
+    terminals: Annotated[
+        int | None, typer.Option(min=1, help="How many; by default two a customer.")
+    ] = None,
+    per_day: Annotated[
+        float, typer.Option(min=0.01, help="Transactions of a customer a day.")
+    ] = 2.0,
+    vector: Annotated[
+        int, typer.Option(min=0, max=64, help="Components computed upstream, of each event.")
+    ] = 0,
+    rate: Annotated[float, typer.Option(min=0.001, help="Transactions a second.")] = 20_000.0,
+    seed: Annotated[int, typer.Option(min=0, help="Same seed and --start: same records.")] = 7,
+    start: Annotated[
+        str | None,
+        typer.Option(help="Event time of the beginning, RFC 3339; by default --days ago."),
+    ] = None,
+    labels: Annotated[
+        bool, typer.Option(help="Also send verdicts, days after their events in event time.")
+    ] = True,
+    genuine_labels: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of genuine ones with a verdict.")
+    ] = 0.2,
+    truth: Annotated[Path | None, typer.Option(help="JSONL file of the frauds.")] = None,
+    config: Config = None,
+    bootstrap_servers: Bootstrap = None,
+    json: Json = False,
+) -> None:
+    """Send weeks of card transactions at accelerated event time, with known frauds among them.
+
+    Labels follow on their topic, hours to days after their events in event time; those that
+    become known after the last event are not sent. Ctrl-C ends it cleanly: what was sent is
+    delivered and counted; exit code 130.
+    """
+    from eddy import settings  # noqa: PLC0415 - keeps --help quick
+    from eddy.offsets import moment  # noqa: PLC0415
+    from models.simulation import transactions as simulation  # noqa: PLC0415
+
+    chosen = settings.load(config, {"kafka.bootstrap_servers": bootstrap_servers})
+    begin = datetime.now(UTC) - timedelta(days=days) if start is None else moment(start, "--start")
+    options = simulation.TransactionSimulation(
+        start=begin,
+        days=days,
+        customers=customers,
+        terminals=terminals,
+        transactions_per_day=per_day,
+        vector=vector,
+        genuine_labels=genuine_labels,
+    )
+    about = round(days * customers * per_day)
+    known = simulation.labels(seed, options) if labels else None
+    with _truth_file(truth) as write, _interrupts() as interrupted:
+        records = simulation.simulate(seed, options)
+        feeder = _send(chosen, "transactions", rate, about, records, write, interrupted, known)
+    _show(feeder, json)
+    if interrupted.is_set():
+        raise typer.Exit(INTERRUPTED)
+
+
 def _write_incidents(path: Path, incidents: "list[Incident]") -> None:
     try:
         with path.open("w", encoding="utf-8") as file:
@@ -156,24 +218,31 @@ def _send(
     records: "Iterator[SimulatedRecord]",
     write: "Callable[[SimulatedRecord], None]",
     interrupted: threading.Event,
+    labels: "Iterator[tuple[int, Label]] | None" = None,
 ) -> "Feeder":
-    from eddy import feeder, progress, wiring  # noqa: PLC0415 - keeps --help quick
+    from eddy import feeder, label_feeder, progress, wiring  # noqa: PLC0415 - keeps --help quick
     from models.domains import domain  # noqa: PLC0415
+    from schemas.topics import LABELS  # noqa: PLC0415
     from streams.sender import Sender  # noqa: PLC0415
     from streams.topics import check  # noqa: PLC0415
 
     topic = wiring.topics(chosen, domain(domain_name)).events
-    check(chosen.kafka, [topic])
+    check(chosen.kafka, [topic] if labels is None else [topic, LABELS])
+    sender = Sender(chosen.kafka)
+    known = label_feeder.LabelFeeder(sender, LABELS, labels or iter(()))
     with progress.bar(Console(stderr=True)) as bar:
         task = bar.add_task(f"sending to {topic}", total=total)
 
         def told(record: "SimulatedRecord") -> None:
+            known.come_to(record)
             write(record)
             if not record.duplicate:
                 bar.advance(task)
 
-        sending = feeder.Feeder(Sender(chosen.kafka), topic, rate, told)
+        sending = feeder.Feeder(sender, topic, rate, told)
         sending.run(records, interrupted.is_set)
+    if labels is not None:
+        sending.counts["labels"] = known.sent
     return sending
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from eddy.champion import Change
     from eddy.new_model import NewModel
     from eddy.settings import Settings
+    from models.registry.registry import Registry
 
 train = typer.Typer(help="Train a model and put it into the registry.", no_args_is_help=True)
 
@@ -188,23 +189,53 @@ def tpv(
 def promote(
     name: Name,
     version: Annotated[str, typer.Argument(help="A version, an alias, or latest.")],
+    table: Annotated[
+        Path | None,
+        typer.Option("--on", help="transactions: the training table whose newest days decide."),
+    ] = None,
+    force: Annotated[
+        str, typer.Option(metavar="REASON", help="transactions: without the gate; logged.")
+    ] = "",
+    params: Annotated[
+        Path | None,
+        typer.Option("--params", help="YAML file; by default params.yaml where there is one."),
+    ] = None,
     config: Config = None,
     bootstrap_servers: Bootstrap = None,
 ) -> None:
-    """Make a version the champion; running detectors take it up without losing an event."""
+    """Make a version the champion; running detectors take it up without losing an event.
+
+    A model of transactions must beat the champion on the newest labelled days of a table: else
+    nothing changes, and the exit code is 7.
+    """
     from eddy import champion, settings  # noqa: PLC0415 - keeps --help quick
 
     chosen = settings.load(config, {"kafka.bootstrap_servers": bootstrap_servers})
-    change = champion.promote(chosen, name, version)
-    _say(f"{name} {change.version} is the champion{_when(chosen, change)}")
+    if name == "transactions":
+        from eddy import transaction_models  # noqa: PLC0415
+
+        how = transaction_models.parameters(params)
+        rows = transaction_models.table_of(table, how) if table else None
+        done = transaction_models.promote(chosen, version, rows, how.gate, force)
+        change, why = done.change, f"; {done.decision.reason}" if done.decision else ""
+    elif table or force:
+        raise ConfigError(f"--on and --force: for transactions; {name} has no gate")
+    else:
+        change, why = champion.promote(chosen, name, version), ""
+    _say(f"{name} {change.version} is the champion{_when(chosen, change)}{why}")
 
 
-def rollback(name: Name, config: Config = None, bootstrap_servers: Bootstrap = None) -> None:
+def rollback(
+    name: Name,
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why; goes into the log.")] = "",
+    config: Config = None,
+    bootstrap_servers: Bootstrap = None,
+) -> None:
     """Make the champion the one it replaced; said again, the one before that."""
     from eddy import champion, settings  # noqa: PLC0415 - keeps --help quick
 
     chosen = settings.load(config, {"kafka.bootstrap_servers": bootstrap_servers})
-    change = champion.rollback(chosen, name)
+    change = champion.rollback(chosen, name, reason=reason)
     _say(f"{name} {change.version} is the champion again{_when(chosen, change)}")
 
 
@@ -212,6 +243,10 @@ def models(
     name: Annotated[
         str | None, typer.Argument(help="Also compare this model's settings and metrics.")
     ] = None,
+    history: Annotated[
+        bool,
+        typer.Option("--history", help="The model's audit log: promotions, refusals, rollbacks."),
+    ] = False,
     config: Config = None,
     json: Json = False,
 ) -> None:
@@ -222,6 +257,9 @@ def models(
 
     chosen = settings.load(config)
     registry = wiring.registry(chosen)
+    if history:
+        _show_history(registry, name, json)
+        return
     lines = model_listing.versions(registry, [name] if name else registry.names())
     console = Console()
     if json:
@@ -232,6 +270,22 @@ def models(
     else:
         show = model_listing.details if name else model_listing.overview
         console.print(show(lines))
+
+
+def _show_history(registry: "Registry", name: str | None, json: bool) -> None:
+    import msgspec  # noqa: PLC0415 - keeps --help quick
+
+    from eddy import model_listing  # noqa: PLC0415
+
+    if name is None:
+        raise ConfigError("--history: of which model? eddy models NAME --history")
+    changes = registry.history(name)
+    if json:
+        Console().print_json(msgspec.json.encode(changes).decode())
+    elif changes:
+        Console().print(model_listing.changes(changes))
+    else:
+        _say(f"nothing was ever promoted, refused or rolled back of {name}")
 
 
 def _offer(chosen: "Settings", made: "NewModel", promote: bool, json: bool) -> None:

@@ -21,11 +21,14 @@ from deploy.embedded.processes import Process, tail
 from deploy.embedded.stack import Stack, running
 from eddy import local_stack, wiring
 from eddy.demo import settings as demo_settings
+from eddy.demo.feeding import Feeding
 from eddy.demo.folder import FOLDER, empty, only_demo
-from eddy.demo.looks import PAYMENTS, RIDES, Looks
+from eddy.demo.looks import PAYMENTS, RIDES, TRANSACTIONS, Looks
 from eddy.demo.payment_watch import PaymentWatch
 from eddy.demo.payments import PaymentFeed
-from eddy.demo.view import PAYMENTS_ENDED, Frame, Page, Summary, plain
+from eddy.demo.transaction_watch import TransactionWatch
+from eddy.demo.transactions import TransactionFeed
+from eddy.demo.view import CARDS_ENDED, PAYMENTS_ENDED, Frame, Page, Summary, plain
 from eddy.demo.watch import Watch
 from eddy.feeder import Feed, Shares
 from eddy.lake.decision import Decision
@@ -118,10 +121,10 @@ class Demonstration:
         with self._rides(settings) as rides:
             self._await(model)
             stack.up([_soon_stopped(detector)], self._say)
-            # weeks of payments come after them, so that the first odd ride is not kept waiting
-            with self._payments(settings) as payments:
-                looks = Looks(rides, payments, settings, str(path), self._began)
-                interrupted = self._watch(rides, payments, looks, stack)
+            # weeks of the others come after them, so that the first odd ride is not kept waiting
+            with self._payments(settings) as payments, self._transactions(settings) as cards:
+                looks = Looks(rides, payments, cards, settings, str(path), self._began)
+                interrupted = self._watch([rides, payments, cards], looks, stack)
                 summary = looks.summary(interrupted)
         if not interrupted and not looks.has_judged:
             raise MissingResource(f"the detector judged nothing; see {_log(stack)}")
@@ -129,12 +132,12 @@ class Demonstration:
             return msgspec.structs.replace(summary, lake=lake.finish())
         return summary
 
-    def _watch(self, rides: Watch, payments: PaymentWatch, looks: Looks, stack: Stack) -> bool:
+    def _watch(self, feeds: list[Feeding], looks: Looks, stack: Stack) -> bool:
         """Show what goes on until the time is over; return whether Ctrl-C ended it."""
         try:
             self._show(looks, stack)
-            rides.stop_feeding()
-            payments.stop_feeding()
+            for feed in feeds:
+                feed.stop_feeding()
             self._settle(looks, stack)
         except KeyboardInterrupt:
             return True
@@ -155,6 +158,10 @@ class Demonstration:
         feed = PaymentFeed(seed=self._options.seed, end=datetime.now(UTC))
         return PaymentWatch(settings, wiring.topics(settings, domain(PAYMENTS)), feed)
 
+    def _transactions(self, settings: Settings) -> TransactionWatch:
+        feed = TransactionFeed(seed=self._options.seed, end=datetime.now(UTC))
+        return TransactionWatch(settings, wiring.topics(settings, domain(TRANSACTIONS)), feed)
+
     def _await(self, model: "Future[NewModel]") -> None:
         try:
             made = model.result()
@@ -174,14 +181,15 @@ class Demonstration:
                     page.frame = frame
                     live.refresh()
             return
-        told, payments_ended = time.monotonic(), False
+        told, ended = time.monotonic(), set[str]()
         for frame in self._frames(looks, stack):
             if time.monotonic() - told >= _PLAIN_EVERY_S:
                 told = time.monotonic()
                 self._say(plain(frame))
-            if frame.payments.has_ended and not payments_ended:
-                payments_ended = True
-                self._say(PAYMENTS_ENDED)
+            for text in _endings(frame):
+                if text not in ended:
+                    ended.add(text)
+                    self._say(text)
 
     def _frames(self, looks: Looks, stack: Stack) -> Iterator[Frame]:
         """Yield looks until the time is over; raise where something died."""
@@ -215,6 +223,13 @@ def _lake(
     from eddy.demo.lake import DemoLake  # noqa: PLC0415 - brings an extra that only this needs
 
     return DemoLake(settings, decision, path, demo_settings.environment(), say)
+
+
+def _endings(frame: Frame) -> Iterator[str]:
+    if frame.payments.has_ended:
+        yield PAYMENTS_ENDED
+    if frame.transactions.has_ended:
+        yield CARDS_ENDED
 
 
 @contextmanager

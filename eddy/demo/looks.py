@@ -6,13 +6,15 @@ from contextlib import suppress
 from eddy.demo.figures import figures
 from eddy.demo.payment_watch import PaymentWatch
 from eddy.demo.payments_view import PaymentSummary
+from eddy.demo.transaction_watch import TransactionWatch
+from eddy.demo.transactions_view import TransactionSummary
 from eddy.demo.view import Frame, Summary
 from eddy.demo.watch import Watch
 from eddy.scrape import Scrape
 from eddy.settings import Settings
 from schemas.errors import Unavailable
 
-RIDES, PAYMENTS = "rides", "tpv"
+RIDES, PAYMENTS, TRANSACTIONS = "rides", "tpv", "transactions"
 _RATE_OVER_S = 3.0
 
 
@@ -23,6 +25,7 @@ class Looks:
     ----------
     rides : Watch
     payments : PaymentWatch
+    transactions : TransactionWatch
     settings : Settings
         Of the detector.
     config : str
@@ -32,13 +35,19 @@ class Looks:
     """
 
     def __init__(
-        self, rides: Watch, payments: PaymentWatch, settings: Settings, config: str, began: float
+        self,
+        rides: Watch,
+        payments: PaymentWatch,
+        transactions: TransactionWatch,
+        settings: Settings,
+        config: str,
+        began: float,
     ) -> None:
-        self._rides, self._payments = rides, payments
+        self._rides, self._payments, self._transactions = rides, payments, transactions
         self._broker = settings.kafka.bootstrap_servers
         self._url = f"http://{settings.health.host}:{settings.health.port}/metrics"
         self._config, self._began = config, began
-        self._seen = {RIDES: Scrape(), PAYMENTS: Scrape()}
+        self._seen = {name: Scrape() for name in (RIDES, PAYMENTS, TRANSACTIONS)}
         self._rates: list[tuple[float, int]] = []
 
     def look(self) -> None:
@@ -46,8 +55,8 @@ class Looks:
 
         Raises whatever ended one of the demo's threads.
         """
-        self._rides.check()
-        self._payments.check()
+        for watch in (self._rides, self._payments, self._transactions):
+            watch.check()
         with suppress(Unavailable):
             self._seen = figures(self._url, self._seen)
             self._rates.append((time.monotonic(), self._seen[RIDES].judged))
@@ -55,12 +64,18 @@ class Looks:
     @property
     def is_settled(self) -> bool:
         """Whether everything sent is accounted for, and read back."""
-        rides, payments = self._seen[RIDES], self._seen[PAYMENTS]
+        seen = self._seen
+        sent = {
+            RIDES: self._rides.feeder.sent,
+            PAYMENTS: self._payments.feeder.sent,
+            TRANSACTIONS: self._transactions.feeder.sent,
+        }
         return (
-            rides.judged + rides.rejections >= self._rides.feeder.sent
-            and self._rides.judged >= rides.judged
-            and payments.judged + payments.rejections >= self._payments.feeder.sent
-            and self._payments.read >= payments.anomalies
+            all(seen[name].judged + seen[name].rejections >= sent[name] for name in sent)
+            and self._rides.judged >= seen[RIDES].judged
+            and self._payments.read >= seen[PAYMENTS].anomalies
+            and self._transactions.judged >= seen[TRANSACTIONS].judged
+            and self._transactions.flagged >= seen[TRANSACTIONS].anomalies
         )
 
     @property
@@ -84,6 +99,7 @@ class Looks:
             score=rides.tally.score(),
             latest=rides.latest.items(),
             payments=self._payments.figures(self._seen[PAYMENTS]),
+            transactions=self._transactions.figures(self._seen[TRANSACTIONS]),
         )
 
     def summary(self, interrupted: bool) -> Summary:
@@ -100,6 +116,7 @@ class Looks:
             missed=rides.tally.missed(),
             first_anomaly_s=self._since_began(rides.first_anomaly),
             payments=self._payment_summary(),
+            transactions=self._transaction_summary(),
             interrupted=interrupted,
         )
 
@@ -119,6 +136,22 @@ class Looks:
             score=episodes.score(now_us),
             missed=episodes.missed(now_us),
             first_episode_s=self._since_began(payments.first_episode),
+        )
+
+    def _transaction_summary(self) -> TransactionSummary:
+        watch, seen = self._transactions, self._seen[TRANSACTIONS]
+        return TransactionSummary(
+            cards=watch.cards,
+            event_time_us=watch.event_time_us,
+            sent=watch.feeder.sent,
+            judged=seen.judged,
+            rejected=dict(seen.rejected),
+            unaccounted=watch.feeder.sent - seen.judged - seen.rejections,
+            labels=watch.labels.sent,
+            anomalies=seen.anomalies,
+            score=watch.tally.score(),
+            missed=watch.tally.missed(),
+            first_anomaly_s=self._since_began(watch.first_anomaly),
         )
 
     def _since_began(self, moment: float | None) -> float | None:

@@ -1,6 +1,7 @@
 """Small things of the demo's page: panels of figures, and figures in words."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
 from rich import box
 from rich.panel import Panel
@@ -25,6 +26,17 @@ def clock(seconds: float) -> str:
     """
     minutes, rest = divmod(int(max(seconds, 0)), 60)
     return f"{minutes:02d}:{rest:02d}"
+
+
+def event_time(micros: int) -> str:
+    """Return event time to the minute; a dash where there is none yet.
+
+    Examples
+    --------
+    >>> event_time(1_700_000_000_000_000)
+    '2023-11-14 22:13'
+    """
+    return f"{datetime.fromtimestamp(micros / 1e6, UTC):%Y-%m-%d %H:%M}" if micros else "–"
 
 
 def counts(by_name: Mapping[str, int]) -> str:

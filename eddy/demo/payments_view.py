@@ -10,21 +10,10 @@ from rich.text import Text
 
 from eddy.anomaly_text import SEVERITY_STYLES, number, range_text
 from eddy.demo.episodes import Episode, IncidentScore
-from eddy.demo.panels import counts, panels, ratio
+from eddy.demo.panels import counts, event_time, panels, ratio
 from eddy.demo.payment_watch import PaymentFigures
 
 _FEATURE = "tpv"
-
-
-def event_time(micros: int) -> str:
-    """Return event time to the minute; a dash where there is none yet.
-
-    Examples
-    --------
-    >>> event_time(1_700_000_000_000_000)
-    '2023-11-14 22:13'
-    """
-    return f"{datetime.fromtimestamp(micros / 1e6, UTC):%Y-%m-%d %H:%M}" if micros else "–"
 
 
 def payment_panels(seen: PaymentFigures) -> Table:

@@ -18,7 +18,7 @@ _KEPT_VARIABLES = ("EDDY_CACHE", "EDDY_DATA")
 def tree(directory: Path, port: int, lake: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Return the demo's settings.
 
-    A small window of rides, so that the first anomaly comes in seconds; payments as by default.
+    A small window of rides, so that the first anomaly comes in seconds; the others as by default.
 
     Parameters
     ----------
@@ -39,7 +39,11 @@ def tree(directory: Path, port: int, lake: Mapping[str, Any] | None = None) -> d
             "registry": str(directory / "models"),
         },
         "health": {"port": free_port()},
-        "domains": {"rides": {"window_rides": 5_000, "min_window": 1_000}, "tpv": {}},
+        "domains": {
+            "rides": {"window_rides": 5_000, "min_window": 1_000},
+            "tpv": {},
+            "transactions": {},
+        },
     } | ({"lake": dict(lake)} if lake else {})
 
 

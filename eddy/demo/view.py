@@ -1,6 +1,5 @@
 """What the demo shows: a live page on a terminal, plain lines elsewhere, a summary at the end."""
 
-from collections import deque
 from collections.abc import Sequence
 
 import msgspec
@@ -19,18 +18,25 @@ from eddy.demo.payments_view import (
     payment_panels,
     payment_words,
 )
+from eddy.demo.transaction_watch import TransactionFigures
+from eddy.demo.transactions_view import (
+    TransactionSummary,
+    latest_frauds,
+    transaction_panels,
+    transaction_words,
+)
 from eddy.scrape import Scrape
 from eddy.tally import Score
 from schemas.anomalies import Anomaly
 
-KEPT_ANOMALIES = 60
 PAYMENTS_ENDED = "payments have reached the present: no more of them are sent, rides go on"
+CARDS_ENDED = "card transactions have reached the present: no more of them are sent"
 _FIXED_LINES = 11
-"""Lines of the page that are not payments' and not rows of the table."""
+"""Lines of the page that are only rides' and not rows of the table."""
 _PANEL_LINES = 5
 _HEAD_LINES = 2
-_TALL = 24
-_MOST_EPISODES = 6
+_TALL, _TALLER = 24, 36
+_MOST_EPISODES, _MOST_FRAUDS = 6, 6
 
 
 class Frame(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,21 +62,7 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
     score: Score
     latest: Sequence[tuple[Anomaly, str | None]] = ()
     payments: PaymentFigures = PaymentFigures()
-
-
-class Latest:
-    """The latest anomalies, each with the kind that was injected, newest first."""
-
-    def __init__(self) -> None:
-        self._kept: deque[tuple[Anomaly, str | None]] = deque(maxlen=KEPT_ANOMALIES)
-
-    def add(self, anomaly: Anomaly, kind: str | None) -> None:
-        """Put one at the top."""
-        self._kept.appendleft((anomaly, kind))
-
-    def items(self) -> Sequence[tuple[Anomaly, str | None]]:
-        """Return them."""
-        return tuple(self._kept)
+    transactions: TransactionFigures = TransactionFigures()
 
 
 class Page:
@@ -85,12 +77,13 @@ class Page:
 
 
 def _page(frame: Frame, width: int, height: int) -> RenderableType:
-    left, payments = height - _FIXED_LINES, _payments(frame.payments, width, height)
-    rows = max(left - sum(lines for _, lines in payments), 3)
+    others = _payments(frame.payments, width, height)
+    others += _transactions(frame.transactions, width, height)
+    rows = max(height - _FIXED_LINES - sum(lines for _, lines in others), 3)
     return Group(
         _header(frame, width),
         _panels(frame),
-        *(part for part, _ in payments),
+        *(part for part, _ in others),
         _anomalies(frame.latest[:rows], width),
         Text(f"Ctrl-C ends it · elsewhere: eddy tail --config {frame.config}", "dim"),
     )
@@ -106,6 +99,17 @@ def _payments(seen: PaymentFigures, width: int, height: int) -> list[tuple[Rende
     return [(payment_panels(seen), _PANEL_LINES), (table, _HEAD_LINES + len(shown))]
 
 
+def _transactions(
+    seen: TransactionFigures, width: int, height: int
+) -> list[tuple[RenderableType, int]]:
+    """Return what is shown of card transactions in the same way, on a taller terminal."""
+    if height < _TALLER:
+        return [(Text(transaction_words(seen), no_wrap=True, overflow="ellipsis"), 1)]
+    shown = seen.latest[: min(_MOST_FRAUDS, (height - _TALLER) // 2 + 1)]
+    table = latest_frauds(shown, width)
+    return [(transaction_panels(seen), _PANEL_LINES), (table, _HEAD_LINES + len(shown))]
+
+
 def _header(frame: Frame, width: int) -> Table:
     table = Table.grid(expand=True)
     table.add_column()
@@ -113,7 +117,7 @@ def _header(frame: Frame, width: int) -> Table:
     time_left = "" if frame.left_s is None else f" · {clock(frame.left_s)} left"
     title = Text("eddy demo", "bold cyan")
     if width >= 100:
-        title.append("  rides and payments, exactly once on a real broker", "")
+        title.append("  rides, payments and cards, each exactly once", "")
     title.append(f"  {frame.broker}", "dim")
     table.add_row(title, Text(f"{clock(frame.elapsed_s)}{time_left}", "bold"))
     return table
@@ -175,12 +179,13 @@ def plain(frame: Frame) -> str:
         f"{clock(frame.elapsed_s)} events/s={frame.events_per_s:,.0f} sent={frame.sent:,} "
         f"judged={scrape.judged:,} rejected={scrape.rejections:,} lag={scrape.lag:,} "
         f"anomalies={scrape.anomalies:,} precision={ratio(score.precision)} "
-        f"recall={ratio(score.recall)}; {payment_words(frame.payments)}"
+        f"recall={ratio(score.recall)}; {payment_words(frame.payments)}; "
+        f"{transaction_words(frame.transactions)}"
     )
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
-    """What the demo ends with: rides, and payments apart.
+    """What the demo ends with: rides, and payments and card transactions apart.
 
     Attributes
     ----------
@@ -202,6 +207,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     missed: dict[str, int]
     first_anomaly_s: float | None
     payments: PaymentSummary
+    transactions: TransactionSummary
     interrupted: bool = False
     lake: LakeSummary | None = None
 
@@ -223,7 +229,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
             ("precision", f"{ratio(score.precision)}, odd rides by nature counted as false alarms"),
         ):
             table.add_row(Text(name, "dim"), value)
-        table.add_section()
-        for name, value in self.payments.rows():
-            table.add_row(Text(name, "dim"), value)
+        for rows in (self.payments.rows(), self.transactions.rows()):
+            table.add_section()
+            for name, value in rows:
+                table.add_row(Text(name, "dim"), value)
         return table

@@ -5,7 +5,7 @@ import time
 import msgspec
 
 from eddy.demo.feeding import Feeding
-from eddy.demo.view import Latest
+from eddy.demo.latest import Latest
 from eddy.feeder import Feed, Feeder, rides
 from eddy.settings import Settings
 from eddy.tally import Tally

@@ -19,6 +19,7 @@ from models.history.files import arrow, is_lines
 from models.history.rides import ride_records
 from models.judge import Events, Identity, Judge, Model
 from models.training.tpv_records import payment_records
+from schemas.card_numbers import redacted
 from schemas.decoding import Decoder, buffers
 from schemas.errors import ConfigError, MissingResource, RejectedRecord
 from schemas.scored import VERDICTS
@@ -173,6 +174,7 @@ class _Reading:
             values=columns.values[valid],
             keys=columns.keys[valid],
             event=lambda i: self._decoder.reread(records[valid[i]]),
+            vectors=columns.vectors[valid],
         )
         return found, events
 
@@ -183,7 +185,8 @@ class _Reading:
         if len(done.first_rejected) < _SHOWN:
             done.first_rejected.append(one)
         if self._rejects is not None:
-            told = msgspec.structs.asdict(one) | {"record": record.decode(errors="replace")}
+            kept = (redacted(record) or b"").decode(errors="replace")
+            told = msgspec.structs.asdict(one) | {"record": kept}
             self._rejects(msgspec.json.encode(told) + b"\n")
 
 

@@ -9,6 +9,7 @@ A value costs some 1 µs. Which rows are looked at is decided by their event's h
 every replay, however the rows are cut into records.
 """
 
+from collections import deque
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -31,7 +32,9 @@ CLOCK = tuple(name for name in OWN if name.startswith("is_"))
 _KIND = "drift_detectors"
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 _RECENT = 256
+_LOOK_EVERY = 32
 _REPLAYED = 4_096
+_detector: Any = ADWIN  # untyped
 
 
 class DriftSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,8 +49,8 @@ class DriftSettings(msgspec.Struct, frozen=True, kw_only=True):
     delta : float
         ADWIN's: the chance of a false alarm at a look.
     least_shift : float
-        The mean rank must move by so much from 0.5; 0.1 is a shift by a third of the standard
-        deviation, where values are normally distributed.
+        The mean rank of the newest values must be so far from 0.5; 0.1 is a shift by a third of
+        the standard deviation, where values are normally distributed.
     """
 
     every: Annotated[int, Meta(ge=1)] = 10
@@ -121,27 +124,33 @@ class DriftDetectors:
 class _Watched:
     """One column: the values it is compared to, and the detector of their ranks."""
 
-    PARTS = ("reference", "ranks", "recent")
+    PARTS = ("reference", "ranks", "recent", "state")
 
     def __init__(self, settings: DriftSettings) -> None:
         self._settings = settings
         self._begin_anew()
 
     @classmethod
-    def of(cls, settings: DriftSettings, arrays: dict[str, Floats]) -> "_Watched":
+    def of(cls, settings: DriftSettings, arrays: dict[str, NDArray[Any]]) -> "_Watched":
         """Make it again from what `arrays` gave."""
         made = cls(settings)
         made._reference = arrays["reference"]
-        made._recent = arrays["recent"]
-        for rank in arrays["ranks"].tolist():
-            made._adwin.update(rank)
+        made._recent.extend(arrays["recent"].tolist())
         made._ranks = arrays["ranks"].tolist()
+        for rank in made._ranks:
+            made._adwin.update(rank)
+        count, has_changed = arrays["state"].tolist()
+        made._count, made._has_changed = count, bool(has_changed)
         return made
 
-    def arrays(self) -> dict[str, Floats]:
+    def arrays(self) -> dict[str, NDArray[Any]]:
         """Return what it is made of."""
-        ranks = np.array(self._ranks[-_REPLAYED:], np.float64)
-        return {"reference": self._reference, "ranks": ranks, "recent": self._recent}
+        return {
+            "reference": self._reference,
+            "ranks": np.array(self._ranks[-_REPLAYED:], np.float64),
+            "recent": np.array(self._recent, np.float64),
+            "state": np.array([self._count, self._has_changed], np.int64),
+        }
 
     def see(self, what: str, values: Floats, at: Sequence[int]) -> list[Drift]:
         """Take in values; return the drifts they give away."""
@@ -151,21 +160,21 @@ class _Watched:
             if len(self._reference) < self._settings.reference_rows:
                 start += self._refer(values[start:])
                 continue
-            changed = self._first_change(values[start:])
-            if changed is None:
+            place = self._first_drift(values[start:])
+            if place is None:
                 break
-            start += changed + 1
-            after = float(np.median(self._recent))
-            before = float(np.median(self._reference))
+            start += place + 1
+            before, after = float(np.median(self._reference)), float(np.median(self._recent))
             found.append(Drift(what=what, at=at[start - 1], before=before, after=after))
             self._begin_anew()
         return found
 
     def _begin_anew(self) -> None:
         self._reference: Floats = np.empty(0)
-        self._recent: Floats = np.empty(0)
+        self._recent: deque[float] = deque(maxlen=_RECENT)
         self._ranks: list[float] = []
-        self._adwin = ADWIN(delta=self._settings.delta)
+        self._count, self._has_changed = 0, False
+        self._adwin: Any = _detector(delta=self._settings.delta)
 
     def _refer(self, values: Floats) -> int:
         """Complete the reference; return how many values that took."""
@@ -175,23 +184,26 @@ class _Watched:
             self._reference.sort()
         return len(taken)
 
-    def _first_change(self, values: Floats) -> int | None:
-        """Return the place of the first value that gives a change away; what follows is unseen."""
-        for place, rank in enumerate(_ranks(self._reference, values).tolist()):
-            self._adwin.update(rank)
+    def _first_drift(self, values: Floats) -> int | None:
+        """Return the place of the first value that gives a drift away; what follows is unseen."""
+        ranks = _ranks(self._reference, values).tolist()
+        for place, (value, rank) in enumerate(zip(values.tolist(), ranks, strict=True)):
+            self._recent.append(value)
             self._ranks.append(rank)
+            self._count += 1
+            self._adwin.update(rank)
             if self._adwin.drift_detected:
-                shift = abs(self._adwin.estimation - 0.5)
+                self._has_changed = True
                 self._ranks.clear()  # ADWIN begins anew with the next value
-                if shift >= self._settings.least_shift:
-                    self._remember(values[: place + 1])
-                    return place
-        self._remember(values)
+            # it tells of a change when that has just begun: how large it is, the next values say
+            if self._has_changed and self._count % _LOOK_EVERY == 0 and self._is_large():
+                return place
         del self._ranks[:-_REPLAYED]
         return None
 
-    def _remember(self, values: Floats) -> None:
-        self._recent = np.append(self._recent, values)[-_RECENT:]
+    def _is_large(self) -> bool:
+        mean = float(np.mean(_ranks(self._reference, np.array(self._recent))))
+        return abs(mean - 0.5) >= self._settings.least_shift
 
 
 def _ranks(reference: Floats, values: Floats) -> Floats:

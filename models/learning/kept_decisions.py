@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,7 +46,7 @@ class KeptDecisions:
         self._newest = np.iinfo(np.int64).min
         self._start = self._stop = 0
         self._index: tuple[Keys, Ints] | None = None
-        self._columns = {
+        self._columns: dict[str, NDArray[Any]] = {
             "events": np.empty(0, np.uint64),
             "cards": np.empty(0, np.uint64),
             "occurred_at": np.empty(0, np.int64),
@@ -125,7 +126,7 @@ class KeptDecisions:
         records = self._column("records")
         return {int(one): int(records[at]) for one, at in zip(partitions, first, strict=True)}
 
-    def _column(self, name: str) -> NDArray[np.generic]:
+    def _column(self, name: str) -> NDArray[Any]:
         return self._columns[name][self._start : self._stop]
 
     def _make_room(self, more: int) -> None:

@@ -5,7 +5,7 @@ and labels so far, in the order given.
 """
 
 from collections.abc import Iterable
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 import numpy as np
@@ -28,7 +28,7 @@ from schemas.decisions import Decisions
 from schemas.labels import Label
 
 FORMAT = 1
-DETECTOR = "online_classifier"
+DETECTOR: Literal["online_classifier"] = "online_classifier"
 _SMOKE_ROWS = 16
 _HIGHEST = 1.0 - 1e-9
 
@@ -67,6 +67,7 @@ class LearnerSettings(msgspec.Struct, frozen=True, kw_only=True):
 class _State(msgspec.Struct, frozen=True, kw_only=True):
     format: int
     features: list[str] | None
+    learned_until_us: int
     classifier: bytes | None
     drift: bytes
     waiting: bytes
@@ -88,6 +89,8 @@ class Learner:
     recent : RecentPredictions
     ignored : int
         Labels that say nothing about an event.
+    learned_until_us : int
+        Event time of the youngest row that was learned; microseconds since 1970, UTC.
     """
 
     def __init__(self, settings: LearnerSettings | None = None) -> None:
@@ -97,6 +100,7 @@ class Learner:
         self.kept: KeptDecisions | None = None
         self.recent = RecentPredictions(self.settings.window)
         self.ignored = 0
+        self.learned_until_us = 0
         self._classifier: OnlineClassifier | None = None
         self._drift = DriftDetectors(self.settings.drift)
         self._noted: tuple[NDArray[np.uint64], NDArray[np.int8]] | None = None
@@ -137,6 +141,9 @@ class Learner:
         rows, is_fraud = self.waiting.take(self.kept)
         predicted = self._classifier.learn(self.kept.values[rows], is_fraud)
         self.recent.add(predicted, is_fraud)
+        if len(rows):
+            youngest = int(self.kept.occurred_at[rows].max())
+            self.learned_until_us = max(self.learned_until_us, youngest)
         return len(rows)
 
     @property
@@ -191,6 +198,7 @@ class Learner:
             _State(
                 format=FORMAT,
                 features=list(self.kept.features) if self.kept is not None else None,
+                learned_until_us=self.learned_until_us,
                 classifier=self._classifier.snapshot() if self._classifier else None,
                 drift=self._drift.snapshot(),
                 waiting=self.waiting.snapshot(),
@@ -216,6 +224,7 @@ class Learner:
             self._begin(held.features)
             assert self._classifier is not None
             self._classifier.restore(held.classifier)
+        self.learned_until_us = held.learned_until_us
         self._drift.restore(held.drift)
         self.waiting.restore(held.waiting)
         columns = unpack("learner", held.columns)

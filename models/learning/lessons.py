@@ -1,4 +1,4 @@
-"""Lessons: verdicts joined to the decisions they are on, in the order in which they became known."""
+"""Lessons: verdicts joined to the decisions they are on, in the order they became known."""
 
 from collections import Counter
 from typing import Any

@@ -96,8 +96,8 @@ class OnlineClassifier:
         self.rows = self.frauds = 0
         if not self.features or len(set(self.features)) != len(self.features):
             raise ConfigError(f"features: {', '.join(features) or 'none'}: each once, at least one")
-        self._scaler = preprocessing.StandardScaler()
-        self._model = linear_model.LogisticRegression(
+        self._scaler: Any = preprocessing.StandardScaler()
+        self._model: Any = linear_model.LogisticRegression(
             optim.AdaGrad(self.settings.learning_rate), l2=self.settings.l2
         )
 
@@ -197,8 +197,7 @@ class OnlineClassifier:
         return float(self._model.predict_proba_one(scaled)[True])
 
     def _column(self, values: Any, absent: float = 0.0) -> Floats:
-        # river's own dictionaries make an entry of what is only asked for
-        return np.array([values[name] if name in values else absent for name in self.features])
+        return np.array([values.get(name, absent) for name in self.features])
 
     def _by_name(self, column: Floats) -> dict[str, float]:
         pairs = zip(self.features, column.tolist(), strict=True)

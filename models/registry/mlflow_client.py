@@ -22,6 +22,7 @@ from schemas.errors import MissingResource, Unavailable, UnknownModel
 # repeat a request whose answer was lost, and so register a version twice.
 _SETTINGS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
 }
@@ -123,4 +124,4 @@ def _translated(what: str, error: Any) -> UnknownModel | Unavailable:
 
 
 def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300]
+    return " ".join(str(error).split())[:500]

@@ -49,7 +49,7 @@ def find(client: Any, name: str, which: str) -> Any:
     if not is_alias(which):
         raise UnknownModel(f"model {name!r} has no {which!r}")
     try:
-        with answering(f"{which!r} of {name!r}"):
+        with answering(client.tracking_uri):
             return client.get_model_version_by_alias(name, which)
     except Unavailable as error:
         if code(error) != INVALID:  # that is how MLflow says there is no such alias

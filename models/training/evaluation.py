@@ -8,7 +8,7 @@ import numpy as np
 from models.detectors.fraud.scorer import Scorer
 from models.training import fraud_metrics as metrics
 from models.training.fraud_metrics import Figure, Interval, ScoredRows
-from models.training.prequential import Fold, folds, newest_window, tested
+from models.training.prequential import Fold, folds, newest_window, rows_to_test
 from models.training.settings import Evaluation, Learning, Parameters
 from models.training.table import TrainingTable
 from models.training.transactions import moment, text, train_until
@@ -130,7 +130,7 @@ def evaluate_model(
 
 
 def _scored(table: TrainingTable, fold: Fold, scorer: Scorer, how: Evaluation) -> ScoredRows:
-    return scored_rows(tested(table, fold, how.known_days), fold, scorer)
+    return scored_rows(rows_to_test(table, fold, how.known_days), fold, scorer)
 
 
 def scored_rows(rows: TrainingTable, fold: Fold, scorer: Scorer) -> ScoredRows:

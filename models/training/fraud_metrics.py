@@ -260,7 +260,7 @@ def _mean_of(daily: NDArray[np.generic]) -> Statistic:
 def _ratio_of(part: Floats, whole: Floats) -> Statistic:
     def statistic(times: Ints) -> float:
         below = float(np.sum(whole * times))
-        return float(np.sum(part * times)) / below if below else float("nan")
+        return float(np.sum(part * times)) / below if below else 0.0
 
     return statistic
 

@@ -12,7 +12,7 @@ from models.detectors.fraud.scorer import Scorer
 from models.training import fraud_metrics as metrics
 from models.training.evaluation import scored_rows, shuffled
 from models.training.fraud_metrics import Figure, ScoredRows
-from models.training.prequential import Fold, newest_window, tested
+from models.training.prequential import Fold, newest_window, rows_to_test
 from models.training.settings import Gate
 from models.training.table import TrainingTable
 from models.training.transactions import text
@@ -71,7 +71,7 @@ def judge_candidate(
                 "newer labels, or a candidate trained with train.hold_out_days",
                 window=window,
             )
-        rows = tested(table, fold, how.known_days)
+        rows = rows_to_test(table, fold, how.known_days)
         frauds = int(rows.frauds.sum())
         if frauds < how.least_frauds:
             return _refused(

@@ -91,13 +91,13 @@ def learnable(table: TrainingTable, until_us: int, days: int, known_by_us: int) 
     return part.rows(part.labelled & (part.labelled_at <= known_by_us))
 
 
-def tested(table: TrainingTable, fold: Fold, known_days: float) -> TrainingTable:
+def rows_to_test(table: TrainingTable, fold: Fold, known_days: float) -> TrainingTable:
     """Return the labelled rows of a fold's window, less the cards known to be defrauded."""
-    part = seen(table, fold, known_days)
+    part = rows_seen(table, fold, known_days)
     return part.rows(part.labelled)
 
 
-def seen(table: TrainingTable, fold: Fold, known_days: float) -> TrainingTable:
+def rows_seen(table: TrainingTable, fold: Fold, known_days: float) -> TrainingTable:
     """Return the rows of a fold's window, labelled or not, less the cards known to be defrauded.
 
     Known on a day are the frauds of the days before that are at least a delay old and no older

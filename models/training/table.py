@@ -154,7 +154,7 @@ def joined(tables: Sequence[TrainingTable]) -> TrainingTable:
     first = tables[0]
     if any(one.names != first.names for one in tables):
         raise ConfigError("training tables of different features cannot be joined")
-    columns = {
+    columns: dict[str, Any] = {
         field.name: np.concatenate([getattr(one, field.name) for one in tables])
         for field in fields(first)
         if field.name != "names"

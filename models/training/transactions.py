@@ -21,7 +21,7 @@ from models.detectors.fraud.scorer import Scorer
 from models.training import estimators
 from models.training.calibration import boundary, platt
 from models.training.fraud_metrics import ScoredRows
-from models.training.prequential import Fold, learnable, newest_window, seen
+from models.training.prequential import Fold, learnable, newest_window, rows_seen
 from models.training.settings import Learning
 from models.training.table import DAY_US, NO_TIME, Floats, TrainingTable
 from schemas.errors import ConfigError
@@ -181,7 +181,7 @@ def _found(
         earlier = _to_learn(table, how, start, known_by_us)
     typical = estimators.typical(earlier.columns(names))
     estimator = _fitted(earlier, how, names, typical)
-    days = seen(table, Fold(delayed, start, until_us), how.train_days)
+    days = rows_seen(table, Fold(delayed, start, until_us), how.delay_days)
     if not len(days):
         raise ConfigError(f"train.calibration_days: no rows from {text(start)} on")
     said = estimators.raw(estimator, estimators.filled(days.columns(names), typical))

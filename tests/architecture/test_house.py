@@ -64,7 +64,13 @@ def test_documented_parameters_exist(name, function):
             assert one.strip().lstrip("*") in real, f"{name} documents {one.strip()}"
 
 
-METRICS = ("streams/metrics.py", "lake/sink/metrics.py", "lake/compaction/metrics.py")
+METRICS = (
+    "streams/metrics.py",
+    "lake/sink/metrics.py",
+    "lake/compaction/metrics.py",
+    "serving/metrics.py",
+    "streams/learning_metrics.py",
+)
 """Where metrics are declared: one file for each kind of process that has some."""
 
 
@@ -96,9 +102,11 @@ def families() -> dict[str, list[str]]:
     """Return the metrics of each kind of process, without ``_total``."""
     from lake.compaction.metrics import CompactionMetrics
     from lake.sink.metrics import WatchMetrics
+    from serving.metrics import ServingMetrics
+    from streams.learning_metrics import LearningMetrics
     from streams.metrics import Metrics
 
-    made = (Metrics(), WatchMetrics(), CompactionMetrics())
+    made = (Metrics(), WatchMetrics(), CompactionMetrics(), ServingMetrics(), LearningMetrics())
     return {
         name: [family.name for family in one.registry.collect()]
         for name, one in zip(METRICS, made, strict=True)

@@ -1,7 +1,9 @@
 """What every registry does, whatever it keeps its models in."""
 
+import shutil
 import threading
-from collections.abc import Callable
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
@@ -12,11 +14,17 @@ from msgspec import Meta
 
 from models.registry.artefact import digest, encode_parameters
 from models.registry.folder import FolderRegistry
-from models.registry.registry import Registry, Training
-from schemas.errors import ConfigError, ModelRefused, UnknownModel
+from models.registry.mlflow import MlflowRegistry
+from models.registry.registry import File, Registry, Training
+from schemas.errors import ConfigError, DamagedModel, ModelRefused, UnknownModel
 
 START = datetime(2024, 3, 1, tzinfo=UTC)
 TRAINING = Training(trained_at=START, settings={"k": 20}, data_sha256="ab" * 32, rows=1000)
+
+IMPOSSIBLE_FILES = (
+    *("", ".", "..", "../model.skops", "a/b", "/etc/passwd", ".hidden", "a\\b", "a b", "x" * 65),
+    *("model.json", "Model.JSON", "manifest.json", "modèle"),
+)
 
 
 class Radius(msgspec.Struct, frozen=True):
@@ -39,8 +47,20 @@ class Ticking:
         return self.now
 
 
-def folder_registry(path: Path) -> Registry:
-    return FolderRegistry(path / "registry", Ticking(), max_artefact_bytes=4096)
+class Bundle(msgspec.Struct, frozen=True):
+    """Parameters that are of no use without a further file."""
+
+    estimator: File
+
+    def opened(self, files: Mapping[str, bytes]) -> "Opened":
+        self.estimator.check(files["model.skops"], "model.skops")
+        return Opened(self, dict(files))
+
+
+@dataclass
+class Opened:
+    parameters: Bundle
+    files: dict[str, bytes]
 
 
 def register(registry: Registry, eps: float, name: str = "rides") -> str:
@@ -48,12 +68,25 @@ def register(registry: Registry, eps: float, name: str = "rides") -> str:
     return registry.register(name, artefact, training=TRAINING, metrics={"alert_rate": 0.01})
 
 
-@pytest.mark.parametrize("build", [pytest.param(folder_registry, id="folder")])
-class TestRegistry:
-    @pytest.fixture
-    def registry(self, build: Callable[[Path], Registry], tmp_path: Path) -> Registry:
-        return build(tmp_path)
+def register_bundle(registry: Registry, content: bytes = b"trees", **more: bytes) -> str:
+    files = {"model.skops": content, **{name.replace("_", "."): more[name] for name in more}}
+    artefact = encode_parameters(Bundle(File.of(content)))
+    return registry.register("rides", artefact, training=TRAINING, metrics={}, files=files)
 
+
+@pytest.fixture(params=["folder", "mlflow-server", "mlflow-database"])
+def registry(request: pytest.FixtureRequest, tmp_path: Path) -> Registry:
+    if request.param == "folder":
+        return FolderRegistry(tmp_path / "registry", Ticking(), max_artefact_bytes=4096)
+    if request.param == "mlflow-server":
+        uri = request.getfixturevalue("empty_mlflow").url
+    else:
+        shutil.copy(request.getfixturevalue("mlflow_database"), tmp_path / "mlflow.db")
+        uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    return MlflowRegistry(uri, Ticking(), max_artefact_bytes=4096)
+
+
+class TestRegistry:
     def test_versions_count_up_and_stay_as_they_were(self, registry: Registry) -> None:
         assert [register(registry, eps) for eps in (0.1, 0.2, 0.3)] == ["1", "2", "3"]
         assert registry.versions("rides") == ["1", "2", "3"]
@@ -144,29 +177,30 @@ class TestRegistry:
         register(registry, 0.1, "tpv"), register(registry, 0.1, "rides")
         assert registry.names() == ["rides", "tpv"]
 
-    @pytest.mark.parametrize("which", ["champion", "7", "latest", "", "../rides", "0"])
-    def test_what_is_not_there(self, registry: Registry, which: str) -> None:
+    def test_what_is_not_there(self, registry: Registry) -> None:
         assert registry.versions("rides") == []
-        with pytest.raises(UnknownModel):
-            registry.resolve("rides", which)
+        for which in ("champion", "7", "latest", "", "../rides", "0"):
+            with pytest.raises(UnknownModel):
+                registry.resolve("rides", which)
         register(registry, 0.1)
-        if which != "latest":
+        for which in ("champion", "7", "", "../rides", "0"):
             with pytest.raises(UnknownModel):
                 registry.load("rides", which, Radius)
 
-    @pytest.mark.parametrize("name", ["", "..", "a/b", "Rides", ".hidden", "x" * 65])
-    def test_names_that_cannot_be(self, registry: Registry, name: str) -> None:
-        with pytest.raises(ConfigError):
-            register(registry, 0.1, name)
-        with pytest.raises(UnknownModel):
-            registry.resolve(name, "champion")
-        assert registry.versions(name) == []
+    def test_names_that_cannot_be(self, registry: Registry) -> None:
+        for name in ("", "..", "a/b", "Rides", ".hidden", "x" * 65):
+            with pytest.raises(ConfigError):
+                register(registry, 0.1, name)
+            with pytest.raises(UnknownModel):
+                registry.resolve(name, "champion")
+            assert registry.versions(name) == []
 
-    @pytest.mark.parametrize("alias", ["latest", "", "3", "a b", "../x", "Champion"])
-    def test_aliases_that_cannot_be(self, registry: Registry, alias: str) -> None:
+    def test_aliases_that_cannot_be(self, registry: Registry) -> None:
         register(registry, 0.1)
-        with pytest.raises(ConfigError):
-            registry.set_alias("rides", alias, "1")
+        for alias in ("latest", "", "3", "a b", "../x", "Champion", "v2"):
+            with pytest.raises(ConfigError):
+                registry.set_alias("rides", alias, "1")
+        assert registry.aliases("rides") == {}
 
     def test_promoting_what_is_not_there_leaves_no_trace(self, registry: Registry) -> None:
         with pytest.raises(UnknownModel):
@@ -179,28 +213,115 @@ class TestRegistry:
         with pytest.raises(ModelRefused, match="Forest"):
             registry.load("rides", "1", Forest)
 
-    @pytest.mark.parametrize("junk", [b"", b"{", b"\x80\x04\x95", b"null", b'{"eps":-1}'])
-    def test_junk_is_kept_and_never_loaded(self, registry: Registry, junk: bytes) -> None:
-        version = registry.register("rides", junk, training=TRAINING, metrics={})
-        with pytest.raises(ModelRefused):
-            registry.load("rides", version, Radius)
+    def test_junk_is_kept_and_never_loaded(self, registry: Registry) -> None:
+        for junk in (b"", b"{", b"\x80\x04\x95", b"null", b'{"eps":-1}'):
+            version = registry.register("rides", junk, training=TRAINING, metrics={})
+            with pytest.raises(ModelRefused):
+                registry.load("rides", version, Radius)
 
     def test_too_large(self, registry: Registry) -> None:
         with pytest.raises(ConfigError, match="larger than"):
             registry.register("rides", b" " * 5000, training=TRAINING, metrics={})
         assert registry.versions("rides") == []
 
+    def test_further_files_open_the_model(self, registry: Registry) -> None:
+        version = register_bundle(registry, b"trees", card_md=b"# a card")
+        opened = registry.load("rides", version, Bundle).parameters
+        assert isinstance(opened, Opened)
+        assert opened.files == {"model.skops": b"trees", "card.md": b"# a card"}
+        assert opened.parameters.estimator == File.of(b"trees")
+
+    def test_the_manifest_names_every_file(self, registry: Registry) -> None:
+        manifest = registry.resolve("rides", register_bundle(registry))
+        assert manifest.files["model.skops"] == File.of(b"trees")
+        assert manifest.sha256 == manifest.files["model.json"].sha256
+        assert set(manifest.files) == {"model.json", "model.skops"}
+
+    def test_a_file_other_than_the_parameters_name_is_refused(self, registry: Registry) -> None:
+        artefact = encode_parameters(Bundle(File.of(b"trees")))
+        files = {"model.skops": b"other"}
+        version = registry.register("rides", artefact, training=TRAINING, metrics={}, files=files)
+        with pytest.raises(DamagedModel, match="not the file"):
+            registry.load("rides", version, Bundle)
+
+    def test_what_fails_to_open_is_refused_whatever_it_raises(self, registry: Registry) -> None:
+        artefact = encode_parameters(Bundle(File.of(b"trees")))
+        version = registry.register("rides", artefact, training=TRAINING, metrics={})
+        with pytest.raises(ModelRefused, match=r"KeyError.*model\.skops"):
+            registry.load("rides", version, Bundle)
+
+    def test_file_names_that_cannot_be(self, registry: Registry) -> None:
+        artefact = encode_parameters(Radius(0.1))
+        for file in IMPOSSIBLE_FILES:
+            with pytest.raises(ConfigError, match="file name"):
+                registry.register(
+                    "rides", artefact, training=TRAINING, metrics={}, files={file: b""}
+                )
+        assert registry.versions("rides") == []
+
+    def test_files_that_are_too_many_or_too_large_together(self, registry: Registry) -> None:
+        artefact = encode_parameters(Radius(0.1))
+        for files in (
+            {f"{i}.bin": b"" for i in range(16)},
+            {"a.bin": b"", "A.bin": b""},
+            {"a.bin": b" " * 2500, "b.bin": b" " * 2500},
+        ):
+            with pytest.raises(ConfigError, match="files|larger"):
+                registry.register("rides", artefact, training=TRAINING, metrics={}, files=files)
+        assert registry.versions("rides") == []
+
+    def test_who_why_and_on_what_figures(self, registry: Registry) -> None:
+        registry.promote("rides", register(registry, 0.1), by="ana", reason="the first")
+        figures = {"gain": 0.25, "interval": [0.1, 0.4], "candidate": "2"}
+        registry.promote(
+            "rides", register(registry, 0.2), by="bo", reason="better", evidence=figures
+        )
+        registry.rollback("rides", by="cy", reason="too many alerts – stop")
+        seen = [(c.by, c.reason, c.evidence) for c in registry.history("rides")]
+        assert seen == [
+            ("ana", "the first", {}),
+            ("bo", "better", figures),
+            ("cy", "too many alerts – stop", {}),
+        ]
+
+    def test_a_refusal_is_logged_and_changes_nothing(self, registry: Registry) -> None:
+        for eps in (0.1, 0.2, 0.3):
+            register(registry, eps)
+        registry.promote("rides", "1")
+        registry.promote("rides", "2")
+        registry.refuse("rides", "latest", by="gate", reason="not better", evidence={"gain": -0.1})
+        assert registry.aliases("rides") == {"champion": "2"}
+        last = registry.history("rides")[-1]
+        assert (last.action, last.before, last.after) == ("refused", "2", "3")
+        assert (last.by, last.reason, last.evidence) == ("gate", "not better", {"gain": -0.1})
+        assert registry.rollback("rides").version == "1"
+        assert [c.sequence for c in registry.history("rides")] == [1, 2, 3, 4]
+
+    def test_refusing_what_is_not_there(self, registry: Registry) -> None:
+        with pytest.raises(UnknownModel):
+            registry.refuse("rides", "1", reason="why not")
+        assert registry.history("rides") == []
+
+    def test_a_line_of_the_log_has_its_limit(self, registry: Registry) -> None:
+        register(registry, 0.1)
+        with pytest.raises(ConfigError, match="audit log"):
+            registry.promote("rides", "1", reason="x" * 5000)
+        with pytest.raises(ConfigError, match="audit log"):
+            registry.refuse("rides", "1", evidence={"rows": list(range(2000))})
+        assert registry.history("rides") == []
+        assert registry.aliases("rides") == {}
+
     def test_concurrent_registers_get_different_versions(self, registry: Registry) -> None:
         got: list[str] = []
         threads = [
-            threading.Thread(target=lambda: got.extend(register(registry, 0.1) for _ in range(5)))
+            threading.Thread(target=lambda: got.extend(register(registry, 0.1) for _ in range(3)))
             for _ in range(4)
         ]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        assert sorted(got, key=int) == [str(i) for i in range(1, 21)]
+        assert sorted(got, key=int) == [str(i) for i in range(1, 13)]
         assert registry.versions("rides") == sorted(got, key=int)
 
     def test_concurrent_promotions_lose_no_change(self, registry: Registry) -> None:
@@ -208,7 +329,7 @@ class TestRegistry:
             register(registry, eps)
 
         def promote_often(version: str) -> None:
-            for _ in range(10):
+            for _ in range(5):
                 registry.promote("rides", version)
 
         threads = [threading.Thread(target=promote_often, args=(v,)) for v in ("1", "2", "3")]

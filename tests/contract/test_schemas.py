@@ -9,9 +9,11 @@ import pytest
 
 from schemas.anomalies import Anomaly, Entity, ModelRef, Reason, Source
 from schemas.json_schema import FOLDER, incompatibilities, published, rendered
+from schemas.labels import Label
 from schemas.rejections import Rejection
 from schemas.scored import Scored
 from tests.corpus import HARMLESS, POISON
+from tests.transaction_records import TRANSACTION_ODD, TRANSACTION_PLAIN, TRANSACTION_POISON
 
 BASELINE = FOLDER / "baseline"
 OUTPUTS = ("anomaly", "forecast", "rejection-headers", "scored")
@@ -34,7 +36,7 @@ def test_nothing_breaks_what_was_released(path):
 
 def test_the_baseline_is_there():
     stems = {path.name.removesuffix(".schema.json") for path in BASELINE.glob("*.json")}
-    assert stems >= {"ride", "anomaly", "rejection-headers", "scored"}
+    assert stems >= {"ride", "anomaly", "rejection-headers", "scored", "transaction", "label"}
 
 
 @pytest.mark.parametrize("name", published())
@@ -56,6 +58,33 @@ def test_what_the_schema_refuses_the_decoder_refuses_too():
         if reason == "schema_violation" and not validator.is_valid(json.loads(payload))
     ]
     assert len(refused) > 35  # the others are wrong times, and 1.0, an integer to JSON Schema
+
+
+def test_the_schema_of_transactions_says_what_the_decoder_does_but_for_card_numbers():
+    validator = jsonschema.Draft202012Validator(published()["transaction"])
+    for name, payload in TRANSACTION_PLAIN + TRANSACTION_ODD:
+        assert validator.is_valid(json.loads(payload)), name
+    for name, payload, reason in TRANSACTION_POISON:
+        if reason != "malformed_json":
+            assert validator.is_valid(json.loads(payload)) == (reason == "card_number"), name
+
+
+def test_the_schema_of_transactions_tells_of_card_numbers():
+    transaction = published()["transaction"]["$defs"]["Transaction"]
+    told = transaction["properties"]
+    for name in ("event_id", "card_token", "terminal_id"):
+        assert "Luhn" in told[name]["description"]
+    assert "Luhn" in told["merchant_id"]["anyOf"][0]["description"]
+    assert "Luhn" in transaction["description"]
+    assert "card_number" in published()["rejection-headers"]["properties"]["reason"]["enum"]
+
+
+def test_a_label_fits_its_schema():
+    label = Label(
+        event_id="tx-1", verdict="fraud", labelled_at=datetime(2024, 3, 8, tzinfo=UTC),
+        labelled_by="desk 3",
+    )  # fmt: skip
+    jsonschema.validate(json.loads(msgspec.json.encode(label)), published()["label"])
 
 
 def test_an_anomaly_fits_its_schema():

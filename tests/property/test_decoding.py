@@ -9,8 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.rides import Ride
+from schemas.transactions import Transaction
 from tests.corpus import HARMLESS, POISON, RIDE
 from tests.decoding import PAYMENT, Payment, check, event_type, timed
+from tests.transaction_records import (
+    TRANSACTION,
+    TRANSACTION_ODD,
+    TRANSACTION_PLAIN,
+    TRANSACTION_POISON,
+)
 
 FULL_PAYMENT = {**PAYMENT, "status": "declined", "count": 3, "terminal-id": "t", "limit": 1.5}
 
@@ -81,7 +88,13 @@ def quoted(text: str, escape: str) -> str:
     return json.dumps(text, ensure_ascii=escape == "ascii")
 
 
+digit_groups = st.text("0123456789 -", min_size=10, max_size=30) | st.sampled_from(
+    ["4111111111111111", "4111 1111 1111 1111", "3782-822463-10005", "4111111111111112"]
+)
+"""What looks like a card number, or nearly so."""
+
 texts = st.one_of(
+    digit_groups,
     st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=40),
     st.text(max_size=12),
     st.sampled_from(
@@ -129,10 +142,27 @@ def written(draw: st.DrawFn, pairs: list[tuple[str, str]]) -> bytes:
     return (gap() + "{" + ",".join(parts) + "}" + gap()).encode("utf-8", "surrogatepass")
 
 
+vector_texts = st.builds(
+    "[{}]".format,
+    st.builds(
+        str.join,
+        st.sampled_from([",", ", ", " ,\n"]),
+        st.lists(number_texts, max_size=5)
+        | st.lists(st.floats(-1e12, 1e12).map(repr), max_size=66)
+        | st.lists(
+            st.one_of(number_texts, st.sampled_from(["null", '"1"', "[1]", ""])), max_size=4
+        ),
+    ),
+)
+"""Lists of numbers, and some with more or something else in them."""
+
+
 def fitting(name: str, base: dict[str, Any]) -> st.SearchStrategy[str]:
     """Values that a field takes, and some it just does not."""
     if name == "occurred_at":
         return time_texts().map(json.dumps)
+    if isinstance(base[name], list):
+        return st.one_of(vector_texts, st.just("null"))
     if isinstance(base[name], float):
         return st.one_of(number_texts, st.just("null"))
     return st.one_of(string_texts(), number_texts, st.just("null"))
@@ -179,7 +209,7 @@ def mutated(draw: st.DrawFn, base: dict[str, Any]) -> bytes:
     return bytes(data)
 
 
-BASES = [(RIDE, Ride), (FULL_PAYMENT, Payment)]
+BASES = [(RIDE, Ride), (FULL_PAYMENT, Payment), (TRANSACTION, Transaction)]
 thorough = settings(max_examples=150, deadline=None, database=None)
 
 
@@ -224,6 +254,16 @@ def test_noise(chunks):
 
 def test_the_corpus():
     assert check([p for _, p in HARMLESS] + [p for _, p, _ in POISON], Ride) > 25
+    harmless = [p for _, p in TRANSACTION_PLAIN + TRANSACTION_ODD]
+    poison = [p for _, p, _ in TRANSACTION_POISON]
+    assert check(harmless + poison, Transaction) == len(TRANSACTION_PLAIN)
+
+
+@thorough
+@given(vectors=st.lists(vector_texts, min_size=1, max_size=10))
+def test_vectors(vectors):
+    bare = json.dumps({k: v for k, v in TRANSACTION.items() if k != "vector"}).encode()
+    check([bare[:-1] + b',"vector":%s}' % one.encode() for one in vectors], Transaction)
 
 
 plain_texts = st.text(
@@ -270,3 +310,27 @@ def test_what_ordinary_producers_write_takes_the_fast_path(data):
     separators = data.draw(st.sampled_from([(",", ":"), None]))
     payloads = [json.dumps(ride, separators=separators).encode() for ride in rides]
     assert check(payloads, Ride) == len(payloads)
+
+
+@settings(max_examples=100, deadline=None, database=None)
+@given(data=st.data())
+def test_ordinary_transactions_take_the_fast_path(data):
+    names = plain_texts.filter(lambda text: any(c.isalpha() for c in text))
+    ordinary = st.fixed_dictionaries(
+        {
+            "event_id": names,
+            "occurred_at": plain_times.map(lambda m: m.isoformat().replace("+00:00", "Z")),
+            "card_token": names,
+            "terminal_id": names,
+            "amount": plain_numbers,
+        },
+        optional={
+            "merchant_id": names | st.none(),
+            "currency": st.sampled_from(["USD", "EUR"]) | st.none(),
+            "vector": st.lists(plain_numbers, max_size=64) | st.none(),
+        },
+    )
+    made = data.draw(st.lists(ordinary, min_size=1, max_size=8))
+    separators = data.draw(st.sampled_from([(",", ":"), None]))
+    payloads = [json.dumps(one, separators=separators).encode() for one in made]
+    assert check(payloads, Transaction) == len(payloads)

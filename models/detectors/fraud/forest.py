@@ -14,14 +14,23 @@ from models.detectors.fraud.estimator_types import (
     FOREST,
     ISOLATION_FOREST,
 )
-from models.detectors.fraud.forest_kernel import NODE, Nodes, Trees
+from models.detectors.fraud.forest_kernel import Rows
+from models.detectors.fraud.forest_layout import (
+    DOUBLE,
+    MOST_FEATURES,
+    MOST_NODES,
+    SINGLE,
+    Nodes,
+    Trees,
+    empty_trees,
+    lay_out,
+    questions,
+)
 from models.detectors.fraud.records import Record
 from schemas.errors import EddyError, ModelRefused
 
 Floats = NDArray[np.float64]
 Link = Callable[[Floats], Floats]
-
-_MOST_NODES = 2**31 - 1
 
 
 class Forest:
@@ -40,8 +49,6 @@ class Forest:
         Makes raw outputs of margins.
     width : int
         How many features a row has.
-    is_single : bool
-        Whether features are rounded to single precision first.
     is_exact : bool
         Whether `link` gives the same bits on every machine.
     """
@@ -53,11 +60,11 @@ class Forest:
         link: Link,
         *,
         width: int,
-        is_single: bool,
         is_exact: bool,
     ) -> None:
         self.trees, self.width, self.is_exact = trees, width, is_exact
-        self._first, self._link, self._is_single = first, link, is_single
+        self._first, self._link = first, link
+        self._precision = trees.nodes.dtype["threshold"]
         self.base_margin = first + float(trees.values[trees.roots].sum())
 
     @classmethod
@@ -83,7 +90,7 @@ class Forest:
     def margins(self, X: Floats) -> Floats:
         """Return the sums of the leaves' values, shape (n,)."""
         margins = np.empty(len(X))
-        forest_kernel.sums(self.trees, self._first, self._rounded(X), margins)
+        forest_kernel.sums(self.trees, self._first, self._rows(X), margins)
         return margins
 
     def raw(self, margins: Floats) -> Floats:
@@ -93,14 +100,16 @@ class Forest:
     def parts(self, X: Floats) -> Floats:
         """Return what the splits on each feature change, summed over the trees, shape (n, d)."""
         result = np.zeros((len(X), self.width))
-        forest_kernel.parts(self.trees, self._rounded(X), result)
+        forest_kernel.parts(self.trees, self._rows(X), result)
         return result
 
-    def _rounded(self, X: Floats) -> Floats:
-        if not self._is_single:
-            return np.ascontiguousarray(X)
+    def _rows(self, X: Floats) -> Rows:
+        """Return rows as they are and negated; in single precision where thresholds are."""
+        rows = np.empty((len(X), 2 * self.width), self._precision)
         with np.errstate(over="ignore"):  # infinite goes the same way as too large
-            return np.ascontiguousarray(X.astype(np.float32).astype(np.float64))
+            rows[:, : self.width] = X
+        np.negative(rows[:, : self.width], out=rows[:, self.width :])
+        return rows
 
 
 def _of_classifier(fields: dict[str, Any]) -> Forest:
@@ -113,8 +122,8 @@ def _of_classifier(fields: dict[str, Any]) -> Forest:
         result: Floats = margins / n
         return result
 
-    trees = _laid_out(nodes, width)
-    return Forest(trees, 0.0, mean, width=width, is_single=True, is_exact=True)
+    trees = _laid_out(nodes, width, SINGLE)
+    return Forest(trees, 0.0, mean, width=width, is_exact=True)
 
 
 def _of_boosting(fields: dict[str, Any]) -> Forest:
@@ -124,8 +133,8 @@ def _of_boosting(fields: dict[str, Any]) -> Forest:
     width = int(fields["_n_features"])
     nodes = [_boosted(record.fields["nodes"]) for (record,) in fields["_predictors"]]
     first = float(np.asarray(fields["_baseline_prediction"]).reshape(()))
-    trees = _laid_out(nodes, width)
-    return Forest(trees, first, expit, width=width, is_single=False, is_exact=False)
+    trees = _laid_out(nodes, width, DOUBLE)
+    return Forest(trees, first, expit, width=width, is_exact=False)
 
 
 def _of_isolation_forest(fields: dict[str, Any]) -> Forest:
@@ -147,8 +156,8 @@ def _of_isolation_forest(fields: dict[str, Any]) -> Forest:
         result: Floats = 2 ** (-ways)
         return result
 
-    trees = _laid_out(nodes, width)
-    return Forest(trees, 0.0, outlyingness, width=width, is_single=True, is_exact=False)
+    trees = _laid_out(nodes, width, SINGLE)
+    return Forest(trees, 0.0, outlyingness, width=width, is_exact=False)
 
 
 _MAKERS: dict[str, Callable[[dict[str, Any]], Forest]] = {
@@ -221,16 +230,18 @@ def _average_path_length(samples: int) -> float:
     return float(length[0])
 
 
-def _laid_out(forest: Sequence[Nodes], width: int) -> Trees:
+def _laid_out(forest: Sequence[Nodes], width: int, precision: np.dtype[np.void]) -> Trees:
     """Return the trees in one array; ModelRefused where a node leads out of it."""
-    sizes = [len(tree.left) for tree in forest]
-    if not sizes or min(sizes) < 1 or sum(sizes) > _MOST_NODES:
-        raise ModelRefused("a forest without trees, or with more nodes than there may be")
-    roots = np.cumsum([0, *sizes[:-1]]).astype(np.int64)
-    trees = Trees(np.zeros(sum(sizes), NODE), np.zeros(sum(sizes)), roots)
-    stack, weights = np.empty(2 * max(sizes), np.int64), np.empty(max(sizes))
-    for tree, size, start in zip(forest, sizes, roots.tolist(), strict=True):
-        laid, _ = forest_kernel.lay_out(tree, width, start, trees, stack, weights)
+    sizes = np.array([len(tree.left) for tree in forest], np.int64)
+    if not len(sizes) or sizes.min() < 1 or sizes.max() > MOST_NODES:
+        raise ModelRefused("a forest without trees, or a tree with more nodes than it may have")
+    if not 1 <= width <= MOST_FEATURES:
+        raise ModelRefused(f"a forest of {width} features: 1 to {MOST_FEATURES} may be")
+    trees, largest = empty_trees(sizes, precision), int(sizes.max())
+    stack, weights = np.empty(2 * largest, np.int64), np.empty(largest)
+    for tree, size, start in zip(forest, sizes.tolist(), trees.roots.tolist(), strict=True):
+        asked = questions(tree.threshold, precision)
+        laid, _ = lay_out(tree, asked, width, start, trees, stack, weights)
         if laid != size:
             raise ModelRefused("a tree leads out of its arrays, or in circles")
     if not np.isfinite(trees.values).all():

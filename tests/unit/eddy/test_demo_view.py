@@ -1,12 +1,14 @@
 import pytest
 from rich.console import Console
 
+from eddy.demo.latest import Latest
 from eddy.demo.panels import clock, ratio
-from eddy.demo.view import Frame, Latest, Page, Summary, plain
+from eddy.demo.view import Frame, Page, Summary, plain
 from eddy.scrape import Scrape
 from eddy.tally import Score
 from tests.unit.eddy.samples import anomaly
 from tests.unit.eddy.test_demo_payments_view import PAYMENT_SUMMARY, PAYMENTS
+from tests.unit.eddy.test_demo_transactions import FIGURES, TRANSACTION_SUMMARY
 
 SCORE = Score(injected=92, found=90, flagged=131, precision=0.69, recall=0.978)
 
@@ -27,6 +29,7 @@ def frame(**changes):
         "score": SCORE,
         "latest": [(anomaly(), "teleport"), (anomaly(), None)] * 40,
         "payments": PAYMENTS,
+        "transactions": FIGURES,
     }
     return Frame(**{**fields, **changes})
 
@@ -40,7 +43,9 @@ def shown(width, height, **changes):
     return capture.get().rstrip("\n").splitlines()
 
 
-@pytest.mark.parametrize(("width", "height"), [(80, 24), (100, 30), (120, 40), (200, 60), (80, 15)])
+@pytest.mark.parametrize(
+    ("width", "height"), [(80, 24), (100, 30), (100, 36), (100, 40), (120, 40), (200, 60), (80, 15)]
+)
 def test_the_page_fits_the_terminal(width, height):
     lines = shown(width, height)
     assert len(lines) <= height
@@ -66,6 +71,23 @@ def test_a_tall_page_shows_open_episodes_with_their_bands():
         assert part in text, part
     assert "merchant-0000003" not in "\n".join(shown(100, 20))
     assert "found=2/3" in "\n".join(shown(100, 20))
+
+
+@pytest.mark.parametrize("height", [36, 38, 40, 60])
+def test_a_taller_page_shows_flagged_cards_beside_the_others(height):
+    lines = shown(100, height)
+    text = "\n".join(lines)
+    assert len(lines) <= height
+    for part in ("0.833", "0.750", "4,321", "card-0000042", "compromised_card", "15/20"):
+        assert part in text, part
+    assert text.count("merchant-0000003") >= 5
+    assert text.count("zone 74") >= 4
+
+
+def test_a_small_page_tells_of_cards_in_one_line():
+    text = "\n".join(shown(120, 35))
+    assert "card-0000042" not in text
+    assert "found=15/20" in text
 
 
 def test_a_wide_page_names_what_was_injected():
@@ -112,9 +134,11 @@ def test_the_summary_tells_what_was_missed():
         missed={"teleport": 2},
         first_anomaly_s=8.14,
         payments=PAYMENT_SUMMARY,
+        transactions=TRANSACTION_SUMMARY,
     )
     console = Console(width=100)
     with console.capture() as capture:
         console.print(summary.table())
-    for part in ("2 (empty 2)", "2 (teleport 2)", "8.1 s", "0.978", "7, 3 of them", "1 (dip 1)"):
+    for part in ("2 (empty 2)", "2 (teleport 2)", "8.1 s", "0.978", "7, 3 of them", "1 (dip 1)",
+                 "5 (compromised_terminal 5)", "4,321", "3 false alarms"):  # fmt: skip
         assert part in capture.get(), part

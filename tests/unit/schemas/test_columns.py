@@ -10,7 +10,18 @@ import pytest
 from msgspec import Meta
 
 from schemas.columns import Columns, Program
-from schemas.fields import CHOICE, FLOAT, INTEGER, KEY, NULL, TEXT, TIME, Field
+from schemas.fields import (
+    CHOICE,
+    FLOAT,
+    INTEGER,
+    KEY,
+    NO_CARD,
+    NULL,
+    TEXT,
+    TIME,
+    VECTOR,
+    Field,
+)
 from schemas.keys import NO_KEY, hash_text
 from schemas.rides import Ride
 
@@ -69,6 +80,8 @@ def test_lengths():
 
 
 Key = Annotated[str, Meta(extra={"column": "key"})]
+Guarded = Annotated[str, Meta(extra={"refuse": "card_number"})]
+Short = Annotated[list[float], Meta(max_length=3)]
 
 
 @pytest.mark.parametrize(
@@ -83,6 +96,14 @@ Key = Annotated[str, Meta(extra={"column": "key"})]
         (int | None, INTEGER | NULL),
         (float | msgspec.UnsetType, FLOAT | INTEGER),
         (Annotated[str, Meta(description="told")], TEXT),
+        (Guarded, TEXT | NO_CARD),
+        (Guarded | None, TEXT | NULL | NO_CARD),
+        (
+            Annotated[str, Meta(extra={"column": "key", "refuse": "card_number"})] | None,
+            TEXT | NULL | KEY | NO_CARD,
+        ),
+        (Short, VECTOR),
+        (Short | None, VECTOR | NULL),
     ],
 )
 def test_kinds_the_fast_path_reads(kind, takes):
@@ -109,6 +130,20 @@ def test_kinds_left_to_the_strict_decoder(kind):
     assert field_of(kind).takes == 0
 
 
+def test_bounds_of_vectors():
+    field = field_of(
+        Annotated[list[Annotated[float, Meta(ge=-1, lt=2)]], Meta(min_length=1, max_length=5)]
+    )
+    assert (field.low, field.high) == (-1.0, math.nextafter(2, 0))
+    assert (field.shortest, field.longest, field.is_vector) == (1, 5, True)
+    assert not field.is_number
+
+
+def test_a_guarded_text_with_a_pattern_is_left_to_the_strict_decoder_and_guarded_still():
+    field = field_of(Annotated[str, Meta(pattern="^a", extra={"refuse": "card_number"})])
+    assert (field.takes, field.refuses_cards) == (0, True)
+
+
 def test_a_key_with_a_pattern_keeps_its_column():
     pattern = Annotated[str, Meta(pattern="^a", extra={"column": "key"})]
     program = program_of(a=Key, b=pattern, c=Annotated[int, Meta(multiple_of=5)])
@@ -131,6 +166,16 @@ def test_a_key_with_a_pattern_keeps_its_column():
             "key",
         ),
         ([("occurred_at", Moment), *((f"x{k}", float) for k in range(62))], "62"),
+        ([("occurred_at", Moment), ("x", Annotated[str, Meta(extra={"refuse": "x"})])], "'x'"),
+        (
+            [("occurred_at", Moment), ("x", Annotated[int, Meta(extra={"refuse": "card_number"})])],
+            "only a string",
+        ),
+        (
+            [("occurred_at", Moment), ("x", Guarded | int)],
+            "only a string",
+        ),
+        ([("occurred_at", Moment), ("x", Short), ("y", Short)], "vector"),
     ],
 )
 def test_types_without_a_program(fields, message):

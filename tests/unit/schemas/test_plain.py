@@ -230,7 +230,9 @@ import numpy as np
 from schemas.columns import Columns, Program
 from schemas.decoding import PlainDecoder
 from schemas.rides import Ride
+from schemas.transactions import Transaction
 from tests.corpus import HARMLESS, POISON, ride
+from tests.transaction_records import TRANSACTION_ODD, TRANSACTION_PLAIN, TRANSACTION_POISON
 
 page = mmap.PAGESIZE
 room = 20 * page
@@ -239,16 +241,20 @@ base = ctypes.addressof(ctypes.c_char.from_buffer(area))
 libc = ctypes.CDLL(None, use_errno=True)
 for guard in (base, base + page + room):
     assert libc.mprotect(ctypes.c_void_p(guard), page, 0) == 0
-program = Program.of(Ride)
-decoder = PlainDecoder(program)
+programs = [Program.of(Ride), Program.of(Transaction)]
+decoders = [PlainDecoder(program) for program in programs]
 
 def decode(payload, at_end):
     start = base + page + (room - len(payload) if at_end else 0)
     ctypes.memmove(start, payload, len(payload))
-    columns = Columns.blank(program, 1)
-    decoder.decode(np.array([start]), np.array([len(payload)]), columns)
+    for program, decoder in zip(programs, decoders):
+        columns = Columns.blank(program, 1)
+        decoder.decode(np.array([start]), np.array([len(payload)]), columns)
 
 payloads = [p for _, p in HARMLESS] + [p for _, p, _ in POISON] + [ride()[:k] for k in range(230)]
+payloads += [p for _, p in TRANSACTION_PLAIN + TRANSACTION_ODD]
+payloads += [p for _, p, _ in TRANSACTION_POISON]
+payloads += [TRANSACTION_PLAIN[0][1][:k] for k in range(240)]
 for payload in payloads:
     for at_end in (True, False):
         decode(payload, at_end)

@@ -14,6 +14,7 @@ from schemas.errors import RejectedRecord
 from schemas.rejections import REASONS
 from schemas.rides import Ride
 from tests.corpus import FUTURE, HARMLESS, POISON, RIDE, extended, ride, spelled
+from tests.transaction_records import TRANSACTION_POISON
 
 Moment = Annotated[datetime, Meta(tz=True)]
 
@@ -40,7 +41,8 @@ def test_odd_but_valid_records_are_events(payload):
 
 
 def test_all_reasons_but_the_clock_s_are_in_the_corpus():
-    assert {reason for *_, reason in [*POISON, FUTURE]} == set(REASONS)
+    entries = [*POISON, FUTURE, *TRANSACTION_POISON]
+    assert {reason for *_, reason in entries} == set(REASONS)
 
 
 def test_a_record_without_value_is_empty():

@@ -1,0 +1,172 @@
+"""Where new data arrives: a folder, or a prefix of a bucket."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+from pyarrow.fs import FileSelector, FileType
+
+from lake.config import LakeConfig
+from lake.outages import named_outages
+from lake.store import filesystem, object_path
+from models.history.files import COLUMNS, LINES
+from schemas.errors import MissingResource
+
+_BLOCK_BYTES = 1 << 20
+_ENDINGS = COLUMNS + LINES
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """A file that is there.
+
+    Attributes
+    ----------
+    name : str
+        Below the folder; files are read in the order of their names.
+    size_bytes : int
+    modified_at : datetime
+    """
+
+    name: str
+    size_bytes: int
+    modified_at: datetime
+
+
+class Arrivals(Protocol):
+    """A place where files arrive."""
+
+    def look(self) -> list[Arrived]:
+        """Return the files of a kind that can be read, by name."""
+        ...
+
+    def fetch(self, name: str, scratch: Path) -> Path:
+        """Return where a file can be read, fetched below `scratch` if need be."""
+        ...
+
+
+class FolderArrivals:
+    """Files in a folder and the folders below it; hidden ones and ``*.partial`` are not looked at.
+
+    Parameters
+    ----------
+    folder : Path
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def look(self) -> list[Arrived]:
+        """Return the files of a kind that can be read, by name.
+
+        Raises
+        ------
+        MissingResource
+            There is no such folder, or it may not be read.
+        """
+        if not self._folder.is_dir():
+            raise MissingResource(f"{self._folder}: no such folder")
+        found = []
+        for path in self._folder.rglob("*"):
+            name = str(path.relative_to(self._folder))
+            try:
+                stat = path.stat()
+            except FileNotFoundError:
+                continue  # moved away meanwhile
+            if path.is_file() and _is_data(name):
+                at = datetime.fromtimestamp(stat.st_mtime, UTC)
+                found.append(Arrived(name, stat.st_size, at))
+        return sorted(found, key=lambda one: one.name)
+
+    def fetch(self, name: str, scratch: Path) -> Path:  # noqa: ARG002 - it is here already
+        """Return where the file is."""
+        return self._folder / name
+
+
+class BucketArrivals:
+    """Objects below ``s3://BUCKET/PREFIX``.
+
+    Parameters
+    ----------
+    url : str
+    config : LakeConfig
+        How to reach the store.
+    """
+
+    def __init__(self, url: str, config: LakeConfig) -> None:
+        self._path = object_path(url)
+        self._store = filesystem(config)
+
+    def look(self) -> list[Arrived]:
+        """Return the objects of a kind that can be read, by name."""
+        selector = FileSelector(self._path, recursive=True, allow_not_found=True)
+        with named_outages(f"s3://{self._path}"):
+            found = self._store.get_file_info(selector)
+        files = [
+            Arrived(one.path.removeprefix(f"{self._path}/"), one.size, one.mtime)
+            for one in found
+            if one.type == FileType.File
+        ]
+        return sorted((one for one in files if _is_data(one.name)), key=lambda one: one.name)
+
+    def fetch(self, name: str, scratch: Path) -> Path:
+        """Fetch an object."""
+        target = scratch / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        path = f"{self._path}/{name}"
+        with (
+            named_outages(f"s3://{path}"),
+            self._store.open_input_stream(path, compression=None) as stream,
+            target.open("wb") as file,
+        ):
+            while block := stream.read(_BLOCK_BYTES):
+                file.write(block)
+        return target
+
+
+def arrivals(place: str, config: LakeConfig) -> Arrivals:
+    """Return the arrivals at a folder or an ``s3://`` address."""
+    if place.startswith("s3://"):
+        return BucketArrivals(place, config)
+    return FolderArrivals(Path(place))
+
+
+def _is_data(name: str) -> bool:
+    parts = Path(name).parts
+    hidden = any(part.startswith((".", "_")) for part in parts)
+    return not hidden and name.lower().endswith(_ENDINGS)
+
+
+def sha256_of(path: Path) -> str:
+    """Return the digest of a file's content."""
+    found = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK_BYTES):
+            found.update(block)
+    return found.hexdigest()
+
+
+@dataclass(slots=True)
+class Quiet:
+    """Tells when files have come to rest, so that a burst of them makes one run.
+
+    Parameters
+    ----------
+    quiet_s : float
+        Nothing may come, grow or change for so long. By the clock of whoever asks: files may
+        carry times of other clocks.
+    """
+
+    quiet_s: float
+    _seen: tuple[Arrived, ...] = ()
+    _since_s: float | None = field(default=None)
+
+    def since(self, files: Sequence[Arrived], now_s: float) -> bool:
+        """Whether these files are what was there `quiet_s` ago, and ever since."""
+        present = tuple(files)
+        if self._since_s is None or present != self._seen:
+            self._seen, self._since_s = present, now_s
+        return now_s - self._since_s >= self.quiet_s

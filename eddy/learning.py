@@ -1,0 +1,395 @@
+"""Learning beside the stream: decisions and labels are read, challengers come of them.
+
+A process of its own: the stream neither waits for it nor depends on it. It reads both topics from
+where its checkpoint says and commits nothing; the checkpoint holds how far it has read and what it
+has learned, in one piece, so that no label is learned twice and none is left out, wherever it is
+killed. A version may be registered once more after a crash: registering the same content again is
+noticed, and changes nothing. It never makes a champion.
+"""
+
+import hashlib
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+import msgspec
+import structlog
+
+from eddy import wiring
+from eddy.offering import offer
+from eddy.retrain_requests import RetrainRequests
+from eddy.settings import Settings
+from models.learning.drift import Drift
+from models.learning.learner import Learner, LearnerSettings
+from models.registry.artefact import encode_parameters
+from schemas import decisions as decision_records
+from schemas.errors import MissingResource, ModelRefused, Unavailable
+from schemas.labels import Label
+from schemas.topics import CONTROL, LABELS, domain_topics
+from streams.checkpoints import Checkpoints, open_store
+from streams.health import Health, HealthServer
+from streams.learning_metrics import LearningMetrics
+from streams.patience import OUTAGE_LIMIT_S
+from streams.reading import Record, TopicReader
+from streams.topics import check
+
+log = structlog.get_logger()
+
+NAME = "transactions"
+_DECISION_RECORDS, _LABEL_RECORDS = 256, 20_000
+"""In one round at most: some 90 MB, and some seconds of learning."""
+_AT_ONCE = 32
+_ROUND_S = 1.0
+_ALIVE_WITHIN_S = 120.0
+_ANY = 2**62
+
+Positions = dict[str, dict[int, int]]
+"""Topic -> partition -> the offset to read next."""
+
+
+class Progress(msgspec.Struct, frozen=True, kw_only=True):
+    """The content of a checkpoint.
+
+    Attributes
+    ----------
+    sequence : int
+        Counts the checkpoints.
+    positions : dict
+        How far was read.
+    kept_from : dict of int to int
+        By partition of the topic of decisions, the first record of which rows are kept.
+    registered_rows : int
+        Rows learned when the last version was registered.
+    requested_at : datetime, optional
+        When a retraining was last asked for.
+    """
+
+    sequence: int
+    positions: Positions
+    kept_from: dict[int, int]
+    registered_rows: int
+    requested_at: datetime | None
+    learner: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class LearningOptions:
+    """How the process learns.
+
+    Attributes
+    ----------
+    learner : LearnerSettings
+    challenger : bool
+        Whether versions become the challenger, where none of another kind is.
+    register_rows : int
+        A version is registered after so many labels,
+    register_s : float
+        ... or so many seconds, if there was any label.
+    requests_retraining : bool
+        Whether drift asks for a retraining on the control topic.
+    cooldown_s : float
+        At most one such request in so many seconds.
+    once : bool
+        End when both topics were read to their end.
+    """
+
+    learner: LearnerSettings = field(default_factory=LearnerSettings)
+    challenger: bool = True
+    register_rows: int = 5_000
+    register_s: float = 3_600.0
+    requests_retraining: bool = False
+    cooldown_s: float = 86_400.0
+    once: bool = False
+
+
+class Learning:
+    """Learns until stopped.
+
+    Parameters
+    ----------
+    settings : Settings
+    options : LearningOptions
+
+    Raises
+    ------
+    MissingResource
+        A topic or the broker is not there.
+    """
+
+    def __init__(self, settings: Settings, options: LearningOptions) -> None:
+        self.metrics = LearningMetrics()
+        self.learner = Learner(options.learner)
+        self._settings, self._options = settings, options
+        self._decisions = decisions_topic(settings)
+        needed = [self._decisions, LABELS]
+        check(settings.kafka, [*needed, CONTROL] if options.requests_retraining else needed)
+        store = open_store(settings.storage.checkpoints_url)
+        self._checkpoints = Checkpoints(store, f"{settings.engine.group}.learn")
+        self._readers = {
+            self._decisions: TopicReader(settings.kafka, batch=_AT_ONCE),
+            LABELS: TopicReader(settings.kafka),
+        }
+        self._requests = RetrainRequests(settings.kafka, NAME, options.cooldown_s)
+        self._positions: Positions = {self._decisions: {}, LABELS: {}}
+        self._sequence = self._registered_rows = 0
+        self._registered_at = self._written_at = self._round_at = time.monotonic()
+        self._told: dict[str, int] = {}
+        self._stopped = threading.Event()
+        self._ready = False
+
+    def stop(self) -> None:
+        """Let `run` return soon, with a checkpoint."""
+        self._stopped.set()
+
+    def run(self) -> None:
+        """Learn until `stop`, or with `once` until both topics end.
+
+        Raises
+        ------
+        MissingResource
+            The broker did not answer for a quarter of an hour.
+        """
+        health = self._settings.health
+        server = HealthServer(
+            self.metrics.registry,
+            self._live,
+            lambda: Health(self._ready, ""),
+            health.host,
+            health.port,
+        )
+        log.info("learning", name=NAME, port=server.port)
+        try:
+            self._restore()
+            self._ready = True
+            self._go_round()
+        finally:
+            server.close()
+            for reader in self._readers.values():
+                reader.close()
+
+    def _go_round(self) -> None:
+        while not self._stopped.is_set():
+            try:
+                moved = self._round()
+            except (MissingResource, Unavailable) as error:
+                if time.monotonic() - self._round_at > OUTAGE_LIMIT_S:
+                    raise
+                log.warning("not_read", why=str(error))
+                moved = False
+            else:
+                self._round_at = time.monotonic()
+                self.metrics.went_round()
+                if self._options.once and not moved:
+                    break
+            self._register_if_due()
+            self._write_if_due()
+            if not moved:
+                self._stopped.wait(_ROUND_S)
+        self._register_if_due(at_end=self._options.once)
+        self._write()
+
+    def _round(self) -> bool:
+        """Read on and learn; return whether there was anything."""
+        moved = False
+        for record in self._read(self._decisions, _DECISION_RECORDS):
+            moved = True
+            self._heed(self._decided(record))
+        labels: list[Label] = []
+        try:
+            for record in self._read(LABELS, _LABEL_RECORDS):
+                moved = True
+                labels += self._label(record)
+        finally:  # what was read is behind us, even where no more can be read now
+            self.learner.labelled(labels)
+        self.learner.learn()
+        self._tell()
+        return moved
+
+    def _read(self, topic: str, most: int) -> Iterator[Record]:
+        """Yield records from where was read to; a position moves with its record."""
+        positions = self._positions[topic]
+        reader = self._readers[topic]
+        for partition, (low, high) in reader.ranges(topic).items():
+            before = positions.setdefault(partition, low)
+            if not low <= before <= high:
+                # deleted by retention; or the topic itself, and made again
+                log.error("records_lost", topic=topic, partition=partition, wanted=before, now=low)
+                self.metrics.records_lost.labels(topic).inc(max(0, low - before))
+                positions[partition] = low
+        for count, record in enumerate(reader.read(topic, positions), 1):
+            yield record
+            positions[record.partition] = record.offset + 1
+            if count == most or self._stopped.is_set():
+                break
+
+    def _decided(self, record: Record) -> list[Drift]:
+        try:
+            found = decision_records.decode(record.value or b"")
+        except ValueError as error:
+            self._refuse(record, error)
+            return []
+        self.metrics.decisions.labels(NAME).inc(len(found))
+        return self.learner.decided(found, record.partition, record.offset)
+
+    def _label(self, record: Record) -> list[Label]:
+        try:
+            return [msgspec.json.decode(record.value or b"", type=Label)]
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            self._refuse(record, error)
+            return []
+
+    def _refuse(self, record: Record, error: Exception) -> None:
+        self.metrics.records_refused.labels(record.topic).inc()
+        log.warning("record_refused", topic=record.topic, offset=record.offset, why=str(error))
+
+    # -- what comes of it -----------------------------------------------------------------------
+
+    def _heed(self, drifts: Sequence[Drift]) -> None:
+        for drift in drifts:
+            self.metrics.drift.labels(NAME, drift.what).inc()
+            log.warning("drift", name=NAME, what=drift.what, before=drift.before, after=drift.after)
+        if (
+            drifts
+            and self._options.requests_retraining
+            and self._requests.ask(drifts, datetime.now(UTC))
+        ):
+            self.metrics.retrain_requests.labels(NAME).inc()
+            self._write()  # the request is not to be sent again after a crash
+
+    def _register_if_due(self, at_end: bool = False) -> None:
+        new = self.learner.rows - self._registered_rows
+        waited = time.monotonic() - self._registered_at >= self._options.register_s
+        due = new >= self._options.register_rows or (new > 0 and (waited or at_end))
+        if not due or not self.learner.is_ready:
+            return
+        try:
+            offered = offer(
+                wiring.registry(self._settings),
+                NAME,
+                encode_parameters(self.learner.parameters()),
+                self.learner,
+                as_challenger=self._options.challenger,
+                now=datetime.now(UTC),
+            )
+        except (ModelRefused, Unavailable, MissingResource) as error:
+            log.warning("not_registered", name=NAME, why=str(error))
+        else:
+            alias = "challenger" if offered.is_challenger else "none"
+            self.metrics.versions.labels(NAME, alias).inc()
+            log.info("registered", name=NAME, version=offered.version, alias=alias)
+            self._registered_rows = self.learner.rows
+            self._write()
+        self._registered_at = time.monotonic()
+
+    def _tell(self) -> None:
+        kept, quality = self.learner.kept, self.learner.recent.quality()
+        self.metrics.labels_waiting.labels(NAME).set(len(self.learner.waiting))
+        for gauge, key in (
+            (self.metrics.average_precision, "average_precision"),
+            (self.metrics.auc, "auc"),
+            (self.metrics.fraud_share, "fraud_share"),
+        ):
+            if key in quality:
+                gauge.labels(NAME).set(quality[key])
+        counts = {**self.learner.waiting.tallies, "ignored": self.learner.ignored}
+        for outcome, count in counts.items():
+            self.metrics.labels.labels(NAME, outcome).inc(self._more(outcome, count))
+        if kept is not None:
+            self.metrics.decisions_kept.labels(NAME).set(len(kept))
+            for reason, count in kept.evicted.items():
+                more = self._more(f"evicted {reason}", count)
+                self.metrics.decisions_evicted.labels(NAME, reason).inc(more)
+
+    def _more(self, what: str, count: int) -> int:
+        """Return by how much a count has grown since it was last told."""
+        more = count - self._told.get(what, 0)
+        self._told[what] = count
+        return more
+
+    def _live(self) -> Health:
+        quiet_s = time.monotonic() - self._round_at
+        return Health(quiet_s < _ALIVE_WITHIN_S, f"went round {quiet_s:.0f} s ago")
+
+    # -- the checkpoint -------------------------------------------------------------------------
+
+    def _state_hash(self) -> str:
+        """Identify what a checkpoint depends on: what it holds would be another otherwise."""
+        learner = self._options.learner
+        content = [learner.classifier, learner.drift, self._decisions, LABELS]
+        return hashlib.sha256(msgspec.json.encode(content)).hexdigest()[:16]
+
+    def _write_if_due(self) -> None:
+        if time.monotonic() - self._written_at >= self._settings.engine.checkpoint_interval_s:
+            self._write()
+
+    def _write(self) -> None:
+        self._sequence += 1
+        kept = self.learner.kept
+        progress = Progress(
+            sequence=self._sequence,
+            positions=self._positions,
+            kept_from=kept.oldest_records() if kept is not None else {},
+            registered_rows=self._registered_rows,
+            requested_at=self._requests.asked_at,
+            learner=self.learner.snapshot(),
+        )
+        try:
+            self._checkpoints.write(
+                self._decisions,
+                0,
+                self._sequence,
+                msgspec.msgpack.encode(progress),
+                state_hash=self._state_hash(),
+                model_version=str(self._registered_rows),
+                now=datetime.now(UTC),
+            )
+        except Unavailable as error:
+            log.warning("checkpoint_not_written", why=str(error))
+            self.metrics.checkpoints.labels("failed").inc()
+        else:
+            self.metrics.checkpoints.labels("written").inc()
+        self._written_at = time.monotonic()
+
+    def _restore(self) -> None:
+        found, refused = self._checkpoints.newest(self._decisions, 0, _ANY, self._state_hash())
+        for why in refused:
+            log.warning("checkpoint_refused", why=why)
+            self.metrics.checkpoints.labels(why).inc()
+        if found is None:
+            log.info("learning_from_the_beginning", name=NAME)
+            return
+        progress = msgspec.msgpack.decode(found.state, type=Progress)
+        self._sequence, self._positions = progress.sequence, progress.positions
+        self._registered_rows = progress.registered_rows
+        self._requests.asked_at = progress.requested_at
+        self.learner.restore(progress.learner)
+        self._remember(progress.kept_from)
+        log.info("learning_goes_on", name=NAME, rows=self.learner.rows)
+
+    def _remember(self, kept_from: dict[int, int]) -> None:
+        """Read again the decisions that were kept; the checkpoint has only where they stand."""
+        until = self._positions[self._decisions]
+        start = {partition: kept_from.get(partition, end) for partition, end in until.items()}
+        for record in self._readers[self._decisions].read(self._decisions, start, until):
+            try:
+                found = decision_records.decode(record.value or b"")
+            except ValueError:
+                continue  # was told when it was first read
+            self.learner.remember(found, record.partition, record.offset)
+        if self.learner.kept is not None:
+            self.learner.kept.evicted.clear()
+
+
+def decisions_topic(settings: Settings) -> str:
+    """Return the name of the topic of decisions."""
+    name = domain_topics(NAME, settings.topic_prefix, decisions=True).decisions
+    assert name is not None
+    return name
+
+
+def own_lock(settings: Settings) -> Settings:
+    """Return the settings whose lock is the learner's: it may run beside a detector."""
+    engine = replace(settings.engine, group=f"{settings.engine.group}.learn", instance_id=NAME)
+    return settings.model_copy(update={"engine": engine})

@@ -1,0 +1,225 @@
+"""Files that arrived, read into one training table; which rows are new, and which files are bad."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from eddy.retraining_runs import RunFile
+from models.history.files import column_names, is_lines
+from models.history.transactions import labelled_records
+from models.training.data_quality import Check, QualityBounds, check_schema
+from models.training.labels import Labels, label_lines
+from models.training.preparation import Preparing, components_of
+from models.training.settings import Parameters
+from models.training.table import (
+    FRAUD,
+    GENUINE,
+    UNKNOWN,
+    TrainingTable,
+    joined,
+    read_table,
+    with_silence_as_genuine,
+)
+from schemas.errors import ConfigError, MissingResource
+
+_TABLE_COLUMNS = {"card", "is_fraud", "labelled_at"}
+LABELS_PREFIX = "labels"
+"""Files of JSON lines so named hold labels, not transactions."""
+
+
+@dataclass(frozen=True, slots=True)
+class ArrivedFile:
+    """A file, and where it can be read."""
+
+    file: RunFile
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What came of the files.
+
+    Attributes
+    ----------
+    table : TrainingTable
+        Of all files that are data, each event once; labels as the parameters say.
+    new : TrainingTable
+        Those rows of it that came with files no model was trained on.
+    files : list of RunFile
+        With their counts; those that are no data say so.
+    checks : list of Check
+        Of the files' form.
+    """
+
+    table: TrainingTable
+    new: TrainingTable
+    files: list[RunFile]
+    checks: list[Check]
+
+
+class _Bad(Exception):
+    """A file that is no data."""
+
+    def __init__(self, arrived: ArrivedFile, check: Check) -> None:
+        super().__init__(check.detail)
+        self.name, self.check = arrived.file.name, check
+
+
+def read(arrived: Sequence[ArrivedFile], how: Parameters) -> Read:
+    """Read files in the order of their names, as one history: later rows know the earlier ones.
+
+    A file that is no data is left out as a whole, so that what follows does not know it either.
+
+    Raises
+    ------
+    ConfigError
+        Nothing is left, or training tables that do not fit one another.
+    """
+    checks: list[Check] = []
+    left = [one for one in arrived if not one.file.is_bad]
+    bad: set[str] = set()
+    while True:
+        try:
+            parts = _parts(left, how)
+        except _Bad as found:
+            checks.append(found.check)
+            bad.add(found.name)
+            left = [one for one in left if one.file.name != found.name]
+        else:
+            break
+    checks += parts.checks
+    files = [
+        msgspec.structs.replace(parts.files.get(one.file.name, one.file), is_bad=True)
+        if one.file.name in bad
+        else parts.files.get(one.file.name, one.file)
+        for one in arrived
+    ]
+    if not parts.tables:
+        raise ConfigError("no transactions among the files")
+    return _read(parts, files, checks, how)
+
+
+@dataclass(slots=True)
+class _Parts:
+    tables: list[TrainingTable]
+    are_new: list[bool]
+    labels: Labels
+    files: dict[str, RunFile]
+    checks: list[Check]
+
+
+def _read(parts: _Parts, files: list[RunFile], checks: list[Check], how: Parameters) -> Read:
+    table = joined(parts.tables)
+    is_new = np.repeat(parts.are_new, [len(one) for one in parts.tables])
+    # of an event that came twice the later row holds
+    _, last = np.unique(table.events[::-1], return_index=True)
+    kept = np.sort(len(table) - 1 - last)
+    table, is_new = table.rows(kept), is_new[kept]
+    _label(table, parts.labels)
+    order = np.argsort(table.occurred_at, kind="stable")
+    table, is_new = table.rows(order), is_new[order]
+    table = with_silence_as_genuine(table, how.labels.genuine_after_days)
+    return Read(table=table, new=table.rows(is_new), files=files, checks=checks)
+
+
+def _label(table: TrainingTable, labels: Labels) -> None:
+    """Write labels from files of their own over what the rows say."""
+    is_fraud, labelled_at = labels.last().of_events(table.events)
+    said = is_fraud != UNKNOWN
+    table.is_fraud[said] = np.where(is_fraud[said] == FRAUD, FRAUD, GENUINE)
+    table.labelled_at[said] = labelled_at[said]
+
+
+def _parts(arrived: Sequence[ArrivedFile], how: Parameters) -> _Parts:
+    """Read files; raise `_Bad` for the first that is no data."""
+    labels = _labels([one for one in arrived if _holds_labels(one)])
+    raw = [one for one in arrived if not _holds_labels(one)]
+    parts = _Parts([], [], labels, {}, [])
+    making = _preparing(raw, labels, how)
+    for one in raw:
+        if _is_table(one):
+            _add(parts, one, _table(one), 0, how.retrain)
+            continue
+        before = making.rejected
+        rows = _prepared(one, making, how)
+        _add(parts, one, rows, making.rejected - before, how.retrain)
+    return parts
+
+
+def _add(
+    parts: _Parts, one: ArrivedFile, table: TrainingTable, rejected: int, bounds: QualityBounds
+) -> None:
+    check = check_schema(one.file.name, len(table), rejected, bounds)
+    if not check.ok:
+        raise _Bad(one, check)
+    parts.tables.append(table)
+    parts.are_new.append(one.file.is_new)
+    parts.files[one.file.name] = msgspec.structs.replace(
+        one.file, rows=len(table), rejected=rejected
+    )
+    parts.checks.append(check)
+
+
+def _holds_labels(one: ArrivedFile) -> bool:
+    return is_lines(one.path) and one.path.name.startswith(LABELS_PREFIX)
+
+
+def _labels(files: Sequence[ArrivedFile]) -> Labels:
+    found = []
+    for one in files:
+        try:
+            found.append(list(label_lines(one.path)))
+        except ConfigError as error:
+            raise _bad(one, error) from error
+    return Labels.of(chain.from_iterable(found))
+
+
+def _is_table(one: ArrivedFile) -> bool:
+    """Whether a file is a training table rather than transactions."""
+    if is_lines(one.path):
+        return False
+    try:
+        return set(column_names(one.path)) >= _TABLE_COLUMNS
+    except (ConfigError, MissingResource) as error:
+        raise _bad(one, error) from error
+
+
+def _table(one: ArrivedFile) -> TrainingTable:
+    try:
+        return read_table(one.path)
+    except (ConfigError, ValueError) as error:
+        raise _bad(one, error) from error
+
+
+def _preparing(files: Sequence[ArrivedFile], labels: Labels, how: Parameters) -> Preparing:
+    """Return what makes rows of transactions; vectors are as long as in the first that come."""
+    for one in files:
+        if _is_table(one):
+            continue
+        try:
+            first = next(labelled_records(one.path, zone=how.prepare.zone), None)
+        except (ConfigError, MissingResource) as error:
+            raise _bad(one, error) from error
+        if first is not None:
+            return Preparing(how.prepare, labels, components_of(first.payloads))
+    return Preparing(how.prepare, labels)
+
+
+def _prepared(one: ArrivedFile, making: Preparing, how: Parameters) -> TrainingTable:
+    try:
+        chunks = labelled_records(one.path, zone=how.prepare.zone)
+        tables = [making.rows(chunk)[0] for chunk in chunks]
+    except ConfigError as error:
+        raise _bad(one, error) from error
+    if not tables:
+        raise _bad(one, ConfigError("no records"))
+    return joined(tables)
+
+
+def _bad(one: ArrivedFile, error: Exception) -> _Bad:
+    detail = str(error).replace(str(one.path), one.file.name)
+    return _Bad(one, Check(what="schema", ok=False, detail=f"{one.file.name}: {detail}"))

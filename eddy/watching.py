@@ -1,0 +1,182 @@
+"""Watching for new data to train on, and hearing requests for a retraining.
+
+It keeps nothing but the record of runs: killed anywhere and started again it goes on, and trains
+no content twice.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import structlog
+
+from eddy.arrivals import Arrivals, Arrived, Quiet, arrivals
+from eddy.retraining import NAME, retrain
+from eddy.retraining_runs import BucketLog, FileLog, RetrainingRun, RetrainingRuns
+from eddy.settings import Settings
+from lake.store import Folder, filesystem, object_path
+from models.training.settings import Parameters
+from schemas.errors import EddyError, MissingResource, Unavailable
+from schemas.topics import CONTROL
+from streams import control
+from streams.reading import TopicReader
+
+log = structlog.get_logger()
+
+RUNS_FILE = "retraining.jsonl"
+_AFTER_FAILURE_S = 60.0
+
+
+def runs_at(place: str | None, settings: Settings) -> RetrainingRuns:
+    """Return the record at a path or an ``s3://`` address; by default in the stack's folder."""
+    if place is not None and place.startswith("s3://"):
+        folder, _, name = object_path(place).rpartition("/")
+        return RetrainingRuns(BucketLog(Folder(filesystem(settings.lake), folder), name))
+    path = Path(place) if place is not None else Path(settings.storage.stack) / RUNS_FILE
+    return RetrainingRuns(FileLog(path))
+
+
+@dataclass(frozen=True, slots=True)
+class WatchOptions:
+    """What is watched, and how.
+
+    Attributes
+    ----------
+    place : str
+        A folder, or ``s3://BUCKET/PREFIX``.
+    runs : str, optional
+        Where the record of runs is.
+    quiet_s : float
+        Files must have come to rest for so long.
+    every_s : float
+        Between two looks.
+    hears_requests : bool
+        Whether ``retrain_requested`` on the control topic counts.
+    """
+
+    place: str
+    runs: str | None = None
+    quiet_s: float = 60.0
+    every_s: float = 10.0
+    hears_requests: bool = False
+
+
+class Watch:
+    """Looks for new data until stopped.
+
+    Parameters
+    ----------
+    settings : Settings
+    options : WatchOptions
+    how : Parameters
+    now_s : callable
+        A clock that only goes forward, in seconds.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        options: WatchOptions,
+        how: Parameters,
+        now_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._settings, self._options, self._how = settings, options, how
+        self._arrivals: Arrivals = arrivals(options.place, settings.lake)
+        self._runs = runs_at(options.runs, settings)
+        self._quiet = Quiet(options.quiet_s)
+        self._now_s = now_s
+        self._done: list[Arrived] | None = None
+        self._stopped = threading.Event()
+        self._requests = Requests(settings) if options.hears_requests else None
+
+    def stop(self) -> None:
+        """Let `run` return soon: after the training that is under way."""
+        self._stopped.set()
+
+    def run(self) -> None:
+        """Watch until `stop`."""
+        log.info("watching", place=self._options.place)
+        try:
+            while not self._stopped.is_set():
+                pause_s = self._options.every_s
+                try:
+                    self.look()
+                except (MissingResource, Unavailable) as error:
+                    log.warning("not_looked_at", place=self._options.place, why=str(error))
+                    pause_s = max(pause_s, _AFTER_FAILURE_S)
+                self._stopped.wait(pause_s)
+        finally:
+            if self._requests is not None:
+                self._requests.close()
+
+    def until_quiet(self) -> RetrainingRun | None:
+        """Look until the files have come to rest and were dealt with; return the run, if any."""
+        while not self._stopped.is_set():
+            run = self.look()
+            if self._done is not None:
+                return run
+            self._stopped.wait(min(self._options.every_s, 1.0))
+        return None
+
+    def look(self) -> RetrainingRun | None:
+        """Look once; return the run that came of it, if any."""
+        asked = self._requests.heard() if self._requests is not None else None
+        files = self._arrivals.look()
+        if not self._quiet.since(files, self._now_s()):
+            if asked and self._requests is not None:
+                self._requests.put_back(asked)
+            return None
+        if not asked and files == self._done:
+            return None
+        run = retrain(
+            self._settings,
+            self._arrivals,
+            self._runs,
+            self._how,
+            why=asked or "new files",
+            clock=lambda: datetime.now(UTC),
+            only_news=not asked,
+        )
+        self._done = files
+        return run
+
+
+class Requests:
+    """Hears ``retrain_requested`` on the control topic, from now on: requests are hints.
+
+    Parameters
+    ----------
+    settings : Settings
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._reader = TopicReader(settings.kafka)
+        ranges = self._reader.ranges(CONTROL)
+        self._positions = {partition: high for partition, (_, high) in ranges.items()}
+        self._waiting: str | None = None
+
+    def heard(self) -> str | None:
+        """Return what was asked for since the last time, None where nothing was."""
+        found, self._waiting = self._waiting, None
+        try:
+            for record in self._reader.read(CONTROL, self._positions):
+                self._positions[record.partition] = record.offset + 1
+                command = control.parse(record.value)
+                if command and command.kind == "retrain_requested" and command.name == NAME:
+                    asked = command.arguments
+                    why = f"{asked.get('why', '')} {asked.get('what', '')}".strip()
+                    found = f"request {command.command_id}: {why or 'no reason given'}"
+        except EddyError as error:
+            log.warning("no_requests_heard", why=str(error))
+        return found
+
+    def put_back(self, asked: str) -> None:
+        """Hear a request once more."""
+        self._waiting = asked
+
+    def close(self) -> None:
+        """End the reader."""
+        self._reader.close()

@@ -1,0 +1,102 @@
+"""From what was asked to the columns a model wants."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from serving.problems import MOST_ERRORS, FieldError, Refused, shown, unprocessable
+from serving.requests import ManyRows, OneRow
+
+Rows = NDArray[np.float64]
+
+
+def of_one(asked: OneRow, features: Sequence[str]) -> Rows:
+    """Return the row of a request, shape (1, d).
+
+    Raises
+    ------
+    Refused
+        422, naming the field.
+    """
+    if _given(asked, "feature_vector", "transaction") == "feature_vector":
+        return _of_vectors([asked.feature_vector], features, ["feature_vector"])
+    return _of_named([asked.transaction], features, ["transaction"])
+
+
+def of_many(asked: ManyRows, features: Sequence[str], most: int) -> Rows:
+    """Return the rows of a request, shape (n, d), at most `most`.
+
+    Raises
+    ------
+    Refused
+        422, naming the field.
+    """
+    field = _given(asked, "feature_vectors", "transactions")
+    n = len(getattr(asked, field))
+    if not 1 <= n <= most:
+        raise unprocessable([FieldError(field=field, message=f"1 to {most} rows; it has {n}")])
+    names = [f"{field}[{k}]" for k in range(n)]
+    if field == "feature_vectors":
+        return _of_vectors(asked.feature_vectors, features, names)
+    return _of_named(asked.transactions, features, names)
+
+
+def _given(asked: OneRow | ManyRows, vector: str, named: str) -> str:
+    """Return which of two fields was given."""
+    given = asked.model_fields_set & {vector, named}
+    if len(given) != 1:
+        problem = "not both" if given else "neither is given"
+        message = f"either {vector} or {named}; {problem}"
+        raise unprocessable([FieldError(field=vector, message=message)])
+    return given.pop()
+
+
+def _of_vectors(
+    rows: Sequence[Sequence[float]], features: Sequence[str], names: Sequence[str]
+) -> Rows:
+    d = len(features)
+    wrong = [
+        FieldError(field=name, message=f"the model wants {d} values; it has {len(row)}")
+        for row, name in zip(rows, names, strict=True)
+        if len(row) != d
+    ]
+    if wrong:
+        raise unprocessable(wrong)
+    return np.array(rows, np.float64).reshape(len(rows), d)
+
+
+def _of_named(
+    rows: Sequence[Mapping[str, float | None]], features: Sequence[str], names: Sequence[str]
+) -> Rows:
+    wanted = set(features)
+    wrong: list[FieldError] = []
+    for row, name in zip(rows, names, strict=True):
+        if row.keys() != wanted:
+            wrong += _misnamed(row, features, name)
+        if len(wrong) >= MOST_ERRORS:
+            break
+    if wrong:
+        raise unprocessable(wrong)
+    # numpy makes NaN of None: not known
+    return np.array([[row[name] for name in features] for row in rows], np.float64)
+
+
+def _misnamed(
+    row: Mapping[str, float | None], features: Sequence[str], name: str
+) -> list[FieldError]:
+    absent = [key for key in features if key not in row]
+    unknown = [key for key in row if key not in set(features)]
+    return [
+        *(FieldError(field=f"{name}.{key}", message="missing; null: not known") for key in absent),
+        *(
+            FieldError(field=f"{name}.{shown(key)}", message="the model has no such feature")
+            for key in unknown
+        ),
+    ]
+
+
+def check_finite(*scores: NDArray[np.float64]) -> None:
+    """Refuse rows for which a model has no score, as 422."""
+    if not all(np.isfinite(part).all() for part in scores):
+        raise Refused(422, "the values are so large that the model has no score for them")
