@@ -196,14 +196,15 @@ class Learning:
         for record in self._read(self._decisions, _DECISION_RECORDS):
             moved = True
             self._heed(self._decided(record))
-        labels: list[Label] = []
+        labels, read = list[Label](), 0
         try:
             for record in self._read(LABELS, _LABEL_RECORDS):
-                moved = True
+                read += 1
                 labels += self._label(record)
         finally:  # what was read is behind us, even where no more can be read now
             self.learner.labelled(labels)
-        self.learner.learn()
+        self.learner.learn(all_labels_read=read < _LABEL_RECORDS)
+        moved = moved or read > 0
         self._tell()
         return moved
 

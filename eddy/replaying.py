@@ -123,7 +123,7 @@ class Replay:
 
     def forget(self) -> None:
         """Delete the side namespace and the progress of an earlier replay."""
-        names = [name for name in msgspec.structs.astuple(self._side) if name is not None]
+        names = [name for name in msgspec.structs.astuple(self._side) if isinstance(name, str)]
         kafka_topics.delete(self._connection, names, [self._settings.engine.group])
 
     def file(self, path: Path) -> Summary:

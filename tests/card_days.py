@@ -1,4 +1,4 @@
-"""Days of card transactions, small and quick: frauds pay more, so that there is something to learn."""
+"""Days of card transactions, small and quick: frauds pay more, so that there is much to learn."""
 
 import json
 from collections.abc import Sequence
@@ -43,7 +43,7 @@ def write_day(
         line = {
             "event_id": event_id(day, row),
             "occurred_at": moment.isoformat(),
-            "card_token": f"card-{rng.integers(0, 50)}",
+            "card_token": f"card-{rng.integers(0, 4_000)}",
             "terminal_id": f"terminal-{rng.integers(0, 20)}",
             "amount": round(float(amounts[row]) * amount_factor, 2),
         }
@@ -64,8 +64,9 @@ def decisions(
     start: datetime = START,
     names: Sequence[str] = FEATURES,
     amount_factor: float = 1.0,
+    prefix: str = "e",
 ) -> tuple[Decisions, np.ndarray]:
-    """Return n decisions, a minute apart, and which of them are frauds; ``e<number>`` their ids."""
+    """Return n decisions, a minute apart, and which are frauds; their ids: prefix and number."""
     rng = np.random.default_rng(seed)
     is_fraud = rng.random(n) < 0.1
     features = rng.normal(size=(n, len(names)))
@@ -81,8 +82,8 @@ def decisions(
         names=list(names),
         offsets=np.arange(first, first + n),
         occurred_at=begin + 60_000_000 * np.arange(first, first + n),
-        events=np.array([hash_text(f"e{k}") for k in range(first, first + n)], np.uint64),
-        cards=rng.integers(1, 40, n).astype(np.uint64),
+        events=np.array([hash_text(f"{prefix}{k}") for k in range(first, first + n)], np.uint64),
+        cards=rng.integers(1, 4_000, n).astype(np.uint64),
         features=features,
         scores=rng.random(n),
         challenger_scores=np.empty(0),
@@ -91,12 +92,16 @@ def decisions(
 
 
 def labels(
-    is_fraud: np.ndarray, first: int = 0, *, late: timedelta = timedelta(days=1)
+    is_fraud: np.ndarray,
+    first: int = 0,
+    *,
+    late: timedelta = timedelta(days=1),
+    prefix: str = "e",
 ) -> list[Label]:
     """Return the labels of decisions, in the order in which they became known."""
     return [
         Label(
-            event_id=f"e{first + row}",
+            event_id=f"{prefix}{first + row}",
             verdict="fraud" if flag else "genuine",
             labelled_at=START + timedelta(minutes=first + row) + late,
         )

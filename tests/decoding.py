@@ -9,10 +9,12 @@ import msgspec
 import numpy as np
 from msgspec import Meta
 
+from models.judge import Events
 from schemas.columns import Columns, Program
 from schemas.decoding import Decoder, PlainDecoder, StrictDecoder, buffers
 from schemas.errors import RejectedRecord
 from schemas.rides import Ride
+from streams.reading import Record
 
 Moment = Annotated[datetime, Meta(tz=True)]
 
@@ -95,3 +97,24 @@ def check(payloads: Sequence[bytes], kind: type[msgspec.Struct] = Ride) -> int:
         assert found.shape == wanted.shape, name
         assert found.tobytes() == wanted.tobytes(), name
     return decoded.plain
+
+
+def events_of_records(
+    event_type: type[msgspec.Struct], records: Sequence[Record], max_skew_s: float
+) -> tuple[Events, list[int]]:
+    """Return the valid events of one partition's records, and the offsets of the others."""
+    decoder, payloads = Decoder(event_type, max_skew_s), [r.value for r in records]
+    kept, addresses, lengths = buffers(payloads)
+    columns = decoder.decode(addresses, lengths, [r.timestamp_ms for r in records]).columns
+    del kept
+    offsets = np.array([r.offset for r in records], np.int64)
+    rows = np.flatnonzero(columns.valid)
+    events = Events(
+        offsets[rows],
+        columns.occurred_at[rows],
+        columns.values[rows],
+        columns.keys[rows],
+        lambda i: decoder.decode_one(payloads[rows[i]]),
+        columns.vectors[rows],
+    )
+    return events, offsets[~columns.valid].tolist()

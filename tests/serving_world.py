@@ -75,7 +75,12 @@ def a_registry(root: Path) -> FolderRegistry:
 
 
 def put(
-    registry: FolderRegistry, parameters: Any, name: str = NAME, *, promote: bool = True
+    registry: FolderRegistry,
+    parameters: Any,
+    name: str = NAME,
+    *,
+    files: Mapping[str, bytes] | None = None,
+    promote: bool = True,
 ) -> str:
     """Register a model, and make it the champion; return its version."""
     version = registry.register(

@@ -17,15 +17,15 @@ from eddy import wiring
 from eddy.demo import settings as demo_settings
 from models.checks.judges import part
 from models.domains.tpv import DOMAIN
-from models.judge import Events, Identity
+from models.judge import Identity
 from models.simulation.record import SimulatedRecord
 from schemas.anomalies import Anomaly
-from schemas.decoding import Decoder, buffers
 from schemas.forecasts import Forecast
 from streams import topics as kafka_topics
 from streams.idle import Tick, note_in
 from streams.reading import Record, TopicReader
 from streams.sender import Sender
+from tests.decoding import events_of_records
 from tests.eddy_process import EDDY
 from tests.toy_world import Detector, World
 
@@ -146,7 +146,9 @@ class TpvWorld(World):
         return found
 
     def _judge(self, partition: int, records: list[Record], ticks: list[Tick], said: Said) -> None:
-        events, rejected = decoded(records, self.settings.engine.max_skew_s)
+        events, rejected = events_of_records(
+            DOMAIN.event_type, records, self.settings.engine.max_skew_s
+        )
         said.rejected += [(partition, offset) for offset in rejected]
         identity = Identity(
             self.topics.events, partition, wiring.config_hash(self.settings, DOMAIN)
@@ -161,24 +163,6 @@ class TpvWorld(World):
             _take(said, judge.advance(tick.watermark_us))
             start = stop
         _take(said, judge.judge(part(events, start, len(events))))
-
-
-def decoded(records: list[Record], max_skew_s: float) -> tuple[Events, list[int]]:
-    """Return the valid events of one partition's records, and the offsets of the others."""
-    decoder, payloads = Decoder(DOMAIN.event_type, max_skew_s), [r.value for r in records]
-    kept, addresses, lengths = buffers(payloads)
-    columns = decoder.decode(addresses, lengths, [r.timestamp_ms for r in records]).columns
-    del kept
-    offsets = np.array([r.offset for r in records], np.int64)
-    rows = np.flatnonzero(columns.valid)
-    events = Events(
-        offsets[rows],
-        columns.occurred_at[rows],
-        columns.values[rows],
-        columns.keys[rows],
-        lambda i: decoder.decode_one(payloads[rows[i]]),
-    )
-    return events, offsets[~columns.valid].tolist()
 
 
 def _take(said: Said, verdicts: Any) -> None:

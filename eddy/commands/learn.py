@@ -30,6 +30,13 @@ def transactions(
     register_seconds: Annotated[
         float, typer.Option(min=0, help="or after so many seconds, if there was a label.")
     ] = 3_600.0,
+    genuine_after_days: Annotated[
+        float,
+        typer.Option(min=0, help="What nobody spoke of for so long is genuine; 0: nothing is."),
+    ] = 7.0,
+    silent_every: Annotated[
+        int, typer.Option(min=1, help="One of so many such rows is learned.")
+    ] = 1,
     keep_days: Annotated[
         float, typer.Option(min=0.01, help="How long decisions wait for their labels.")
     ] = 14.0,
@@ -76,6 +83,8 @@ def transactions(
         learner=LearnerSettings(
             drift=DriftSettings(every=drift_every),
             threshold=Threshold(cards_per_day=cards_per_day),
+            genuine_after_days=genuine_after_days or None,
+            silent_every=silent_every,
             keep_days=keep_days,
             most_rows=most_rows,
         ),

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 _LOOK_S = 0.25
 _PLAIN_EVERY_S = 5.0
-_SETTLE_S = 10.0
+_SETTLE_S = 20.0
 _STOPS_WITHIN_S = 4.0  # nothing in it is worth waiting for longer
 # Late records a few seconds late, so that even a short demo sees them come.
 _SHARES = Shares(anomalies=0.003, late=0.005, duplicates=0.005, malformed=0.002)

@@ -106,9 +106,13 @@ class TransactionsJudge:
         events = self._alarms.events_of(new)
         known = events != 0
         rows = LabelRows(events[known], new.is_fraud[known], new.labelled_at[known])
-        late = self._history.learn(rows)
-        outcomes = self._alarms.outcomes(rows.events, rows.is_fraud, self._challenger is not None)
-        return outcomes | ({("late", "label"): late} if late else {})
+        learned = self._history.learn(rows)
+        outcomes = self._alarms.outcomes(
+            rows.events[learned.is_known],
+            rows.is_fraud[learned.is_known],
+            self._challenger is not None,
+        )
+        return outcomes | ({("late", "label"): learned.late} if learned.late else {})
 
     # -- models and policies ---------------------------------------------------------------------
 

@@ -113,6 +113,22 @@ class LabelRows(NamedTuple):
     known_at: Ints
 
 
+class Learned(NamedTuple):
+    """What became of labels.
+
+    Attributes
+    ----------
+    is_known : ndarray of bool, shape (m,)
+        Whether their events are remembered; the others wait.
+    late : int
+        How many came so late that features were made without them which they should have changed:
+        a replay, which has them in time, would make others.
+    """
+
+    is_known: NDArray[np.bool_]
+    late: int
+
+
 class TransactionHistory:
     """What is remembered of cards and terminals; a function of the rows and labels so far.
 
@@ -156,17 +172,10 @@ class TransactionHistory:
         self._waiting.expire(self._terminals_watermark_ms - self._keep_ms)
         return out
 
-    def learn(self, labels: LabelRows) -> int:
-        """Take in labels; those of events that have not come yet wait for them.
-
-        Returns
-        -------
-        int
-            How many came so late that features were made without them which they should have
-            changed: a replay, which has them in time, would make others.
-        """
+    def learn(self, labels: LabelRows) -> Learned:
+        """Take in labels; those of events that have not come yet wait for them."""
         if not len(labels.events):
-            return 0
+            return Learned(np.empty(0, np.bool_), 0)
         since = labels.known_at // 1_000 + _ms(self.settings.label_grace_s)
         verdicts = self._waiting.sorted_by_event(labels.events, labels.is_fraud, since)
         found = np.zeros(len(verdicts.events), np.uint8)
@@ -174,7 +183,9 @@ class TransactionHistory:
         while (slot := self._learn(verdicts, found, slot)) < used:
             self._terminals.grow_frauds()
         self._waiting.add(verdicts, found == kernel.NOT_FOUND)
-        return int(np.sum(found == kernel.FOUND_LATE))
+        is_known = np.empty(len(found), np.bool_)
+        is_known[np.argsort(labels.events, kind="stable")] = found != kernel.NOT_FOUND
+        return Learned(is_known, int(np.sum(found == kernel.FOUND_LATE)))
 
     def tallies(self) -> dict[tuple[str, str], int]:
         """Return what had to make room or came too late since last asked."""

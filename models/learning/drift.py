@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from river.drift import ADWIN
 
 from models.features.names import OWN
+from models.learning.kept_decisions import spread
 from models.packing import pack, unpack
 from schemas.decisions import Decisions
 
@@ -30,7 +31,6 @@ CLOCK = tuple(name for name in OWN if name.startswith("is_"))
 """Features that only say what time it is: they change every evening."""
 
 _KIND = "drift_detectors"
-_MIX = np.uint64(0x9E3779B97F4A7C15)
 _RECENT = 256
 _LOOK_EVERY = 32
 _REPLAYED = 4_096
@@ -92,7 +92,7 @@ class DriftDetectors:
 
     def look(self, decisions: Decisions) -> list[Drift]:
         """Return the drifts that these rows give away, in the order of the columns."""
-        rows = np.flatnonzero(_mixed(decisions.events) % np.uint64(self.settings.every) == 0)
+        rows = np.flatnonzero(spread(decisions.events) % np.uint64(self.settings.every) == 0)
         at = decisions.occurred_at[rows]
         found = self._see(SCORE, decisions.scores[rows], at)
         for place, name in enumerate(decisions.names):
@@ -211,9 +211,3 @@ def _ranks(reference: Floats, values: Floats) -> Floats:
     below = np.searchsorted(reference, values, "left")
     ranks: Floats = (below + np.searchsorted(reference, values, "right")) / (2 * len(reference))
     return ranks
-
-
-def _mixed(events: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Return hashes whose low digits are as good as any: event hashes may be made elsewhere."""
-    mixed: NDArray[np.uint64] = (events * _MIX) >> np.uint64(32)
-    return mixed

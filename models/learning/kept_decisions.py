@@ -15,6 +15,7 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 _FIRST_ROOM = 4_096
+_MIX = np.uint64(0x9E3779B97F4A7C15)
 
 EVICTED_AGE, EVICTED_ROOM = "age", "room"
 
@@ -37,13 +38,15 @@ class KeptDecisions:
     ----------
     evicted : Counter
         How many rows made room, by reason.
+    newest_us : int
+        The latest event time there was; microseconds since 1970, UTC.
     """
 
     def __init__(self, features: Sequence[str], keep_us: int, most_rows: int) -> None:
         self.features = tuple(features)
         self.evicted: Counter[str] = Counter()
         self._keep_us, self._most_rows = keep_us, most_rows
-        self._newest = np.iinfo(np.int64).min
+        self.newest_us = np.iinfo(np.int64).min
         self._start = self._stop = 0
         self._index: tuple[Keys, Ints] | None = None
         self._columns: dict[str, NDArray[Any]] = {
@@ -106,7 +109,7 @@ class KeptDecisions:
         self._stop += n
         self._index = None
         if n:
-            self._newest = max(self._newest, int(decisions.occurred_at.max()))
+            self.newest_us = max(self.newest_us, int(decisions.occurred_at.max()))
         self._evict()
 
     def find(self, events: Keys) -> Ints:
@@ -143,10 +146,16 @@ class KeptDecisions:
     def _evict(self) -> None:
         over = max(0, len(self) - self._most_rows)
         # decisions come about in the order of their events' time
-        is_young = self.occurred_at[over:] >= self._newest - self._keep_us
+        is_young = self.occurred_at[over:] >= self.newest_us - self._keep_us
         aged = int(np.argmax(is_young)) if is_young.any() else len(is_young)
         if over or aged:
             self.evicted[EVICTED_ROOM] += over
             self.evicted[EVICTED_AGE] += aged
             self._start += over + aged
             self._index = None
+
+
+def spread(events: Keys) -> Keys:
+    """Return hashes whose low digits are as good as any, to take one of so many events."""
+    mixed: Keys = (events * _MIX) >> np.uint64(32)
+    return mixed

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from models.detectors.fraud.parameters import FraudParameters, Linear, Smoke
 from models.learning.drift import Drift, DriftDetectors, DriftSettings
 from models.learning.kept_decisions import KeptDecisions
-from models.learning.lessons import WaitingVerdicts
-from models.learning.online import OnlineClassifier, OnlineSettings
+from models.learning.lessons import WaitingVerdicts, in_order, silence
+from models.learning.online import OnlineClassifier, OnlineSettings, Weights
 from models.learning.recent import RecentPredictions
 from models.packing import pack, unpack
 from models.training.calibration import boundary
@@ -42,6 +42,11 @@ class LearnerSettings(msgspec.Struct, frozen=True, kw_only=True):
     drift : DriftSettings
     threshold : Threshold
         Where the boundary is put, by what the learner would have said of the kept decisions.
+    genuine_after_days : float, optional
+        Rows nobody spoke of for so long are learned as genuine, because few report what is in
+        order; a verdict that comes later corrects it. None: only what is said is learned.
+    silent_every : int
+        One of so many of these rows is learned; probabilities make up for the others.
     keep_days : float
         How long decisions wait for labels: the delay of labels, and some patience.
     most_rows : int
@@ -57,6 +62,8 @@ class LearnerSettings(msgspec.Struct, frozen=True, kw_only=True):
     classifier: OnlineSettings = OnlineSettings()
     drift: DriftSettings = DriftSettings()
     threshold: Threshold = Threshold()
+    genuine_after_days: Annotated[float, Meta(gt=0)] | None = 7.0
+    silent_every: Annotated[int, Meta(ge=1)] = 1
     keep_days: Annotated[float, Meta(gt=0)] = 14.0
     most_rows: Annotated[int, Meta(ge=1)] = 500_000
     most_waiting: Annotated[int, Meta(ge=1)] = 200_000
@@ -68,6 +75,7 @@ class _State(msgspec.Struct, frozen=True, kw_only=True):
     format: int
     features: list[str] | None
     learned_until_us: int
+    silent: int
     classifier: bytes | None
     drift: bytes
     waiting: bytes
@@ -89,6 +97,8 @@ class Learner:
     recent : RecentPredictions
     ignored : int
         Labels that say nothing about an event.
+    silent : int
+        Rows learned as genuine because nobody spoke of them.
     learned_until_us : int
         Event time of the youngest row that was learned; microseconds since 1970, UTC.
     """
@@ -101,6 +111,7 @@ class Learner:
         self.recent = RecentPredictions(self.settings.window)
         self.ignored = 0
         self.learned_until_us = 0
+        self.silent = 0
         self._classifier: OnlineClassifier | None = None
         self._drift = DriftDetectors(self.settings.drift)
         self._noted: tuple[NDArray[np.uint64], NDArray[np.int8]] | None = None
@@ -133,12 +144,23 @@ class Learner:
         self.ignored += found.left_out
         self.waiting.add(found)
 
-    def learn(self) -> int:
-        """Learn what labels and decisions have come together; return how many rows."""
+    def learn(self, *, all_labels_read: bool = True) -> int:
+        """Learn what labels and decisions have come together; return how many rows.
+
+        Parameters
+        ----------
+        all_labels_read : bool
+            Whether silence is one: with labels still to be read it is not.
+        """
         if self.kept is None or self._classifier is None:
             return 0
         self._note()
-        rows, is_fraud = self.waiting.take(self.kept)
+        lessons = [self.waiting.take(self.kept)]
+        if all_labels_read and self.settings.genuine_after_days is not None:
+            after_us = round(self.settings.genuine_after_days * DAY_US)
+            lessons.append(silence(self.kept, after_us, self.settings.silent_every))
+            self.silent += len(lessons[-1])
+        rows, is_fraud = in_order(lessons)
         predicted = self._classifier.learn(self.kept.values[rows], is_fraud)
         self.recent.add(predicted, is_fraud)
         if len(rows):
@@ -164,7 +186,7 @@ class Learner:
         """
         if not self.is_ready or self._classifier is None or self.kept is None:
             raise ValueError(f"{self.frauds} frauds of {self.rows} rows: too few for a version")
-        weights = self._classifier.weights()
+        weights = self._weights(self._classifier)
         made = FraudParameters(
             detector=DETECTOR,
             features=list(self._classifier.features),
@@ -199,6 +221,7 @@ class Learner:
                 format=FORMAT,
                 features=list(self.kept.features) if self.kept is not None else None,
                 learned_until_us=self.learned_until_us,
+                silent=self.silent,
                 classifier=self._classifier.snapshot() if self._classifier else None,
                 drift=self._drift.snapshot(),
                 waiting=self.waiting.snapshot(),
@@ -224,13 +247,24 @@ class Learner:
             self._begin(held.features)
             assert self._classifier is not None
             self._classifier.restore(held.classifier)
-        self.learned_until_us = held.learned_until_us
+        self.learned_until_us, self.silent = held.learned_until_us, held.silent
         self._drift.restore(held.drift)
         self.waiting.restore(held.waiting)
         columns = unpack("learner", held.columns)
         self.recent = RecentPredictions(self.settings.window)
         self.recent.add(columns["predicted"], columns["was_fraud"])
         self._noted = columns["events"], columns["verdicts"]
+
+    def _weights(self, classifier: OnlineClassifier) -> Weights:
+        """Return what was learned, with the share of frauds of the world.
+
+        Source: King and Zeng 2001, "Logistic regression in rare events data", prior correction.
+        """
+        weights = classifier.weights()
+        genuine = classifier.rows - classifier.frauds
+        stood_for = genuine + self.silent * (self.settings.silent_every - 1)
+        shift = float(np.log(genuine / stood_for))
+        return msgspec.structs.replace(weights, intercept=weights.intercept + shift)
 
     def _begin(self, features: list[str]) -> None:
         keep_us = round(self.settings.keep_days * DAY_US)

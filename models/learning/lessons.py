@@ -1,12 +1,14 @@
 """Lessons: verdicts joined to the decisions they are on, in the order they became known."""
 
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.learning.kept_decisions import KeptDecisions
+from models.learning.kept_decisions import KeptDecisions, spread
 from models.packing import pack, unpack
 from models.training.labels import Labels
 from models.training.table import FRAUD, GENUINE, UNKNOWN
@@ -15,6 +17,46 @@ _KIND = "waiting_verdicts"
 
 LEARNED, CORRECTED, REPEATED, GIVEN_UP = "learned", "corrected", "repeated", "given_up"
 OUTCOMES = (LEARNED, CORRECTED, REPEATED, GIVEN_UP)
+
+
+@dataclass(frozen=True, slots=True)
+class Lessons:
+    """Rows of kept decisions to be learned, and what is known of them; arrays of shape (n,).
+
+    Attributes
+    ----------
+    rows : ndarray of int64
+        Positions among the kept decisions.
+    is_fraud : ndarray of bool
+    known_at : ndarray of int64
+        Microseconds since 1970, UTC.
+    """
+
+    rows: NDArray[np.int64]
+    is_fraud: NDArray[np.bool_]
+    known_at: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+def in_order(lessons: Sequence[Lessons]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Return rows and whether they are frauds, by when that became known."""
+    order = np.argsort(np.concatenate([one.known_at for one in lessons]), kind="stable")
+    rows = np.concatenate([one.rows for one in lessons])
+    return rows[order], np.concatenate([one.is_fraud for one in lessons])[order]
+
+
+def silence(kept: KeptDecisions, after_us: int, every: int) -> Lessons:
+    """Return one of `every` rows that nobody spoke of for so long, as genuine; it is noted.
+
+    Which ones depends on their events alone.
+    """
+    silent = (kept.verdicts == UNKNOWN) & (kept.occurred_at <= kept.newest_us - after_us)
+    rows = np.flatnonzero(silent)
+    rows = rows[spread(kept.events[rows]) % np.uint64(every) == 0]
+    kept.verdicts[rows] = GENUINE
+    return Lessons(rows, np.zeros(len(rows), bool), kept.occurred_at[rows] + after_us)
 
 
 class WaitingVerdicts:
@@ -56,26 +98,20 @@ class WaitingVerdicts:
         if len(labels):
             self._newest = max(self._newest, int(labels.known_at.max()))
 
-    def take(self, kept: KeptDecisions) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        """Return the rows among `kept` to learn now, and whether they are frauds.
+    def take(self, kept: KeptDecisions) -> "Lessons":
+        """Return what is to be learned now of rows among `kept`; all others go on waiting.
 
-        The rows come by when their verdict became known, those of one time as they came; their
-        `verdicts` are noted. All others go on waiting.
+        The rows' `verdicts` are noted.
         """
         waiting = self._labels
         rows = kept.find(waiting.events)
         found = np.flatnonzero(rows >= 0)
         found = found[np.argsort(waiting.known_at[found], kind="stable")]
-        lessons = [
-            (row, is_fraud)
-            for row, is_fraud in zip(
-                rows[found].tolist(), waiting.is_fraud[found].tolist(), strict=True
-            )
-            if self._is_new(kept.verdicts, row, is_fraud)
-        ]
+        said = zip(rows[found].tolist(), waiting.is_fraud[found].tolist(), strict=True)
+        is_new = [self._is_new(kept.verdicts, row, is_fraud) for row, is_fraud in said]
+        learned = found[np.array(is_new, bool)]
         self._go_on(np.flatnonzero(rows < 0))
-        learned = np.array([row for row, _ in lessons], np.int64)
-        return learned, np.array([is_fraud for _, is_fraud in lessons], bool)
+        return Lessons(rows[learned], waiting.is_fraud[learned], waiting.known_at[learned])
 
     def snapshot(self) -> bytes:
         """Return the verdicts that wait."""

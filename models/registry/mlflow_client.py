@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from schemas.errors import MissingResource, Unavailable, UnknownModel
+from schemas.errors import EddyError, MissingResource, Unavailable, UnknownModel
 
 # Set before the import, where the environment does not say otherwise. No retries: MLflow would
 # repeat a request whose answer was lost, and so register a version twice.
@@ -80,15 +80,16 @@ def answering(what: str) -> Iterator[None]:
     Unavailable
         It does not answer, refuses, or says something that is no answer.
     """
-    exceptions, requests = module("mlflow.exceptions"), module("requests")
-    others = (module("sqlalchemy.exc").SQLAlchemyError, module("urllib3.exceptions").HTTPError)
+    exceptions = module("mlflow.exceptions")
     try:
         yield
+    except EddyError:
+        raise
     except exceptions.MlflowException as error:
         raise _translated(what, error) from error
-    # an answer that is not MLflow's is no JSON, or lacks what MLflow looks for
-    except (requests.RequestException, *others, ValueError, KeyError, OSError) as error:
-        raise Unavailable(f"{what}: {_line(error)}") from error
+    # an answer that is not MLflow's makes its client, and what that is made of, fail in any way
+    except Exception as error:
+        raise Unavailable(f"{what}: {type(error).__name__}: {_line(error)}") from error
 
 
 def again(call: Callable[..., Any], *arguments: Any, **named: Any) -> Any:

@@ -89,6 +89,14 @@ def test_ends_by_itself_with_a_summary(demo, tmp_path):
     assert payments["judged"] + sum(payments["rejected"].values()) == payments["sent"]
     assert set(payments["rejected"]) <= {"empty", "malformed_json", "schema_violation", "too_large"}
     assert payments["opened"] > 0
+    cards = summary["transactions"]
+    assert cards["sent"] > 20_000
+    assert cards["unaccounted"] == 0
+    assert cards["judged"] + sum(cards["rejected"].values()) == cards["sent"]
+    assert cards["labels"] > 3_000
+    assert cards["anomalies"] >= cards["score"]["flagged"] > 0
+    assert cards["score"]["injected"] >= cards["score"]["found"] > 0
+    assert cards["score"]["precision"] > 0.2
     assert left_in(tmp_path) == []
 
 

@@ -66,6 +66,16 @@ def simulated(count: int) -> list[bytes]:
     return [record.payload for record in simulate(5, options)]
 
 
+def test_rejects_show_no_card_number(settings, tmp_path):
+    bad = ride(vendor_id=4111111111111111, distance_km="x")
+    rejects = []
+    job(settings).file(
+        lines(tmp_path / "rides.jsonl", [ride(), bad]), lambda _: None, rejects.append
+    )
+    (told,) = map(json.loads, rejects)
+    assert told["record"].encode() == bad.replace(b"4111111111111111", b"************1111")
+
+
 def test_rows_are_the_events_and_bad_records_are_accounted_for(settings, tmp_path):
     poison = [record for _, record, _ in POISON if record and b"\n" not in record]
     good = [ride(event_id=f"r{n}", vendor_id=10**30 if n == 3 else n, fare=None) for n in range(9)]

@@ -8,6 +8,7 @@ import io
 import json
 import zipfile
 from collections.abc import Callable, Mapping
+from functools import cache
 from importlib.metadata import version
 from typing import Any
 
@@ -86,7 +87,8 @@ def load(content: bytes) -> Any:
 
     Forest.of(read(content))
     try:
-        return skops_io.loads(content, trusted=NEEDING_TRUST)
+        # without ids, by which it would take one node for another that was checked
+        return skops_io.loads(_canonical(content), trusted=NEEDING_TRUST)
     except Exception as error:  # whatever its own checks raise
         raise ModelRefused(f"{ESTIMATOR_FILE}: {error}") from error
 
@@ -170,13 +172,17 @@ def array_of(content: bytes) -> NDArray[Any]:
 
 
 def _check_version(fields: Mapping[str, Any]) -> None:
-    written = fields.get("_sklearn_version")
-    installed = version("scikit-learn")
+    written, installed = fields.get("_sklearn_version"), _installed()
     if written is not None and _minor(str(written)) != _minor(installed):
         raise ModelRefused(
             f"the estimator was written by scikit-learn {written}, this is {installed}; train it "
             "again, or install that version"
         )
+
+
+@cache
+def _installed() -> str:
+    return version("scikit-learn")
 
 
 def _minor(number: str) -> list[str]:

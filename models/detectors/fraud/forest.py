@@ -115,7 +115,7 @@ class Forest:
 def _of_classifier(fields: dict[str, Any]) -> Forest:
     _check_two_classes(fields["classes_"])
     records, width = fields["estimators_"], int(fields["n_features_in_"])
-    nodes = [_nodes(record, classes=2) for record in records]
+    nodes = [_nodes(record, width, classes=2) for record in records]
     n = len(nodes)
 
     def mean(margins: Floats) -> Floats:
@@ -173,15 +173,15 @@ def _check_two_classes(classes: NDArray[Any]) -> None:
         raise ModelRefused(f"classes {classes.tolist()}: genuine (0) and fraud (1) are wanted")
 
 
-def _nodes(record: Record, classes: int) -> Nodes:
+def _nodes(record: Record, width: int, classes: int) -> Nodes:
     """Return a tree of scikit-learn's `Tree`, which says its last class's share."""
     tree = record.fields["tree_"].fields
     nodes, values = tree["nodes"], tree["values"]
     if values.shape != (len(nodes), 1, classes) or tree["node_count"] != len(nodes):
         raise ModelRefused("a tree's arrays do not belong together")
-    _, counts, outputs = tree["args"]
-    if outputs != 1 or np.asarray(counts).tolist() != [classes]:
-        raise ModelRefused("a tree of other classes than the forest's")
+    inputs, counts, outputs = tree["args"]
+    if (inputs, np.asarray(counts).tolist(), outputs) != (width, [classes], 1):
+        raise ModelRefused("a tree of other features or classes than the forest's")
     return Nodes(
         left=nodes["left_child"].astype(np.int64),
         right=nodes["right_child"].astype(np.int64),
@@ -189,6 +189,7 @@ def _nodes(record: Record, classes: int) -> Nodes:
         threshold=nodes["threshold"].astype(np.float64),
         values=values[:, 0, -1].astype(np.float64),
         weights=nodes["weighted_n_node_samples"].astype(np.float64),
+        depth=int(tree["max_depth"]),
     )
 
 
@@ -203,6 +204,7 @@ def _boosted(nodes: NDArray[Any]) -> Nodes:
         threshold=nodes["num_threshold"].astype(np.float64),
         values=nodes["value"].astype(np.float64),
         weights=nodes["count"].astype(np.float64),
+        depth=-1,
     )
 
 
@@ -210,7 +212,7 @@ def _isolating(
     record: Record, features: NDArray[Any], depths: NDArray[Any], lengths: NDArray[Any]
 ) -> Nodes:
     """Return a tree whose leaves say how long the way to isolation is."""
-    nodes = _nodes(record, classes=1)
+    nodes = _nodes(record, len(features), classes=1)
     if not len(depths) == len(lengths) == len(nodes.left):
         raise ModelRefused("a tree's path lengths do not belong to it")
     is_leaf = nodes.left < 0
@@ -238,7 +240,7 @@ def _laid_out(forest: Sequence[Nodes], width: int, precision: np.dtype[np.void])
     if not 1 <= width <= MOST_FEATURES:
         raise ModelRefused(f"a forest of {width} features: 1 to {MOST_FEATURES} may be")
     trees, largest = empty_trees(sizes, precision), int(sizes.max())
-    stack, weights = np.empty(2 * largest, np.int64), np.empty(largest)
+    stack, weights = np.empty((3, largest), np.int64), np.empty(largest)
     for tree, size, start in zip(forest, sizes.tolist(), trees.roots.tolist(), strict=True):
         asked = questions(tree.threshold, precision)
         laid, _ = lay_out(tree, asked, width, start, trees, stack, weights)

@@ -41,6 +41,8 @@ class Nodes(NamedTuple):
         Used of leaves.
     weights : ndarray of float64, shape (n,)
         How many training rows came by.
+    depth : int
+        Splits on the longest way, as its maker says; -1 where it does not say.
     """
 
     left: Ints
@@ -49,6 +51,7 @@ class Nodes(NamedTuple):
     threshold: Floats
     values: Floats
     weights: Floats
+    depth: int
 
 
 class Trees(NamedTuple):
@@ -92,10 +95,10 @@ def empty_trees(sizes: Ints, precision: np.dtype[np.void]) -> Trees:
 def questions(threshold: Floats, precision: np.dtype[np.void]) -> Questions:
     """Return the thresholds in the rows' precision: rounded down, which changes no answer."""
     kind = precision["threshold"].type
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", under="ignore"):
         at_most = threshold.astype(kind)
-    at_most = np.where(at_most > threshold, np.nextafter(at_most, kind(-np.inf)), at_most)
-    return Questions(at_most, -np.nextafter(at_most, kind(np.inf)))
+        at_most = np.where(at_most > threshold, np.nextafter(at_most, kind(-np.inf)), at_most)
+        return Questions(at_most, -np.nextafter(at_most, kind(np.inf)))
 
 
 def _entry(
@@ -114,12 +117,13 @@ def _entry(
         weights: Floats,
     ) -> tuple[int, int]:
         """Write a tree from `start` on; return how many nodes it has, -1 where it is none."""
-        n, at, waiting = len(tree.left), 0, 1
-        # What is waiting: a node, and in the other half of the stack whose far child it is.
-        stack[0], stack[n] = 0, -1
+        n, at, waiting, deepest = len(tree.left), 0, 1, 0
+        # What is waiting: a node, whose far child it is, how deep it stands.
+        stack[0, 0], stack[1, 0], stack[2, 0] = 0, -1, 0
         while waiting > 0:
             waiting -= 1
-            node, parent = stack[waiting], stack[n + waiting]
+            node, parent, depth = stack[0, waiting], stack[1, waiting], stack[2, waiting]
+            deepest = max(deepest, depth)
             if at >= n or node < 0 or node >= n:
                 return -1, source
             here = start + at
@@ -141,9 +145,12 @@ def _entry(
                 near, far, column = far, near, column + width
                 trees.nodes[here]["threshold"] = asked.negated[node]
             trees.nodes[here]["code"] = np.uint32(column)
-            stack[waiting], stack[n + waiting] = far, here
-            stack[waiting + 1], stack[n + waiting + 1] = near, -1
-            waiting += 2
+            stack[0, waiting], stack[1, waiting], stack[2, waiting] = far, here, depth + 1
+            waiting += 1
+            stack[0, waiting], stack[1, waiting], stack[2, waiting] = near, -1, depth + 1
+            waiting += 1
+        if tree.depth >= 0 and tree.depth != deepest:
+            return -1, source
         # Children stand behind their parents: from the end on, theirs is known.
         for i in range(at - 1, -1, -1):
             away = np.int64(trees.nodes[start + i]["code"] >> AWAY)

@@ -13,7 +13,7 @@ from eddy.retraining import NOTHING_NEW, recover, retrain
 from eddy.retraining_runs import FileLog, RetrainingRuns
 from eddy.watching import Watch, WatchOptions
 from models.detectors.fraud.parameters import FraudParameters
-from models.training.settings import Forest, Learning, Parameters, Preparation
+from models.training.settings import Forest, Learning, Parameters, Reading
 from models.training.table import TrainingTable
 from schemas.errors import MissingResource
 from tests.card_days import START, decisions, event_id, table_of, write_day
@@ -48,7 +48,7 @@ def runs(tmp_path):
 
 def parameters(**bounds):
     return Parameters(
-        prepare=Preparation(),
+        labels=Reading(genuine_after_days=None),
         train=Learning(
             train_days=4,
             delay_days=0.5,
@@ -164,7 +164,8 @@ def test_labels_may_come_in_files_of_their_own(chosen, inbox, runs, tmp_path):
     bare.mkdir()
     said = []
     for day in range(DAYS):
-        lines = [msgspec.json.decode(x) for x in (inbox / f"day-{day:03d}.jsonl").open("rb")]
+        content = (inbox / f"day-{day:03d}.jsonl").read_bytes()
+        lines = [msgspec.json.decode(line) for line in content.splitlines()]
         said += [
             {
                 "event_id": line["event_id"],

@@ -1,4 +1,4 @@
-"""The learner joins labels to decisions, learns each once, and gives versions that score as it does."""
+"""The learner joins labels to decisions, learns each once, and its versions score as it does."""
 
 from datetime import timedelta
 
@@ -47,7 +47,9 @@ def test_the_boundary_keeps_the_budget_of_cards():
     learner, made, _ = taught(5 * DAY_ROWS, settings=settings)
     scores = learner.parameters().opened({}).score(made.features)
     days = np.arange(len(made)) // DAY_ROWS
-    flagged = {(day, card) for day, card in zip(days[scores > 1], made.cards[scores > 1])}
+    flagged = {
+        (day, card) for day, card in np.column_stack([days, made.cards])[scores > 1].tolist()
+    }
     assert 3 <= len(flagged) / 5 <= 4
 
 
@@ -143,6 +145,39 @@ def test_a_restart_goes_on_and_learns_nothing_twice():
         assert learner.learn() == 1_200 - 400
     assert after.snapshot() == whole.snapshot()
     assert after.rows == 1_200
+
+
+def test_what_nobody_speaks_of_is_genuine_after_a_while_and_can_be_corrected():
+    n = 10 * DAY_ROWS
+    made, is_fraud = decisions(n)
+    settings = LearnerSettings(genuine_after_days=4.0)
+    learner = Learner(settings)
+    learner.decided(made, 0, 0)
+    learner.labelled([one for one in labels(is_fraud) if one.verdict == "fraud"])
+    frauds = int(is_fraud.sum())
+    assert learner.learn(all_labels_read=False) == frauds
+    old = ~is_fraud[: n - 4 * DAY_ROWS]
+    assert learner.learn() == learner.silent == old.sum()
+    assert learner.learn() == 0
+    learner.labelled([verdict(int(np.argmin(is_fraud)))])
+    assert learner.learn() == 1
+    assert learner.waiting.tallies["corrected"] == 1
+
+
+@pytest.mark.parametrize("every", [1, 10])
+def test_silence_may_be_thinned_out_and_probabilities_make_up_for_it(every):
+    made, is_fraud = decisions(6 * DAY_ROWS)
+    learner = Learner(LearnerSettings(genuine_after_days=1.0, silent_every=every))
+    learner.decided(made, 0, 0)
+    learner.labelled([one for one in labels(is_fraud) if one.verdict == "fraud"])
+    learner.learn()
+    genuine = learner.rows - learner.frauds
+    old = int((~is_fraud[: 5 * DAY_ROWS]).sum())
+    assert genuine == learner.silent == pytest.approx(old / every, rel=0.1)
+    said = learner.parameters().opened({}).probability(made.features[: 5 * DAY_ROWS])
+    assert said.mean() == pytest.approx(is_fraud.mean(), rel=0.35)
+    thinned = learner._classifier.predict(made.features[: 5 * DAY_ROWS])
+    assert np.median(thinned) / np.median(said) == pytest.approx(every, rel=0.35)
 
 
 def test_records_without_a_feature_are_kept_without_it():

@@ -9,7 +9,14 @@ from models.registry.artefact import digest, encode_parameters
 from models.training.calibration import boundary, platt
 from models.training.fraud_metrics import ScoredRows
 from models.training.model_card import model_card
-from models.training.prequential import Fold, folds, learnable, newest_window, rows_seen, rows_to_test
+from models.training.prequential import (
+    Fold,
+    folds,
+    learnable,
+    newest_window,
+    rows_seen,
+    rows_to_test,
+)
 from models.training.settings import Boosting, Learning, Threshold
 from models.training.table import DAY_US
 from models.training.transactions import text, train, train_until

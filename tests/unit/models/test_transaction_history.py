@@ -113,7 +113,7 @@ def test_labels_in_time_give_the_same_whether_read_ahead_or_as_they_come() -> No
         # what became known while these rows came
         newest = rows.occurred_at[min(start + 6, 899)]
         until = int(np.searchsorted(labels.known_at, newest))
-        assert history.learn(told(labels, read, until)) == 0
+        assert history.learn(told(labels, read, until)).late == 0
         read = until
         found.append(history.features(cut(rows, start, start + 7)))
     np.testing.assert_array_equal(np.concatenate(found), ahead)
@@ -126,7 +126,12 @@ def test_labels_that_come_too_late_to_count_in_time_are_counted() -> None:
     late = history.learn(LabelRows(rows.events[:5], np.ones(5, bool), rows.occurred_at[:5]))
     fresh = rows_of(1, days=1)._replace(occurred_at=rows.occurred_at[-1:] + 1)
     in_time = history.learn(LabelRows(rows.events[-5:], np.ones(5, bool), rows.occurred_at[-5:]))
-    assert (late, in_time) == (5, 0)
+    assert (late.late, in_time.late) == (5, 0)
+    assert late.is_known.all()
+    assert in_time.is_known.all()
+    assert not history.learn(
+        LabelRows(np.array([77], np.uint64), np.array([True]), rows.occurred_at[:1])
+    ).is_known.any()
     assert history.features(fresh).shape == (1, 15)
 
 
