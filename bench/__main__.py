@@ -9,7 +9,17 @@ from pathlib import Path
 from rich.console import Console
 
 from bench import machine, report, results, targets
-from bench.cases import compaction, growth, latency, memory, restart, rides, scored, tpv
+from bench.cases import (
+    compaction,
+    growth,
+    latency,
+    memory,
+    restart,
+    rides,
+    scored,
+    tpv,
+    transactions,
+)
 from bench.peers.table import PEERS, chosen
 from bench.site import Site, open_site
 from bench.usage import require_proc
@@ -25,6 +35,9 @@ CASES: dict[str, Callable[[Site, argparse.Namespace], None]] = {
     "restart": lambda site, _: restart.run(site),
     "memory": lambda site, _: memory.run(site),
     "tpv": lambda site, options: tpv.run(site, options.events),
+    "transactions": lambda site, options: transactions.run(
+        site, options.events, labelled=options.bootstrap_servers is None
+    ),
     "scored": lambda site, _: scored.run(site),
     "compaction": lambda site, options: compaction.run(site, options.long),
     "growth": lambda site, options: growth.run(site, options.long),

@@ -34,8 +34,15 @@ class Cluster:
 
     def make(self, name: str, partitions: int, domain: str = "rides") -> DomainTopics:
         """Create the topics of a case, as ``eddy topics create`` would."""
-        forecasts = domain_called(domain).forecasts
-        topics = domain_topics(domain, f"{self.prefix}.{name}", forecasts=forecasts)
+        chosen = domain_called(domain)
+        topics = domain_topics(
+            domain,
+            f"{self.prefix}.{name}",
+            forecasts=chosen.forecasts,
+            decisions=chosen.is_labelled,
+            partitions=chosen.partitions,
+            kept_days=chosen.kept_days,
+        )
         specs = kafka_topics.specs([topics], partitions)
         created, _ = kafka_topics.create(self._connection, specs)
         self._made += [topic for topic in created if topic.startswith(self.prefix)]

@@ -9,11 +9,13 @@ from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from bench import fraud_model
 from bench.model import MIN_WINDOW, WINDOW, register
 from bench.peers.peer import ROOT
 from bench.site import Site
 from deploy.embedded.machine import free_port
 from deploy.embedded.processes import Process
+from models.training.transactions import Trained
 from schemas.errors import MissingResource
 from schemas.topics import DomainTopics
 
@@ -80,6 +82,13 @@ def engine(
 def tpv_engine(site: Site, topics: DomainTopics, name: str) -> Engine:
     """Configure an engine for payments on `topics`, with its defaults."""
     return _engine(site, topics, name, "tpv", {})
+
+
+def transactions_engine(site: Site, topics: DomainTopics, name: str, model: Trained) -> Engine:
+    """Configure an engine for card transactions on `topics`, with a trained classifier."""
+    made = _engine(site, topics, name, "transactions", {})
+    fraud_model.register(made.folder / "models", model)
+    return made
 
 
 def _engine(

@@ -2,13 +2,16 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from bench.transactions import DAY_US, DELAY_US, Payments
+from models.detectors.fraud.estimator_file import ESTIMATOR_FILE, load
+from models.detectors.fraud.parameters import FraudParameters
 from models.features.names import FEATURES
 from models.features.transaction_history import features_of
-from models.registry.artefact import encode_parameters
+from models.registry.artefact import decode_parameters, encode_parameters
 from models.registry.folder import FolderRegistry
 from models.registry.registry import Training
 from models.training.settings import Learning

@@ -21,8 +21,8 @@ from models.training import fraud_metrics as metrics
 from models.training.estimators import fit, raw
 from models.training.evaluation import scored_rows, shuffled
 from models.training.labels import Labels as Verdicts
-from models.training.prequential import Fold
 from models.training.preparation import prepare
+from models.training.prequential import Fold
 from models.training.settings import Learning, Parameters
 from models.training.table import NO_TIME, TrainingTable, read_table
 from models.training.transactions import train_until

@@ -32,7 +32,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     rss_mib : float
         Memory at the end.
     bytes_per_entity : float
-        Memory that one more merchant takes.
+        Memory that one more merchant, or one more card, takes.
     """
 
     case: str

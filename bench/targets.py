@@ -74,6 +74,24 @@ BOUNDS = (
     Bound("compaction, memory", "compaction", ENGINE, lambda r: r.rss_mib, 1_536, False, "MiB"),
     Bound("payments, speed", "tpv", ENGINE, lambda r: r.events_per_s, 400_000, True, "events/s"),
     Bound("payments, state", "tpv", ENGINE, lambda r: r.bytes_per_entity, 2_048, False, "B"),
+    Bound(
+        "transactions, speed",
+        "transactions",
+        ENGINE,
+        lambda r: r.events_per_s,
+        120_000,
+        True,
+        "events/s",
+    ),
+    Bound(
+        "transactions, a card",
+        "transactions",
+        ENGINE,
+        lambda r: r.bytes_per_entity,
+        1_024,
+        False,
+        "B",
+    ),
     Bound("restart after kill -9", "restart", ENGINE, lambda r: r.restart_s, 5, False, "s"),
 )
 

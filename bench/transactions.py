@@ -1,5 +1,6 @@
-"""Card transactions to fill a topic with: the Fraud Detection Handbook's where its file is at hand,
-else simulated ones of as many cards and terminals. By time; with the frauds among them.
+"""Card transactions to fill a topic with, by time, with the frauds among them.
+
+The Fraud Detection Handbook's where its file is at hand, else simulated ones of as many cards.
 """
 
 from collections.abc import Iterator
@@ -119,10 +120,13 @@ def records(source: Payments, count: int) -> Iterator[tuple[bytes, bytes]]:
                 if number == count:
                     return
                 key = b"c%d-%d" % (population, card)
-                yield key, (
-                    b'{"event_id":"b%010d","occurred_at":"%bZ","card_token":"%b",'
-                    b'"terminal_id":"m%d-%d","amount":%b,"currency":"EUR"}'
-                    % (number, at, key, population, terminal, b"%.2f" % amount)
+                yield (
+                    key,
+                    (
+                        b'{"event_id":"b%010d","occurred_at":"%bZ","card_token":"%b",'
+                        b'"terminal_id":"m%d-%d","amount":%b,"currency":"EUR"}'
+                        % (number, at, key, population, terminal, b"%.2f" % amount)
+                    ),
                 )
                 number += 1
 

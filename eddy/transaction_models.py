@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from eddy.offsets import offsets
 from eddy.settings import Settings
 from models.detectors.fraud.parameters import FraudParameters
 from models.detectors.fraud.scorer import Scorer
+from models.domains import domain
 from models.history.transactions import labelled_records
 from models.registry.artefact import encode_parameters
 from models.registry.registry import CHALLENGER, CHAMPION, Manifest, Training
@@ -138,8 +140,9 @@ def prepare_topic(
 
 def decisions_topic(settings: Settings) -> str:
     """Return the topic of decision records under the configured prefix."""
-    head = f"{settings.topic_prefix}." if settings.topic_prefix else ""
-    return f"{head}decisions.{NAME}"
+    topic = wiring.topics(settings, domain(NAME)).decisions
+    assert topic is not None  # transactions are decided upon
+    return topic
 
 
 def _labels(reader: TopicReader) -> Iterator[Label]:
@@ -195,7 +198,7 @@ def register(
     registry = wiring.registry(settings)
     card = model_card(made, how.train, evaluated)
     figures = evaluated.figures if evaluated else {}
-    metrics = {name: one.value for name, one in figures.items()}
+    metrics = {name: one.value for name, one in figures.items() if isfinite(one.value)}
     version = registry.register(
         NAME,
         encode_parameters(made.parameters),

@@ -8,6 +8,7 @@ gives no reasons, and a crash loses the histories.
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -49,7 +50,7 @@ def peer(model: Path) -> Peer:
 
 def _process(model: Path, job: Job) -> Process:
     plain = python_process("plain_scoring", job)
-    return Process(plain.name, plain.argv, {**plain.env, _MODEL: str(model)})
+    return replace(plain, env={**(plain.env or {}), _MODEL: str(model)})
 
 
 class _Transaction(msgspec.Struct, gc=False):

@@ -52,7 +52,7 @@ def main(words: Sequence[str]) -> int:
     try:
         print(json.dumps(Preparing(spark, chosen).run()))
     except (ConfigError, AnalysisException) as error:  # the latter: no such path, or one too many
-        print(error, file=sys.stderr)
+        print(str(error).splitlines()[0], file=sys.stderr)  # Java's stack says no more
         return 2
     finally:
         spark.stop()

@@ -86,6 +86,7 @@ def _boosting(how: Learning) -> Any:
         max_leaf_nodes=chosen.max_leaves,
         min_samples_leaf=chosen.min_rows_leaf,
         l2_regularization=chosen.l2,
+        max_features=chosen.features_share,
         early_stopping=False,  # it would look at rows from the future
         random_state=how.seed,
     )

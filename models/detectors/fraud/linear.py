@@ -36,8 +36,9 @@ class LinearRanking:
         """Return log-odds, shape (n,)."""
         # column by column: a matrix product adds up differently for other numbers of rows
         margins: Floats = np.full(len(X), self._intercept)
-        for j, coefficient in enumerate(self._coefficients):
-            margins += coefficient * ((X[:, j] - self._center[j]) / self._scale[j])
+        with np.errstate(over="ignore", invalid="ignore"):  # certain, whichever way
+            for j, coefficient in enumerate(self._coefficients):
+                margins += coefficient * ((X[:, j] - self._center[j]) / self._scale[j])
         return margins
 
     def raw(self, margins: Floats) -> Floats:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Annotated, Literal
 
 import msgspec
+import numpy as np
 from msgspec import Meta
 
 from models.detectors.fraud.estimator_file import ESTIMATOR_FILE, read
@@ -136,6 +137,10 @@ class FraudParameters(msgspec.Struct, frozen=True, kw_only=True):
             come out differently.
         """
         scorer = Scorer(self, self._ranking(files))
+        # whoever opens a model waits for what is compiled, not the first row that is flagged
+        reasons = scorer.contributions(np.array([self.typical]))
+        if not np.isfinite([scorer.base_score, *reasons[0]]).all():
+            raise ModelRefused("the model gives no number for the typical row; train it again")
         if self.smoke and not scorer.reproduces(self.smoke.rows, self.smoke.outputs):
             raise ModelRefused("the model gives other outputs for its smoke rows; train it again")
         return scorer

@@ -130,6 +130,14 @@ def test_a_model_that_answers_otherwise_is_refused(kind: str) -> None:
         wrong.opened(files)
 
 
+def test_a_model_that_gives_no_number_is_refused() -> None:
+    linear = Linear(
+        center=[0.0, 0.0], scale=[1e-200] * 2, coefficients=[1e200, -1e200], intercept=0
+    )
+    with pytest.raises(ModelRefused, match="no number"):
+        parameters(linear=linear).opened({})
+
+
 def test_a_model_of_other_features_is_refused() -> None:
     packed, files = packaged("forest")
     fewer = replace(packed, features=packed.features[:14], typical=packed.typical[:14], smoke=None)
@@ -216,4 +224,4 @@ def test_what_cannot_be_packed_is_refused() -> None:
     with pytest.raises(ModelRefused):
         package(boosted, **given)
     with pytest.raises(ValueError, match="logistic"):
-        package(LogisticRegression(max_iter=5000).fit(X, three), **given)
+        package(LogisticRegression().fit(X[:90] / 50, three[:90]), **given)

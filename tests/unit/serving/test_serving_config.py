@@ -5,7 +5,8 @@ import hashlib
 import pytest
 
 from eddy import settings
-from schemas.errors import ConfigError
+from eddy.serving import listen
+from schemas.errors import ConfigError, MissingResource
 
 HASH = hashlib.sha256(b"secret").hexdigest()
 
@@ -60,3 +61,13 @@ def test_hashes_come_from_a_file_or_the_environment_and_are_shown_nowhere(here, 
     monkeypatch.delenv("EDDY_SERVING__TOKEN_SHA256_FILE")
     monkeypatch.setenv("EDDY_SERVING__TOKEN_SHA256", HASH)
     assert settings.load().serving.token_hashes == [HASH]
+
+
+def test_a_port_that_is_taken_is_named():
+    with listen("127.0.0.1", 0) as first:
+        port = first.getsockname()[1]
+        with pytest.raises(MissingResource, match="serving.port"):
+            listen("127.0.0.1", port)
+    listen("127.0.0.1", port).close()
+    with pytest.raises(MissingResource, match="serving.port"):
+        listen("no-such-host.invalid", 0)
