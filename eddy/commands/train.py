@@ -241,13 +241,18 @@ def rollback(
 
 def models(
     name: Annotated[
-        str | None, typer.Argument(help="Also compare this model's settings and metrics.")
+        str | None,
+        typer.Argument(
+            help="Also compare this model's settings and metrics; `compare`: champion and "
+            "challenger of transactions, on the same live events."
+        ),
     ] = None,
     history: Annotated[
         bool,
         typer.Option("--history", help="The model's audit log: promotions, refusals, rollbacks."),
     ] = False,
     config: Config = None,
+    bootstrap_servers: Bootstrap = None,
     json: Json = False,
 ) -> None:
     """List the registry: versions, which are in use, and how good they were."""
@@ -255,7 +260,10 @@ def models(
 
     from eddy import model_listing, settings, wiring  # noqa: PLC0415
 
-    chosen = settings.load(config)
+    chosen = settings.load(config, {"kafka.bootstrap_servers": bootstrap_servers})
+    if name == "compare":
+        _compare(chosen, json)
+        return
     registry = wiring.registry(chosen)
     if history:
         _show_history(registry, name, json)
@@ -270,6 +278,20 @@ def models(
     else:
         show = model_listing.details if name else model_listing.overview
         console.print(show(lines))
+
+
+def _compare(chosen: "Settings", json: bool) -> None:
+    import msgspec  # noqa: PLC0415 - keeps --help quick
+
+    from eddy import shadowing  # noqa: PLC0415
+
+    with _progress() as progress:
+        task = progress.add_task("reading decisions", total=None)
+        found = shadowing.compare(chosen, lambda more: progress.advance(task, more))
+    if json:
+        Console().print_json(msgspec.json.encode(found).decode())
+    else:
+        Console().print(shadowing.shown(found))
 
 
 def _show_history(registry: "Registry", name: str | None, json: bool) -> None:

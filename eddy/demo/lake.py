@@ -23,7 +23,8 @@ _LOOK_AGAIN_S = 2.0
 _QUESTION = """\
 select domain, severity, count(*) as anomalies, round(max(score), 2) as highest_score,
        min(occurred_at) as first, max(occurred_at) as last
-from (from anomalies_rides union all by name from anomalies_tpv)
+from (from anomalies_rides union all by name from anomalies_tpv
+      union all by name from anomalies_transactions)
 where occurred_at >= '{begin}' and occurred_at < '{end}' and op <> 'retract'
 group by all order by all"""
 

@@ -3,6 +3,7 @@
 import json
 import uuid
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -58,7 +59,7 @@ def prepare(*options):
     arguments = ["prepare", "transactions", "--topic", "--out", "table.parquet", "--json", *options]
     done = CliRunner().invoke(app, arguments, catch_exceptions=False)
     assert done.exit_code == 0, done.output
-    return json.loads(done.stdout), read_table("table.parquet")
+    return json.loads(done.stdout), read_table(Path("table.parquet"))
 
 
 def label(name, verdict, days):

@@ -3,6 +3,7 @@
 import json
 import random
 import re
+import subprocess
 from datetime import UTC, datetime, timedelta
 from itertools import takewhile
 from urllib.request import urlopen
@@ -20,6 +21,7 @@ from models.simulation.transaction_labels import labels
 from models.simulation.transactions import TransactionSimulation, simulate
 from schemas.topics import LABELS
 from streams.sender import Sender
+from tests.eddy_process import EDDY
 from tests.transactions_world import TransactionsWorld
 
 START = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=60)
@@ -118,6 +120,11 @@ def test_a_challenger_scores_in_the_shadow_until_it_is_promoted(kafka, tmp_path)
         world.drain()
         assert detector.stop() == 0
         anomalies, decided = world.published(), world.decided()
+        said = subprocess.run(
+            [EDDY, "models", "compare", "--config", str(world.file), "--json"],
+            capture_output=True, check=True, timeout=120,
+        ).stdout  # fmt: skip
+        compared = json.loads(said)
 
     default = default_model().ref.sha256
     shadowed = np.array([one is not None for one in decided.challengers])
@@ -148,7 +155,15 @@ def test_a_challenger_scores_in_the_shadow_until_it_is_promoted(kafka, tmp_path)
         for role in ("champion", "challenger")
     }
     assert hits["challenger"] >= hits["champion"] > 0
-    assert figures(seen, "eddy_label_cost_total")
+    costs = figures(seen, "eddy_label_cost_total")
+    assert compared["events"] == shadowed.sum()
+    assert compared["only_champion"] + compared["only_challenger"] == disagree
+    assert compared["champion"]["alerts"] == flagged[shadowed].sum()
+    assert sum(compared["challenger"]["histogram"].values()) == shadowed.sum()
+    assert compared["challenger"]["found"] >= compared["champion"]["found"] > 0
+    assert compared["labelled"] > compared["frauds"] > 0
+    for role in ("champion", "challenger"):
+        assert costs[f'domain="transactions",role="{role}"'] > 0
     assert 0 < figures(seen, "eddy_alert_precision_ratio")['domain="transactions"'] <= 1
 
 

@@ -27,9 +27,12 @@ class LinearRanking:
     is_exact = False
 
     def __init__(self, linear: "Linear", typical: list[float]) -> None:
-        self._center, self._scale = np.array(linear.center), np.array(linear.scale)
-        self._coefficients, self._intercept = np.array(linear.coefficients), linear.intercept
-        self._typical = np.array(typical)
+        self._center, self._scale = np.array(linear.center, float), np.array(linear.scale, float)
+        self._coefficients, self._intercept = (
+            np.array(linear.coefficients, float),
+            float(linear.intercept),
+        )
+        self._typical = np.array(typical, float)
         self.base_margin = float(self.margins(self._typical[None])[0])
 
     def margins(self, X: Floats) -> Floats:

@@ -138,7 +138,7 @@ class FraudParameters(msgspec.Struct, frozen=True, kw_only=True):
         """
         scorer = Scorer(self, self._ranking(files))
         # whoever opens a model waits for what is compiled, not the first row that is flagged
-        reasons = scorer.contributions(np.array([self.typical]))
+        reasons = scorer.contributions(np.array([self.typical], float))
         if not np.isfinite([scorer.base_score, *reasons[0]]).all():
             raise ModelRefused("the model gives no number for the typical row; train it again")
         if self.smoke and not scorer.reproduces(self.smoke.rows, self.smoke.outputs):

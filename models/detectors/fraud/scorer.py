@@ -70,7 +70,7 @@ class Scorer:
         self.parameters, self._ranking = parameters, ranking
         self.features, self.detector = parameters.features, parameters.detector
         self.boundary = parameters.boundary
-        self._typical = np.array(parameters.typical)
+        self._typical = np.array(parameters.typical, float)
         self.base_score = float(self._scores_at(np.array([ranking.base_margin]))[0])
 
     def raw(self, X: Floats) -> Floats:

@@ -1,0 +1,174 @@
+"""Champion and challenger side by side, from what both said of the same events."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from models.domains.transactions_verdicts import SCORE_BOUNDS
+from schemas.decisions import Decisions
+
+Floats = NDArray[np.float64]
+
+CLASSES = (*(f"{bound:g}" for bound in SCORE_BOUNDS), "more")
+"""Upper bounds of the classes in which scores are counted."""
+
+
+class Role(msgspec.Struct, frozen=True, kw_only=True):
+    """How one of the two did.
+
+    Attributes
+    ----------
+    version, sha256 : str
+    alerts, alerts_a_day : int, float
+        Events above 1.0.
+    histogram : dict of str to int
+        Scores by class, see `CLASSES`.
+    found, missed, false_alarms : int
+        Of the labelled events: frauds above 1.0, frauds below, and others above.
+    cost : float
+        Of what was missed and of false alarms.
+    precision, recall : float, optional
+        Of the labelled events; None where there is nothing to divide by.
+    average_precision : float, optional
+        Of the labelled events; None without frauds.
+    """
+
+    version: str
+    sha256: str
+    alerts: int
+    alerts_a_day: float
+    histogram: dict[str, int]
+    found: int
+    missed: int
+    false_alarms: int
+    cost: float
+    precision: float | None
+    recall: float | None
+    average_precision: float | None
+
+
+class Comparison(msgspec.Struct, frozen=True, kw_only=True):
+    """What `compare` found.
+
+    Attributes
+    ----------
+    events, labelled, frauds : int
+        Scored by both; those of them with a label; those of these that are frauds.
+    days : float
+        Event time they span.
+    both, only_champion, only_challenger : int
+        Events above 1.0 for both, and for one of them only.
+    agreement : float
+        Share of events on which they are of one opinion.
+    """
+
+    events: int
+    labelled: int
+    frauds: int
+    days: float
+    both: int
+    only_champion: int
+    only_challenger: int
+    agreement: float
+    champion: Role
+    challenger: Role
+
+
+class Shadowed:
+    """Gathers decisions of the newest pair of champion and challenger; earlier pairs are dropped.
+
+    Attributes
+    ----------
+    pair : tuple of str, optional
+        The hashes of champion and challenger.
+    """
+
+    def __init__(self) -> None:
+        self.pair: tuple[str, str] | None = None
+        self._refs: tuple[Any, Any] = (None, None)
+        self._parts: list[Decisions] = []
+
+    def add(self, decisions: Decisions) -> None:
+        """Take decisions in, in the order they were made; those without a challenger are none."""
+        if decisions.challenger is None or not len(decisions.challenger_scores):
+            return
+        pair = decisions.model.sha256, decisions.challenger.sha256
+        if pair != self.pair:
+            self.pair, self._parts = pair, []
+            self._refs = decisions.model, decisions.challenger
+        self._parts.append(decisions)
+
+    def compare(
+        self, is_fraud: Mapping[int, bool], missed_cost: float, false_alarm_cost: float
+    ) -> Comparison | None:
+        """Compare the two; None where nothing was scored by both.
+
+        Parameters
+        ----------
+        is_fraud : mapping of int to bool
+            By the hash of an event's id: the last word on it.
+        missed_cost, false_alarm_cost : float
+        """
+        if not self._parts:
+            return None
+        events = np.concatenate([part.events for part in self._parts])
+        times = np.concatenate([part.occurred_at for part in self._parts])
+        scores = [
+            np.concatenate([part.scores for part in self._parts]),
+            np.concatenate([part.challenger_scores for part in self._parts]),
+        ]
+        words = np.array([is_fraud.get(event, -1) for event in events.tolist()], np.int8)
+        days = max(float(times.max() - times.min()) / 86_400e6, 1 / 86_400)
+        prices = missed_cost, false_alarm_cost
+        flags = [one > 1.0 for one in scores]
+        return Comparison(
+            events=len(events),
+            labelled=int((words >= 0).sum()),
+            frauds=int((words == 1).sum()),
+            days=days,
+            both=int((flags[0] & flags[1]).sum()),
+            only_champion=int((flags[0] & ~flags[1]).sum()),
+            only_challenger=int((~flags[0] & flags[1]).sum()),
+            agreement=float((flags[0] == flags[1]).mean()),
+            champion=_role(self._refs[0], scores[0], words, days, prices),
+            challenger=_role(self._refs[1], scores[1], words, days, prices),
+        )
+
+
+def _role(
+    ref: Any, scores: Floats, words: NDArray[np.int8], days: float, prices: tuple[float, float]
+) -> Role:
+    above = scores > 1.0
+    found, missed = int((above & (words == 1)).sum()), int((~above & (words == 1)).sum())
+    false_alarms = int((above & (words == 0)).sum())
+    counts = np.bincount(np.searchsorted(SCORE_BOUNDS, scores), minlength=len(CLASSES))
+    return Role(
+        version=ref.version,
+        sha256=ref.sha256,
+        alerts=int(above.sum()),
+        alerts_a_day=float(above.sum() / days),
+        histogram=dict(zip(CLASSES, counts.tolist(), strict=True)),
+        found=found,
+        missed=missed,
+        false_alarms=false_alarms,
+        cost=missed * prices[0] + false_alarms * prices[1],
+        precision=_share(found, found + false_alarms),
+        recall=_share(found, found + missed),
+        average_precision=_average_precision(scores, words),
+    )
+
+
+def _share(part: int, whole: int) -> float | None:
+    return part / whole if whole else None
+
+
+def _average_precision(scores: Floats, words: NDArray[np.int8]) -> float | None:
+    from sklearn.metrics import average_precision_score  # noqa: PLC0415 - takes a second
+
+    known = words >= 0
+    if not (words[known] == 1).any():
+        return None
+    return float(average_precision_score(words[known] == 1, scores[known]))
