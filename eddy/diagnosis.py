@@ -217,6 +217,14 @@ def _topics(settings: Settings) -> Check:
     absent = [spec.name for spec in wanted if spec.name not in existing]
     if absent:
         return _fail(f"missing: {', '.join(absent)}", "`eddy topics create`")
+    apart = [n.events for n in names if n.partitions and existing[n.events] != n.partitions]
+    if apart:
+        return _warn(
+            f"{', '.join(apart)}: more partitions than one; each partition's terminals are known "
+            "by its own events only",
+            "bring all events of a card and of a terminal into one partition, see "
+            "docs/transactions.md",
+        )
     other = inspection.differences(settings.kafka, wanted)
     if other:
         text = "; ".join(f"{name}: {what}" for name, what in other.items())

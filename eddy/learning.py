@@ -7,7 +7,6 @@ killed. A version may be registered once more after a crash: registering the sam
 noticed, and changes nothing. It never makes a champion.
 """
 
-import hashlib
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -18,6 +17,7 @@ import msgspec
 import structlog
 
 from eddy import wiring
+from eddy.learning_progress import LearningCheckpoints, Positions, Progress
 from eddy.offering import offer
 from eddy.retrain_requests import RetrainRequests
 from eddy.settings import Settings
@@ -28,7 +28,6 @@ from schemas import decisions as decision_records
 from schemas.errors import MissingResource, ModelRefused, Unavailable
 from schemas.labels import Label
 from schemas.topics import CONTROL, LABELS, domain_topics
-from streams.checkpoints import Checkpoints, open_store
 from streams.health import Health, HealthServer
 from streams.learning_metrics import LearningMetrics
 from streams.patience import OUTAGE_LIMIT_S
@@ -43,35 +42,6 @@ _DECISION_RECORDS, _LABEL_RECORDS = 256, 20_000
 _AT_ONCE = 32
 _ROUND_S = 1.0
 _ALIVE_WITHIN_S = 120.0
-_ANY = 2**62
-
-Positions = dict[str, dict[int, int]]
-"""Topic -> partition -> the offset to read next."""
-
-
-class Progress(msgspec.Struct, frozen=True, kw_only=True):
-    """The content of a checkpoint.
-
-    Attributes
-    ----------
-    sequence : int
-        Counts the checkpoints.
-    positions : dict
-        How far was read.
-    kept_from : dict of int to int
-        By partition of the topic of decisions, the first record of which rows are kept.
-    registered_rows : int
-        Rows learned when the last version was registered.
-    requested_at : datetime, optional
-        When a retraining was last asked for.
-    """
-
-    sequence: int
-    positions: Positions
-    kept_from: dict[int, int]
-    registered_rows: int
-    requested_at: datetime | None
-    learner: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,15 +95,14 @@ class Learning:
         self._decisions = decisions_topic(settings)
         needed = [self._decisions, LABELS]
         check(settings.kafka, [*needed, CONTROL] if options.requests_retraining else needed)
-        store = open_store(settings.storage.checkpoints_url)
-        self._checkpoints = Checkpoints(store, f"{settings.engine.group}.learn")
+        self._checkpoints = LearningCheckpoints(settings, self._decisions, options.learner)
         self._readers = {
             self._decisions: TopicReader(settings.kafka, batch=_AT_ONCE),
             LABELS: TopicReader(settings.kafka),
         }
         self._requests = RetrainRequests(settings.kafka, NAME, options.cooldown_s)
         self._positions: Positions = {self._decisions: {}, LABELS: {}}
-        self._sequence = self._registered_rows = 0
+        self._registered_rows = 0
         self._registered_at = self._written_at = self._round_at = time.monotonic()
         self._told: dict[str, int] = {}
         self._stopped = threading.Event()
@@ -315,54 +284,33 @@ class Learning:
 
     # -- the checkpoint -------------------------------------------------------------------------
 
-    def _state_hash(self) -> str:
-        """Identify what a checkpoint depends on: what it holds would be another otherwise."""
-        learner = self._options.learner
-        content = [learner.classifier, learner.drift, self._decisions, LABELS]
-        return hashlib.sha256(msgspec.json.encode(content)).hexdigest()[:16]
-
     def _write_if_due(self) -> None:
         if time.monotonic() - self._written_at >= self._settings.engine.checkpoint_interval_s:
             self._write()
 
     def _write(self) -> None:
-        self._sequence += 1
         kept = self.learner.kept
-        progress = Progress(
-            sequence=self._sequence,
-            positions=self._positions,
-            kept_from=kept.oldest_records() if kept is not None else {},
-            registered_rows=self._registered_rows,
-            requested_at=self._requests.asked_at,
-            learner=self.learner.snapshot(),
+        outcome = self._checkpoints.write(
+            Progress(
+                positions=self._positions,
+                kept_from=kept.oldest_records() if kept is not None else {},
+                registered_rows=self._registered_rows,
+                requested_at=self._requests.asked_at,
+                learner=self.learner.snapshot(),
+            ),
+            datetime.now(UTC),
         )
-        try:
-            self._checkpoints.write(
-                self._decisions,
-                0,
-                self._sequence,
-                msgspec.msgpack.encode(progress),
-                state_hash=self._state_hash(),
-                model_version=str(self._registered_rows),
-                now=datetime.now(UTC),
-            )
-        except Unavailable as error:
-            log.warning("checkpoint_not_written", why=str(error))
-            self.metrics.checkpoints.labels("failed").inc()
-        else:
-            self.metrics.checkpoints.labels("written").inc()
+        self.metrics.checkpoints.labels(outcome).inc()
         self._written_at = time.monotonic()
 
     def _restore(self) -> None:
-        found, refused = self._checkpoints.newest(self._decisions, 0, _ANY, self._state_hash())
+        progress, refused = self._checkpoints.newest()
         for why in refused:
-            log.warning("checkpoint_refused", why=why)
             self.metrics.checkpoints.labels(why).inc()
-        if found is None:
+        if progress is None:
             log.info("learning_from_the_beginning", name=NAME)
             return
-        progress = msgspec.msgpack.decode(found.state, type=Progress)
-        self._sequence, self._positions = progress.sequence, progress.positions
+        self._positions = progress.positions
         self._registered_rows = progress.registered_rows
         self._requests.asked_at = progress.requested_at
         self.learner.restore(progress.learner)

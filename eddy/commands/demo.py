@@ -25,7 +25,7 @@ def demo(
     ] = False,
     json: Json = False,
 ) -> None:
-    """Start a real Kafka broker and a detector, stream events of three kinds through them, and watch.
+    """Start a real Kafka broker and a detector, stream three kinds of events through, and watch.
 
     Known anomalies, late, double and broken records are among the rides; what the detector finds
     is held against that truth. It keeps to .eddy/demo, emptied at every start. Ctrl-C or the

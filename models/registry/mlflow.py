@@ -280,7 +280,6 @@ class MlflowRegistry:
         except Unavailable as error:
             if code(error) != EXISTS:
                 raise
-            again(client.set_registered_model_tag, name, *next(iter(MADE_HERE.items())))
 
     def _version(self, name: str, which: str) -> Any:
         """Return MLflow's version."""

@@ -21,9 +21,9 @@ _PAGE = 1000
 
 
 def models_in(client: Any) -> list[str]:
-    """Return the names of the models that have versions, sorted."""
-    found = _all_pages(lambda token: client.search_registered_models(_OURS, page_token=token))
-    return sorted(model.name for model in found if is_name(model.name) and model.latest_versions)
+    """Return the names of the models that have versions made here, sorted."""
+    found = _all_pages(lambda token: client.search_registered_models(page_token=token))
+    return sorted(model.name for model in found if is_name(model.name) and _is_ours(model))
 
 
 def versions_of(client: Any, name: str) -> list[str]:
@@ -104,6 +104,12 @@ def _newest(client: Any, name: str) -> Any:
     if not found:
         raise UnknownModel(f"model {name!r} has no versions")
     return found[0]
+
+
+def _is_ours(model: Any) -> bool:
+    """Whether it was made here, or its newest version was; one without versions is none yet."""
+    newest = model.latest_versions
+    return bool(newest) and any(MADE_HERE.items() <= one.tags.items() for one in (model, *newest))
 
 
 def _of(name: str) -> str:

@@ -2,21 +2,25 @@
 
 import os
 import random
+import shutil
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 import msgspec
 import pytest
 
+from deploy.embedded.machine import free_port
 from deploy.embedded.mlflow_server import MlflowServer
 from models.registry.artefact import encode_parameters
 from models.registry.mlflow import MlflowRegistry
 from models.registry.registry import Training
 from schemas.errors import Unavailable
 
+pytestmark = pytest.mark.chaos_long  # a server takes long to start
 LARGE = bytes(48 * 2**20)
 
 
@@ -56,8 +60,14 @@ def check_whole(registry: MlflowRegistry) -> int:
     return len(versions)
 
 
-def test_a_server_killed_while_a_file_comes_in(empty_mlflow: MlflowServer) -> None:
-    server = empty_mlflow
+@pytest.fixture
+def server(mlflow_database: Path, tmp_path: Path) -> Iterator[MlflowServer]:
+    shutil.copy(mlflow_database, tmp_path / "mlflow.db")
+    with MlflowServer(tmp_path, free_port()) as own:
+        yield own
+
+
+def test_a_server_killed_while_a_file_comes_in(server: MlflowServer) -> None:
     registry = MlflowRegistry(server.url, now)
     registry.promote("rides", register(registry))
     raised: list[Exception] = []
@@ -88,12 +98,11 @@ def test_a_server_killed_while_a_file_comes_in(empty_mlflow: MlflowServer) -> No
     assert check_whole(registry) == 2
 
 
-@pytest.mark.chaos_long
-def test_a_server_killed_at_random(empty_mlflow: MlflowServer) -> None:
+def test_a_server_killed_at_random(server: MlflowServer) -> None:
     seed = int(os.environ.get("EDDY_TEST_SEED", random.SystemRandom().randrange(10**6)))
     print("seed", seed)
     chance = random.Random(seed)
-    server, registry = empty_mlflow, MlflowRegistry(empty_mlflow.url, now)
+    registry = MlflowRegistry(server.url, now)
     stop = threading.Event()
     done = [0]
 

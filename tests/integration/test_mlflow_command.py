@@ -1,25 +1,25 @@
-"""``eddy mlflow``: one command, a server, models in and out of it, and gone again."""
+"""``eddy mlflow``: one command, a server, and models in and out of it by the other commands.
+
+That it ends its server when it is ended is looked at by the fixture that runs it.
+"""
 
 import json
-import os
-import signal
-import subprocess
-import sys
 import urllib.request
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 
 import msgspec
 import pytest
+from typer.testing import CliRunner
 
-from deploy.embedded.machine import free_port, is_free
+from deploy.embedded.machine import free_port
 from deploy.embedded.stack import Stack
+from eddy import champion
+from eddy.cli import app
 from models.registry.artefact import encode_parameters
 from models.registry.mlflow import MlflowRegistry
 from models.registry.registry import Training
+from schemas.errors import MissingResource
 
-EDDY = Path(sys.executable).parent / "eddy"
 NOW = datetime(2024, 3, 1, tzinfo=UTC)
 
 
@@ -27,56 +27,61 @@ class Radius(msgspec.Struct, frozen=True):
     eps: float
 
 
-def eddy(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    env = {**os.environ, "EDDY_KAFKA__BOOTSTRAP_SERVERS": f"127.0.0.1:{free_port()}"} | environment
-    return subprocess.run(
-        [EDDY, *arguments], env=env, capture_output=True, text=True, check=False, timeout=120
-    )
+def eddy(*arguments: str) -> str:
+    done = CliRunner().invoke(app, list(arguments), catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.stdout
 
 
 @pytest.fixture
-def running(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
-    port = free_port()
-    env = {**os.environ, "EDDY_STORAGE__STACK": str(tmp_path / "stack")}
-    with subprocess.Popen(
-        [EDDY, "mlflow", "--port", str(port)], env=env, stdout=subprocess.PIPE, text=True
-    ) as command:
-        try:
-            yield command, port
-        finally:
-            command.kill()
-            Stack(tmp_path / "stack").down()
+def here(empty_mlflow, tmp_path, monkeypatch):
+    """Settings that name the server as registry, and its stack as ours; no broker answers."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("EDDY_STORAGE__REGISTRY", f"mlflow+{empty_mlflow.url}")
+    monkeypatch.setenv("EDDY_STORAGE__STACK", str(empty_mlflow.stack))
+    monkeypatch.setenv("EDDY_KAFKA__BOOTSTRAP_SERVERS", f"127.0.0.1:{free_port()}")
+    monkeypatch.setattr(champion, "_PATIENCE_S", 0.2)
+    return empty_mlflow
 
 
-def test_it_starts_keeps_models_and_stops(running, tmp_path) -> None:
-    command, port = running
-    said = ""
-    while "EDDY_STORAGE__REGISTRY" not in said:
-        line = command.stdout.readline()
-        assert line, said
-        said += line
-    address = f"mlflow+http://127.0.0.1:{port}"
-    assert f'registry = "{address}"' in said
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=30) as page:
+def test_it_says_where_it_is_and_how_to_use_it(mlflow_server) -> None:
+    assert f"its page is {mlflow_server.url}" in mlflow_server.said
+    assert f'registry = "mlflow+{mlflow_server.url}"' in mlflow_server.said
+    with urllib.request.urlopen(mlflow_server.url, timeout=60) as page:
         assert b"<title>MLflow</title>" in page.read()
+    assert (mlflow_server.stack / "logs/mlflow.log").stat().st_size > 0
 
-    registry = MlflowRegistry(f"http://127.0.0.1:{port}", lambda: NOW)
+
+def test_models_come_and_go_through_the_commands(here) -> None:
+    registry = MlflowRegistry(here.url, lambda: NOW)
     for eps in (0.1, 0.2):
         artefact = encode_parameters(Radius(eps))
         registry.register("toy", artefact, training=Training(trained_at=NOW), metrics={})
-    use = {"EDDY_STORAGE__REGISTRY": address}
-    assert "toy 2 is the champion" in eddy("promote", "toy", "latest", **use).stdout
-    again = eddy("mlflow", "--port", str(port), EDDY_STORAGE__STACK=str(tmp_path / "stack"))
-    assert again.returncode == 0, again.stderr
-    assert "already runs" in again.stdout
-    assert registry.load("toy", "champion", Radius).parameters.eps == 0.2
-    log = json.loads(eddy("models", "toy", "--history", "--json", **use).stdout)
-    assert [(line["action"], line["after"]) for line in log] == [("set", "2")]
+    assert "toy 1 is the champion" in eddy("promote", "toy", "1")
+    assert "toy 2 is the champion" in eddy("promote", "toy", "latest")
+    assert "toy 1 is the champion again" in eddy("rollback", "toy", "--reason", "too many alerts")
+    listed = json.loads(eddy("models", "--json"))
+    assert [(line["version"], line["aliases"]) for line in listed] == [
+        ("2", []),
+        ("1", ["champion"]),
+    ]
+    log = json.loads(eddy("models", "toy", "--history", "--json"))
+    assert [(line["action"], line["after"], line["reason"]) for line in log] == [
+        ("set", "1", ""),
+        ("set", "2", ""),
+        ("rollback", "1", "too many alerts"),
+    ]
+    assert "too many alerts" in eddy("models", "toy", "--history")
+    assert registry.load("toy", "champion", Radius).parameters.eps == 0.1
 
-    server = Stack(tmp_path / "stack").status()[0]
-    command.send_signal(signal.SIGTERM)
-    assert command.wait(60) == 128 + signal.SIGTERM
-    assert is_free(port)
-    assert not Path(f"/proc/{server.pid}").exists()
-    assert Stack(tmp_path / "stack").status() == []
-    assert (tmp_path / "stack/logs/mlflow.log").is_file()
+
+def test_said_twice_it_leaves_the_first_alone(here) -> None:
+    before = Stack(here.stack).status()
+    assert "already runs" in eddy("mlflow", "--port", str(here.port))
+    assert Stack(here.stack).status() == before
+
+
+def test_a_taken_port_is_said(here, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("EDDY_STORAGE__STACK", str(tmp_path / "another"))
+    with pytest.raises(MissingResource, match="--port"):
+        eddy("mlflow", "--port", str(here.port))

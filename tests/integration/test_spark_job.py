@@ -202,5 +202,6 @@ def test_paths_that_are_not_there_and_glues_own_arguments(tmp_path):
         *("--JOB_NAME", "eddy", "--transactions", "nowhere.jsonl", "--output", "table"),
     )
     assert done.returncode == 2, done.stderr[-4_000:]
-    assert "nowhere.jsonl" in done.stderr.splitlines()[-1]
+    said = [line for line in done.stderr.splitlines() if line.startswith("[PATH_NOT_FOUND]")]
+    assert "nowhere.jsonl" in said[0]
     assert not (tmp_path / "table").exists()

@@ -1,6 +1,8 @@
 """Training, promoting and listing through the command line, without a broker."""
 
+import getpass
 import json
+import os
 
 import pytest
 from typer.testing import CliRunner
@@ -107,6 +109,40 @@ def test_the_listing(history, here):
     for arguments in (["models"], ["models", "rides"]):
         assert "champion" in run(*arguments).stdout
     assert "expected_alert_rate" in run("models", "rides").stdout
+
+
+def test_the_log_tells_who_what_and_why(history):
+    train(history)
+    train(history, "--sensitivity", "0.3", "--promote")
+    champion.refuse(wiring_settings(), "rides", "1", reason="not better", evidence={"gain": -0.1})
+    run("rollback", "rides", "--reason", "too many alerts")
+    lines = json.loads(run("models", "rides", "--history", "--json").stdout)
+    told = [(line["sequence"], line["action"], line["after"], line["reason"]) for line in lines]
+    assert told == [
+        (1, "set", "1", ""),
+        (2, "set", "2", ""),
+        (3, "refused", "1", "not better"),
+        (4, "rollback", "1", "too many alerts"),
+    ]
+    assert {line["by"] for line in lines} == {getpass.getuser()}
+    assert lines[2]["evidence"] == {"gain": -0.1}
+    assert lines[2]["before"] == "2"
+    table = run("models", "rides", "--history").stdout
+    assert "not better" in table
+    assert "refused" in table
+
+
+def test_the_log_of_no_model(here):
+    assert "nothing was ever promoted" in run("models", "rides", "--history").stdout
+    with pytest.raises(ConfigError, match="--history"):
+        run("models", "--history")
+
+
+def test_a_user_without_a_name_is_a_number(history, monkeypatch):
+    monkeypatch.setattr(getpass, "getuser", lambda: {}["nobody"])
+    train(history)
+    log = wiring.registry(wiring_settings()).history("rides")
+    assert [change.by for change in log] == [f"uid {os.getuid()}"]
 
 
 def test_an_empty_registry_says_what_to_do(here):

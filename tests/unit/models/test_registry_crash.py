@@ -35,7 +35,8 @@ def write_models(root: Path, rounds: int) -> None:
     for i in range(rounds):
         artefact = encode_parameters(Radius(0.5 + i))
         training = Training(trained_at=NOW)
-        version = registry.register("rides", artefact, training=training, metrics={})
+        files = {"model.skops": b"trees" * i}
+        version = registry.register("rides", artefact, training=training, metrics={}, files=files)
         registry.promote("rides", version)
         if i % 3 == 2:
             registry.rollback("rides")

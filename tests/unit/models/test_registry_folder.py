@@ -20,6 +20,7 @@ from schemas.errors import (
 
 NOW = datetime(2024, 3, 1, tzinfo=UTC)
 TRAINING = Training(trained_at=NOW)
+FILES = ["versions/2/model.json", "versions/2/model.skops", "versions/2/manifest.json"]
 
 
 class Radius(msgspec.Struct, frozen=True):
@@ -27,7 +28,8 @@ class Radius(msgspec.Struct, frozen=True):
 
 
 def register(registry: FolderRegistry, eps: float) -> str:
-    return registry.register("rides", encode_parameters(Radius(eps)), training=TRAINING, metrics={})
+    artefact, files = encode_parameters(Radius(eps)), {"model.skops": b"trees"}
+    return registry.register("rides", artefact, training=TRAINING, metrics={}, files=files)
 
 
 @pytest.fixture
@@ -68,7 +70,7 @@ def make_folder(path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [damage_byte, cut, fill, empty, make_pipe, make_folder])
-@pytest.mark.parametrize("file", ["versions/2/model.json", "versions/2/manifest.json"])
+@pytest.mark.parametrize("file", FILES)
 def test_a_damaged_version_is_refused(registry, tmp_path, file, damage) -> None:
     damage(tmp_path / "rides" / file)
     with pytest.raises(ModelRefused):
@@ -76,7 +78,7 @@ def test_a_damaged_version_is_refused(registry, tmp_path, file, damage) -> None:
     assert registry.load("rides", "1", Radius).parameters.eps == 0.1
 
 
-@pytest.mark.parametrize("file", ["versions/2/model.json", "versions/2/manifest.json"])
+@pytest.mark.parametrize("file", FILES)
 def test_a_missing_file_is_damage(registry, tmp_path, file) -> None:
     (tmp_path / "rides" / file).unlink()
     with pytest.raises(DamagedModel, match="missing"):
@@ -94,6 +96,41 @@ def test_a_manifest_of_another_version_is_damage(registry, tmp_path) -> None:
     (versions / "2/manifest.json").write_bytes((versions / "1/manifest.json").read_bytes())
     with pytest.raises(DamagedModel, match="belongs to"):
         registry.resolve("rides", "2")
+
+
+@pytest.mark.parametrize("name", ["../1/model.json", "/etc/passwd", ".", "a/b", ".hidden", ""])
+def test_a_manifest_that_names_what_no_version_has_is_damage(registry, tmp_path, name) -> None:
+    path = tmp_path / "rides/versions/2/manifest.json"
+    manifest = msgspec.json.decode(path.read_bytes())
+    manifest["files"][name] = manifest["files"]["model.skops"]
+    path.write_bytes(msgspec.json.encode(manifest))
+    with pytest.raises(DamagedModel, match="files that no version has"):
+        registry.load("rides", "2", Radius)
+
+
+def test_a_manifest_that_asks_for_more_than_allowed_is_damage(registry, tmp_path) -> None:
+    path = tmp_path / "rides/versions/2/manifest.json"
+    manifest = msgspec.json.decode(path.read_bytes())
+    manifest["files"]["model.skops"]["size_bytes"] = 2**40
+    path.write_bytes(msgspec.json.encode(manifest))
+    with pytest.raises(DamagedModel, match="larger than 1000 bytes"):
+        registry.load("rides", "2", Radius)
+
+
+def test_a_log_from_before_there_were_reasons_is_read(registry, tmp_path) -> None:
+    (tmp_path / "rides/aliases.jsonl").write_bytes(
+        b'{"sequence":1,"at":"2024-03-01T00:00:00Z","action":"set","alias":"champion",'
+        b'"before":null,"after":"1","by":"ana"}\n'
+        b'{"sequence":2,"at":"2024-03-02T00:00:00Z","action":"set","alias":"champion",'
+        b'"before":"1","after":"2","by":"bo"}\n'
+    )
+    registry.rollback("rides", by="cy", reason="too many alerts")
+    told = [(c.after, c.by, c.reason, c.evidence) for c in registry.history("rides")]
+    assert told == [
+        ("1", "ana", "", {}),
+        ("2", "bo", "", {}),
+        ("1", "cy", "too many alerts", {}),
+    ]
 
 
 def test_damaged_aliases_say_so(registry, tmp_path) -> None:
