@@ -1,7 +1,8 @@
 """``python -m bench.serving``: how fast ``eddy serve`` answers one client on the same machine.
 
 A real process with a model of the registry, one connection that stays open, the next request sent
-when the last answer was read. The client's own work is part of the figures.
+when the last answer was read. The client's own work is part of the figures, except of the
+service's processor time, which does not depend on what else the machine does.
 """
 
 import argparse
@@ -21,6 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bench.usage import usage
 from models.detectors.fraud.parameters import FraudParameters, Linear
 from models.features.names import FEATURES
 from models.registry.artefact import encode_parameters
@@ -45,8 +47,8 @@ def a_linear_model(random: np.random.Generator) -> FraudParameters:
 
 
 @contextmanager
-def service(registry: Path, log: Path) -> Iterator[http.client.HTTPConnection]:
-    """Run ``eddy serve`` and give a connection to it, once it is ready."""
+def service(registry: Path, log: Path) -> Iterator[tuple[http.client.HTTPConnection, int]]:
+    """Run ``eddy serve``; give a connection to it and its process id, once it is ready."""
     env = {**os.environ, "EDDY_STORAGE__REGISTRY": str(registry)}
     eddy = str(Path(sys.executable).parent / "eddy")
     with log.open("wb") as out:
@@ -54,7 +56,7 @@ def service(registry: Path, log: Path) -> Iterator[http.client.HTTPConnection]:
     try:
         connection = http.client.HTTPConnection("127.0.0.1", _port(log, process), timeout=60)
         _until_ready(connection)
-        yield connection
+        yield connection, process.pid
         connection.close()
     finally:
         process.send_signal(signal.SIGTERM)
@@ -110,36 +112,36 @@ def main() -> None:
             training = Training(trained_at=datetime.now(UTC))
             artefact = encode_parameters(a_linear_model(random))
             registry.promote(NAME, registry.register(NAME, artefact, training=training, metrics={}))
-        with service(folder, Path(scratch) / "log") as connection:
-            _measure(connection, options, random)
+        with service(folder, Path(scratch) / "log") as (connection, pid):
+            _measure(connection, pid, options, random)
 
 
 def _measure(
-    connection: http.client.HTTPConnection, options: argparse.Namespace, random: np.random.Generator
+    connection: http.client.HTTPConnection,
+    pid: int,
+    options: argparse.Namespace,
+    random: np.random.Generator,
 ) -> None:
     connection.request("GET", "/model_information")
     told = json.loads(connection.getresponse().read())
-    d = len(told["features"])
-    ones = [
-        json.dumps({"feature_vector": row.tolist(), "score": True}).encode()
-        for row in random.normal(0.0, 3.0, (200, d))
-    ]
-    many = json.dumps({"feature_vectors": random.normal(0.0, 3.0, (options.rows, d)).tolist()})
-    for path in ("/prediction", "/explain"):
-        for body in ones:
-            ask(connection, path, body)
-        seconds = np.array([ask(connection, path, ones[k % 200]) for k in range(options.requests)])
+    print(f"a {told['detector']} of {len(told['features'])} features")
+    rows = random.normal(0.0, 3.0, (options.rows, len(told["features"]))).tolist()
+    ones = [json.dumps({"feature_vector": row, "score": True}).encode() for row in rows[:200]]
+    many = [json.dumps({"feature_vectors": rows}).encode()]
+    for path, bodies, n, size in (
+        ("/prediction", ones, options.requests, 1),
+        ("/explain", ones, options.requests, 1),
+        ("/predictions", many, options.batches, options.rows),
+    ):
+        ask(connection, path, bodies[0])
+        before = usage(pid).cpu_s
+        seconds = np.array([ask(connection, path, bodies[k % len(bodies)]) for k in range(n)])
+        cpu_us = (usage(pid).cpu_s - before) / (n * size) * 1e6
         p50, p99 = np.quantile(seconds, [0.5, 0.99]) * 1e3
-        print(f"{path}: {len(seconds) / seconds.sum():,.0f}/s, p50 {p50:.2f} ms, p99 {p99:.2f} ms")
-    ask(connection, "/predictions", many.encode())
-    seconds = np.array(
-        [ask(connection, "/predictions", many.encode()) for _ in range(options.batches)]
-    )
-    rows = options.rows * options.batches / seconds.sum()
-    print(
-        f"/predictions: {rows:,.0f} rows/s in batches of {options.rows:,} "
-        f"(median {np.median(seconds) * 1e3:.0f} ms) with {told['detector']}"
-    )
+        print(
+            f"{path}: {n * size / seconds.sum():,.0f} rows/s in requests of {size:,}; a request "
+            f"p50 {p50:.2f} ms, p99 {p99:.2f} ms; service's CPU {cpu_us:.1f} us a row"
+        )
 
 
 if __name__ == "__main__":

@@ -69,7 +69,7 @@ def promote(
     version = registry.resolve(name, which).version
     if name in NAMES:
         registry.load(name, version, domain(name).parameters_type)
-    registry.promote(name, version, by=_who(), reason=reason, evidence=evidence)
+    registry.promote(name, version, by=who(), reason=reason, evidence=evidence)
     return Change(name=name, version=version, announced=announce(settings, name, version))
 
 
@@ -83,12 +83,12 @@ def refuse(
 ) -> AliasChange:
     """Write into the audit log that a version was not made the champion, and why."""
     registry = wiring.registry(settings)
-    return registry.refuse(name, which, by=_who(), reason=reason, evidence=evidence)
+    return registry.refuse(name, which, by=who(), reason=reason, evidence=evidence)
 
 
 def rollback(settings: Settings, name: str, *, reason: str = "") -> Change:
     """Make the champion the one it replaced and tell running detectors."""
-    version = wiring.registry(settings).rollback(name, by=_who(), reason=reason).version
+    version = wiring.registry(settings).rollback(name, by=who(), reason=reason).version
     return Change(name=name, version=version, announced=announce(settings, name, version))
 
 
@@ -114,7 +114,7 @@ def announce(settings: Settings, name: str, version: str) -> bool:
     return True
 
 
-def _who() -> str:
+def who() -> str:
     """Return who acts, for the audit log; a container may run as a number without a name."""
     try:
         return getpass.getuser()

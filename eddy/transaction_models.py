@@ -3,7 +3,6 @@
 The work is done in `models.training`; here it meets files, topics and the registry.
 """
 
-import getpass
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -211,7 +210,7 @@ def register(
         metrics=metrics,
         files={**made.files, MODEL_CARD_FILE: card.encode()},
     )
-    registry.set_alias(NAME, CHALLENGER, version, by=getpass.getuser())
+    registry.set_alias(NAME, CHALLENGER, version, by=champion.who())
     return NewModel(
         name=NAME,
         version=version,
@@ -222,9 +221,7 @@ def register(
     )
 
 
-def _held_out(
-    table: TrainingTable, made: Trained, how: Parameters
-) -> evaluation.Evaluated | None:
+def _held_out(table: TrainingTable, made: Trained, how: Parameters) -> evaluation.Evaluated | None:
     """Return how good a model is on the days it was not shown; None where there are none."""
     if not how.train.hold_out_days:
         return None
@@ -327,19 +324,13 @@ def promote(
     decision = decide(settings, version, table, how)
     evidence = {**decision.numbers, "window": decision.window}
     if not decision.accepted:
-        registry.refuse(
-            NAME, version, by=getpass.getuser(), reason=decision.reason, evidence=evidence
-        )
+        champion.refuse(settings, NAME, version, reason=decision.reason, evidence=evidence)
         raise GateRefused(f"{NAME} {version}: {decision.reason}")
-    change = champion.promote(
-        settings, NAME, version, reason=decision.reason, evidence=evidence
-    )
+    change = champion.promote(settings, NAME, version, reason=decision.reason, evidence=evidence)
     return Promotion(change, decision)
 
 
-def decide(
-    settings: Settings, which: str, table: TrainingTable, how: Gate
-) -> gate.GateDecision:
+def decide(settings: Settings, which: str, table: TrainingTable, how: Gate) -> gate.GateDecision:
     """Return what the gate says of a version against the champion there is."""
     registry = wiring.registry(settings)
     manifest = registry.resolve(NAME, which)

@@ -134,9 +134,15 @@ class Labels:
 
     def since(self, offset: int) -> "Labels":
         """Return those from an offset on."""
-        at = int(np.searchsorted(self.offsets, offset))
-        columns = (self.offsets, self.events, self.anomalies, self.is_fraud, self.labelled_at)
-        return Labels(self.partition, *(column[at:] for column in columns))
+        rest = slice(int(np.searchsorted(self.offsets, offset)), None)
+        return Labels(
+            self.partition,
+            self.offsets[rest],
+            self.events[rest],
+            self.anomalies[rest],
+            self.is_fraud[rest],
+            self.labelled_at[rest],
+        )
 
 
 Errors = Mapping[str, tuple[float, float]]

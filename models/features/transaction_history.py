@@ -167,8 +167,8 @@ class TransactionHistory:
         out[:, 1] = (days + _THURSDAY) % 7 >= 5
         out[:, 2] = of_day < 7 * 3_600_000
         amounts = np.rint(rows.amounts * kernel.AMOUNT_UNITS).astype(np.int64)
-        columns = (times, *map(_u64, (rows.cards, rows.terminals)), amounts, _u64(rows.events))
-        self._run(kernel.Rows(*columns), out[:, len(OWN) :])
+        cards, terminals, events = map(_u64, (rows.cards, rows.terminals, rows.events))
+        self._run(kernel.Rows(times, cards, terminals, amounts, events), out[:, len(OWN) :])
         self._waiting.expire(self._terminals_watermark_ms - self._keep_ms)
         return out
 
@@ -305,7 +305,14 @@ def features_of(
 
 def _chunks(rows: TransactionRows) -> Iterator[TransactionRows]:
     for start in range(0, len(rows.events), _CHUNK):
-        yield TransactionRows(*(column[start : start + _CHUNK] for column in rows))
+        part = slice(start, start + _CHUNK)
+        yield TransactionRows(
+            rows.occurred_at[part],
+            rows.cards[part],
+            rows.terminals[part],
+            rows.amounts[part],
+            rows.events[part],
+        )
 
 
 def _u64(keys: Keys) -> Keys:

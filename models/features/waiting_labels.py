@@ -42,7 +42,8 @@ class WaitingLabels:
 
     def add(self, verdicts: Verdicts, chosen: NDArray[np.bool_]) -> None:
         """Let some labels wait. "Genuine" says nothing of an event of which nothing was said."""
-        events, is_fraud, since = (column[chosen] for column in verdicts[:3])
+        events, is_fraud = verdicts.events[chosen], verdicts.is_fraud[chosen]
+        since = verdicts.since[chosen]
         known = np.isin(events, self.verdicts.events) | np.isin(events, events[is_fraud == 1])
         keep = (is_fraud == 1) | known
         if not keep.any():
@@ -92,7 +93,8 @@ class WaitingLabels:
             self._dropped += before - len(self.verdicts.events)
 
     def _keep(self, chosen: NDArray[np.bool_]) -> None:
-        self.verdicts = _verdicts(*(column[chosen] for column in self.verdicts[:3]))
+        held = self.verdicts
+        self.verdicts = _verdicts(held.events[chosen], held.is_fraud[chosen], held.since[chosen])
 
 
 def _verdicts(events: Keys, is_fraud: NDArray[np.uint8], since: Ints) -> Verdicts:

@@ -271,9 +271,7 @@ _READERS: dict[str, Callable[[Any], list[Any]]] = {
     "weight": cells.numbers,
 }
 _OWN_REQUIRED = ("occurred_at", "card_token", "terminal_id", "amount")
-_OWN_OPTIONAL = tuple(
-    name for name in Transaction.__struct_fields__ if name not in _OWN_REQUIRED
-)
+_OWN_OPTIONAL = tuple(name for name in Transaction.__struct_fields__ if name not in _OWN_REQUIRED)
 _LAYOUTS = (
     _Layout(_OWN_REQUIRED, (*_OWN_OPTIONAL, *_LABELS, *_COMPONENTS), _own_fields),
     _Layout(

@@ -144,9 +144,7 @@ def scored_rows(rows: TrainingTable, fold: Fold, scorer: Scorer) -> ScoredRows:
     if not rows.frauds.any():
         raise ConfigError(f"no known fraud in the window from {text(fold.test_start_us)} on")
     wanted = rows.columns(scorer.features)
-    return ScoredRows.of(
-        rows, fold.test_start_us, scorer.score(wanted), scorer.probability(wanted)
-    )
+    return ScoredRows.of(rows, fold.test_start_us, scorer.score(wanted), scorer.probability(wanted))
 
 
 def shuffled(scored: Sequence[ScoredRows], seed: int) -> list[ScoredRows]:

@@ -18,6 +18,7 @@ from models.training.table import TrainingTable
 from models.training.transactions import text
 from schemas.errors import ConfigError
 
+
 class GateDecision(msgspec.Struct, frozen=True, kw_only=True):
     """What the gate says.
 

@@ -123,9 +123,7 @@ class Preparing:
         # where nobody says when a label came, it came in time to count once the delay is over
         grace_us = round(self._settings.history.label_grace_s * 1e6)
         known_at = labelled_at - np.where(by_delay, grace_us, 0)
-        self._history.learn(
-            LabelRows(table.events[own], is_fraud[own] != GENUINE, known_at[own])
-        )
+        self._history.learn(LabelRows(table.events[own], is_fraud[own] != GENUINE, known_at[own]))
 
     def _decoded(self, payloads: list[bytes]) -> _Rows:
         kept, addresses, lengths = buffers(payloads)

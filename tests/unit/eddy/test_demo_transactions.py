@@ -8,12 +8,14 @@ import pytest
 from eddy.demo.transaction_watch import TransactionFigures, TransactionWatch
 from eddy.demo.transactions import TransactionFeed
 from eddy.demo.transactions_view import TransactionSummary, false_alarms, transaction_words
+from eddy.label_feeder import LabelFeeder
 from eddy.scrape import Scrape
 from eddy.settings import Settings
 from eddy.tally import Score
 from schemas.anomalies import Entity
 from schemas.topics import domain_topics
 from tests.unit.eddy.samples import anomaly
+from tests.unit.eddy.test_feeder import Sender
 
 END = datetime(2026, 3, 1, 12, tzinfo=UTC)
 END_US = round(END.timestamp() * 1e6)
@@ -80,7 +82,7 @@ def watch():
     """Is not started: it is told by hand."""
     nowhere = Settings(kafka={"bootstrap_servers": "127.0.0.1:1"})
     made = TransactionWatch(nowhere, domain_topics("transactions"), FEED)
-    made.labels = made.labels.__class__(made.feeder, "labels", iter(()))
+    made.labels = LabelFeeder(Sender(), "labels", iter(()))
     return made
 
 
