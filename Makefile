@@ -3,7 +3,8 @@
 #   PYTHON=python3.12   which Python makes .venv (default: the first of those below that will do)
 #   DURATION=60         seconds of `make demo`; without it until Ctrl-C
 #   LAKE=1              `make demo` also fills tables on S3
-#   CASE=rides          which benchmark: rides, latency, restart, memory, tpv, scored, compaction or growth
+#   CASE=rides          which benchmark: rides, latency, restart, memory, tpv, transactions, scored,
+#                       compaction or growth
 #   ARGS="-k ride"      more arguments for pytest
 
 VENV := .venv
@@ -15,11 +16,14 @@ checksum = $(shell cat requirements/build.txt requirements/$(1).txt pyproject.to
 DEMO := $(VENV)/.installed-demo-$(call checksum,demo)
 LAKES := $(VENV)/.installed-lake-$(call checksum,lake)
 DEV := $(VENV)/.installed-dev-$(call checksum,dev)
-# Airflow has an environment of its own: what it pins does not go together with everybody else's.
+# Airflow, Spark and DVC have environments of their own: what they pin does not go together with
+# everybody else's, or is large, and only they need it.
+SPARK := .venv-spark/.installed-$(shell cksum < requirements/spark.txt | cut -d' ' -f1)
+DVC := .venv-dvc/.installed-$(shell cksum < requirements/dvc.txt | cut -d' ' -f1)
 AIRFLOW := .venv-airflow/.installed-$(shell cksum < requirements/airflow.txt | cut -d' ' -f1)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test airflow-test chaos bench quality lint format requirements hooks clean distclean
+.PHONY: help demo test airflow-test spark-test dvc-test chaos bench quality lint format requirements hooks clean distclean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +36,12 @@ test: $(DEV) ## Every test except the long chaos runs
 
 airflow-test: $(AIRFLOW) $(DEV) ## The daily run's DAG, in an Airflow of its own
 	@$(BIN)/pytest tests/integration/test_airflow_dag.py $(ARGS)
+
+spark-test: $(SPARK) $(DEV) ## The job for training tables, in a Spark of its own
+	@$(BIN)/pytest tests/integration/test_spark_job.py $(ARGS)
+
+dvc-test: $(DVC) $(DEV) ## The stages of dvc.yaml, by a DVC of its own
+	@$(BIN)/pytest tests/integration/test_dvc_stages.py $(ARGS)
 
 chaos: $(DEV) ## The chaos tests, the long ones too
 	@$(BIN)/pytest tests/chaos -m "chaos_long or not chaos_long" --timeout=3600 $(ARGS)
@@ -59,8 +69,8 @@ clean: ## Remove caches and build products
 	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -not -path './$(VENV)*' -prune -exec rm -rf {} +
 
-distclean: clean ## Remove .venv and .venv-airflow, too
-	rm -rf $(VENV) .venv-airflow
+distclean: clean ## Remove the environments, too
+	rm -rf $(VENV) .venv-airflow .venv-spark .venv-dvc
 
 # --- pinning ------------------------------------------------------------------------------------
 
@@ -74,7 +84,7 @@ requirements: ## Pin the newest versions that go together (needs uv)
 	$(COMPILE) pyproject.toml --extra training --extra history --extra plots --extra lake --extra serving --extra mlflow --constraint requirements/dev.txt --output-file requirements/run.txt
 	$(COMPILE) pyproject.toml --extra embedded --extra training --extra plots --constraint requirements/dev.txt --output-file requirements/demo.txt
 	$(COMPILE) pyproject.toml --extra embedded --extra training --extra plots --extra lake --constraint requirements/dev.txt --output-file requirements/lake.txt
-	$(COMPILE) requirements/airflow.in --output-file requirements/airflow.txt
+	for tool in airflow spark dvc; do $(COMPILE) requirements/$$tool.in --output-file requirements/$$tool.txt; done
 
 # --- the environment ----------------------------------------------------------------------------
 
@@ -95,17 +105,21 @@ $(VENV)/.installed-%: $(VENV)/pyvenv.cfg
 	@rm -f $(VENV)/.installed-$(firstword $(subst -, ,$*))-*
 	@touch $@
 
-.venv-airflow/.installed-%: | $(VENV)/pyvenv.cfg
-	@echo "Installing requirements/airflow.txt into .venv-airflow (once) ..."; \
-	rm -rf .venv-airflow; \
+# An environment by the name of its requirements: .venv-airflow, .venv-spark, .venv-dvc.
+define environment
+.venv-$(1)/.installed-%: | $$(VENV)/pyvenv.cfg
+	@echo "Installing requirements/$(1).txt into .venv-$(1) (once) ..."; \
+	rm -rf .venv-$(1); \
 	if command -v uv >/dev/null; then \
-		uv venv --quiet --python $(BIN)/python .venv-airflow && \
-		uv pip install --quiet --compile-bytecode --python .venv-airflow/bin/python --require-hashes -r requirements/airflow.txt; \
+		uv venv --quiet --python $$(BIN)/python .venv-$(1) && \
+		uv pip install --quiet --compile-bytecode --python .venv-$(1)/bin/python --require-hashes -r requirements/$(1).txt; \
 	else \
-		$(BIN)/python -m venv .venv-airflow && \
-		.venv-airflow/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes -r requirements/airflow.txt; \
+		$$(BIN)/python -m venv .venv-$(1) && \
+		.venv-$(1)/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes -r requirements/$(1).txt; \
 	fi
-	@touch $@
+	@touch $$@
+endef
+$(foreach name,airflow spark dvc,$(eval $(call environment,$(name))))
 
 $(VENV)/pyvenv.cfg:
 	@for python in $(or $(PYTHON),python3 python3.13 python3.12 python3.11) none; do \

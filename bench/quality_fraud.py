@@ -21,7 +21,8 @@ from models.training.evaluation import Evaluated, evaluate
 from models.training.labels import Labels
 from models.training.preparation import prepare
 from models.training.settings import Evaluation, Learning, Parameters
-from models.training.table import TrainingTable, read_table
+from models.training.table import TrainingTable
+from models.training.table_files import read_table
 
 DATASET = "card transactions, prequential"
 HANDBOOK = "handbook/handbook-raw.parquet"

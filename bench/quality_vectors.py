@@ -18,13 +18,15 @@ from bench.quality_rows import Case, Floats, Labels, Row, Target
 from models.features.names import component
 from models.history.transactions import labelled_records
 from models.training import fraud_metrics as metrics
+from models.training import intervals
 from models.training.estimators import fit, raw
 from models.training.evaluation import scored_rows, shuffled
 from models.training.labels import Labels as Verdicts
 from models.training.preparation import prepare
 from models.training.prequential import Fold
 from models.training.settings import Learning, Parameters
-from models.training.table import NO_TIME, TrainingTable, read_table
+from models.training.table import NO_TIME, TrainingTable
+from models.training.table_files import read_table
 from models.training.transactions import train_until
 
 ULB = "creditcard/ulb_fullprecision_sample.parquet"
@@ -81,8 +83,8 @@ def measure_ulb(folder: Path) -> Iterator[Row]:
         made = train_until(table, how, fold.learn_until_us, NO_TIME - 1)
         scored = [scored_rows(rows, fold, made.scorer)]
         for name, figure in (("AUROC", metrics.auc), ("AP", metrics.average_precision)):
-            chance = [metrics.value(shuffled(scored, s), figure) for s in range(_RANDOM_SEEDS)]
-            value = metrics.value(scored, figure)
+            chance = [intervals.value(shuffled(scored, s), figure) for s in range(_RANDOM_SEEDS)]
+            value = intervals.value(scored, figure)
             yield Row(ULB_DATASET, detector, name, value, float(np.mean(chance)))
 
 

@@ -10,19 +10,21 @@ noticed, and changes nothing. It never makes a champion.
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import msgspec
 import structlog
 
 from eddy import wiring
+from eddy.learning_figures import LearningFigures
+from eddy.learning_options import LearningOptions
 from eddy.learning_progress import LearningCheckpoints, Positions, Progress
 from eddy.offering import offer
 from eddy.retrain_requests import RetrainRequests
 from eddy.settings import Settings
 from models.learning.drift import Drift
-from models.learning.learner import Learner, LearnerSettings
+from models.learning.learner import Learner
 from models.registry.artefact import encode_parameters
 from schemas import decisions as decision_records
 from schemas.errors import MissingResource, ModelRefused, Unavailable
@@ -42,36 +44,6 @@ _DECISION_RECORDS, _LABEL_RECORDS = 256, 20_000
 _AT_ONCE = 32
 _ROUND_S = 1.0
 _ALIVE_WITHIN_S = 120.0
-
-
-@dataclass(frozen=True, slots=True)
-class LearningOptions:
-    """How the process learns.
-
-    Attributes
-    ----------
-    learner : LearnerSettings
-    challenger : bool
-        Whether versions become the challenger, where none of another kind is.
-    register_rows : int
-        A version is registered after so many labels,
-    register_s : float
-        ... or so many seconds, if there was any label.
-    requests_retraining : bool
-        Whether drift asks for a retraining on the control topic.
-    cooldown_s : float
-        At most one such request in so many seconds.
-    once : bool
-        End when both topics were read to their end.
-    """
-
-    learner: LearnerSettings = field(default_factory=LearnerSettings)
-    challenger: bool = True
-    register_rows: int = 5_000
-    register_s: float = 3_600.0
-    requests_retraining: bool = False
-    cooldown_s: float = 86_400.0
-    once: bool = False
 
 
 class Learning:
@@ -104,7 +76,7 @@ class Learning:
         self._positions: Positions = {self._decisions: {}, LABELS: {}}
         self._registered_rows = 0
         self._registered_at = self._written_at = self._round_at = time.monotonic()
-        self._told: dict[str, int] = {}
+        self._figures = LearningFigures(self.metrics, NAME)
         self._stopped = threading.Event()
         self._ready = False
 
@@ -174,7 +146,7 @@ class Learning:
             self.learner.labelled(labels)
         self.learner.learn(all_labels_read=read < _LABEL_RECORDS)
         moved = moved or read > 0
-        self._tell()
+        self._figures.tell(self.learner)
         return moved
 
     def _read(self, topic: str, most: int) -> Iterator[Record]:
@@ -253,31 +225,6 @@ class Learning:
             self._write()
         self._registered_at = time.monotonic()
 
-    def _tell(self) -> None:
-        kept, quality = self.learner.kept, self.learner.recent.quality()
-        self.metrics.labels_waiting.labels(NAME).set(len(self.learner.waiting))
-        for gauge, key in (
-            (self.metrics.average_precision, "average_precision"),
-            (self.metrics.auc, "auc"),
-            (self.metrics.fraud_share, "fraud_share"),
-        ):
-            if key in quality:
-                gauge.labels(NAME).set(quality[key])
-        counts = {**self.learner.waiting.tallies, "ignored": self.learner.ignored}
-        for outcome, count in counts.items():
-            self.metrics.labels.labels(NAME, outcome).inc(self._more(outcome, count))
-        if kept is not None:
-            self.metrics.decisions_kept.labels(NAME).set(len(kept))
-            for reason, count in kept.evicted.items():
-                more = self._more(f"evicted {reason}", count)
-                self.metrics.decisions_evicted.labels(NAME, reason).inc(more)
-
-    def _more(self, what: str, count: int) -> int:
-        """Return by how much a count has grown since it was last told."""
-        more = count - self._told.get(what, 0)
-        self._told[what] = count
-        return more
-
     def _live(self) -> Health:
         quiet_s = time.monotonic() - self._round_at
         return Health(quiet_s < _ALIVE_WITHIN_S, f"went round {quiet_s:.0f} s ago")
@@ -314,6 +261,7 @@ class Learning:
         self._registered_rows = progress.registered_rows
         self._requests.asked_at = progress.requested_at
         self.learner.restore(progress.learner)
+        self._figures.go_on(self.learner)
         self._remember(progress.kept_from)
         log.info("learning_goes_on", name=NAME, rows=self.learner.rows)
 

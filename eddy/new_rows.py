@@ -21,9 +21,9 @@ from models.training.table import (
     UNKNOWN,
     TrainingTable,
     joined,
-    read_table,
     with_silence_as_genuine,
 )
+from models.training.table_files import read_table
 from schemas.errors import ConfigError, MissingResource
 
 _TABLE_COLUMNS = {"card", "is_fraud", "labelled_at"}

@@ -1,10 +1,9 @@
-"""The life of a model of transactions, a verb a function: prepare, train, evaluate, promote.
+"""The life of a model of transactions, a verb a function: prepare, train, evaluate.
 
 The work is done in `models.training`; here it meets files, topics and the registry.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain
 from math import isfinite
@@ -22,17 +21,18 @@ from models.detectors.fraud.scorer import Scorer
 from models.domains import domain
 from models.history.transactions import labelled_records
 from models.registry.artefact import encode_parameters
-from models.registry.registry import CHALLENGER, CHAMPION, Manifest, Training
-from models.training import evaluation, gate, preparation
+from models.registry.registry import CHALLENGER, Manifest, Training
+from models.training import evaluation, preparation
 from models.training.joining import Joining
 from models.training.labels import Labels, label_lines
 from models.training.model_card import MODEL_CARD_FILE, model_card
 from models.training.preparation import Prepared
-from models.training.settings import Gate, Parameters, Preparation, convert, read_parameters
-from models.training.table import TrainingTable, read_table, with_silence_as_genuine, write_table
-from models.training.transactions import Trained, moment, train
+from models.training.settings import Parameters, Preparation, convert, read_parameters
+from models.training.table import TrainingTable, with_silence_as_genuine
+from models.training.table_files import read_table, write_table
+from models.training.transactions import Trained, train
 from schemas import decisions
-from schemas.errors import ConfigError, GateRefused, MissingResource, UnknownModel
+from schemas.errors import ConfigError, MissingResource
 from schemas.labels import Label
 from schemas.topics import LABELS
 from streams.reading import Record, TopicReader
@@ -255,7 +255,7 @@ def _model(settings: Settings, which: str) -> tuple[Scorer, str | None, str]:
     registry = wiring.registry(settings)
     manifest = registry.resolve(NAME, which)
     scorer = registry.load(NAME, manifest.version, FraudParameters).parameters
-    return scorer, _learned_until(manifest), f"{NAME} {manifest.version}"
+    return scorer, learned_until(manifest), f"{NAME} {manifest.version}"
 
 
 def _model_in(path: Path) -> Scorer:
@@ -276,78 +276,7 @@ def _model_in(path: Path) -> Scorer:
     return decode_parameters(content, FraudParameters).opened(beside)
 
 
-def _learned_until(manifest: Manifest) -> str | None:
+def learned_until(manifest: Manifest) -> str | None:
+    """Return the end of a version's training rows, where its manifest has it."""
     found = manifest.training.settings.get("learned_until")
     return found if isinstance(found, str) else None
-
-
-@dataclass(frozen=True, slots=True)
-class Promotion:
-    """A promotion, and what the gate said of it, if it was asked."""
-
-    change: champion.Change
-    decision: gate.GateDecision | None
-
-
-def promote(
-    settings: Settings, which: str, table: TrainingTable | None, how: Gate, force: str = ""
-) -> Promotion:
-    """Make a version champion where the gate lets it.
-
-    Parameters
-    ----------
-    settings : Settings
-    which : str
-        A version, an alias, or latest.
-    table : TrainingTable, optional
-        What the gate judges on.
-    how : Gate
-    force : str
-        Why the gate is not asked; goes into the audit log.
-
-    Raises
-    ------
-    ConfigError
-        Neither a table nor a reason is given.
-    GateRefused
-        The gate does not let it; that is in the audit log, too.
-    """
-    if table is None and not force:
-        raise ConfigError(
-            f"{NAME}: --on TABLE, for the gate to judge on, or --force REASON, which is logged"
-        )
-    if table is None or force:
-        change = champion.promote(settings, NAME, which, reason=f"forced: {force}")
-        return Promotion(change, None)
-    registry = wiring.registry(settings)
-    version = registry.resolve(NAME, which).version
-    decision = decide(settings, version, table, how)
-    evidence = {**decision.numbers, "window": decision.window}
-    if not decision.accepted:
-        champion.refuse(settings, NAME, version, reason=decision.reason, evidence=evidence)
-        raise GateRefused(f"{NAME} {version}: {decision.reason}")
-    change = champion.promote(settings, NAME, version, reason=decision.reason, evidence=evidence)
-    return Promotion(change, decision)
-
-
-def decide(settings: Settings, which: str, table: TrainingTable, how: Gate) -> gate.GateDecision:
-    """Return what the gate says of a version against the champion there is."""
-    registry = wiring.registry(settings)
-    manifest = registry.resolve(NAME, which)
-    candidate = registry.load(NAME, manifest.version, FraudParameters).parameters
-    until = _learned_until(manifest)
-    return gate.judge_candidate(
-        table,
-        candidate,
-        _champion(settings),
-        how,
-        learned_until_us=moment(until) if until else None,
-    )
-
-
-def _champion(settings: Settings) -> Scorer | None:
-    try:
-        found: Scorer = wiring.registry(settings).load(NAME, CHAMPION, FraudParameters).parameters
-    except UnknownModel:
-        return None
-    return found

@@ -241,10 +241,17 @@ def _models(
 
 
 def champion(settings: Settings, chosen: Domain) -> Model:
-    """Return a domain's champion, or its default model where the registry holds none."""
+    """Return a domain's champion, or its default model where the registry holds none fit for use.
+
+    Raises
+    ------
+    Unavailable
+        The registry does not answer: who begins with another model would judge otherwise than
+        before.
+    """
     try:
         return registry(settings).load(chosen.name, CHAMPION, chosen.parameters_type)
-    except (ModelRefused, Unavailable) as error:
+    except ModelRefused as error:
         log.info("default_model_in_use", name=chosen.name, why=str(error))
         return chosen.default_model()
 

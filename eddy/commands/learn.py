@@ -71,7 +71,8 @@ def transactions(
     """
     # Brings river and the registry, which --help can do without.
     from eddy import logs, settings, wiring  # noqa: PLC0415
-    from eddy.learning import Learning, LearningOptions, own_lock  # noqa: PLC0415
+    from eddy.learning import Learning, own_lock  # noqa: PLC0415
+    from eddy.learning_options import LearningOptions  # noqa: PLC0415
     from models.learning.drift import DriftSettings  # noqa: PLC0415
     from models.learning.learner import LearnerSettings  # noqa: PLC0415
     from models.training.settings import Threshold  # noqa: PLC0415

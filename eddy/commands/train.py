@@ -212,11 +212,11 @@ def promote(
 
     chosen = settings.load(config, {"kafka.bootstrap_servers": bootstrap_servers})
     if name == "transactions":
-        from eddy import transaction_models  # noqa: PLC0415
+        from eddy import promotion, transaction_models  # noqa: PLC0415
 
         how = transaction_models.parameters(params)
         rows = transaction_models.table_of(table, how) if table else None
-        done = transaction_models.promote(chosen, version, rows, how.gate, force)
+        done = promotion.promote(chosen, version, rows, how.gate, force)
         change, why = done.change, f"; {done.decision.reason}" if done.decision else ""
     elif table or force:
         raise ConfigError(f"--on and --force: for transactions; {name} has no gate")

@@ -1,4 +1,4 @@
-"""``eddy prepare``, ``train`` and ``evaluate transactions``: the life of a model before promotion."""
+"""``eddy prepare``, ``train`` and ``evaluate transactions``: a model's life before promotion."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from eddy.new_model import NewModel
-    from eddy.settings import Settings
     from models.training.evaluation import Evaluated
     from models.training.preparation import Prepared
 
@@ -124,7 +123,12 @@ def train_transactions(
     The newest labelled days are kept from it, for the gate to judge on. The new version is the
     challenger; it is the champion at once where there is none yet.
     """
-    from eddy import champion, settings, transaction_models  # noqa: PLC0415 - keeps --help quick
+    from eddy import (  # noqa: PLC0415 - keeps --help quick
+        champion,
+        promotion,
+        settings,
+        transaction_models,
+    )
 
     chosen = settings.load(config, {"kafka.bootstrap_servers": bootstrap_servers})
     pairs = [*(override or ()), *([f"train.kind={kind}"] if kind else [])]
@@ -138,7 +142,7 @@ def train_transactions(
         _say(f"use it with `eddy promote {made.name} {made.version} --on {table}`", json)
         return
     reason = "the first model: there is none to compare with" if first else ""
-    done = transaction_models.promote(chosen, made.version, rows, how.gate, reason)
+    done = promotion.promote(chosen, made.version, rows, how.gate, reason)
     _say(f"{made.name} {made.version} is the champion{_why(done)}", json)
 
 

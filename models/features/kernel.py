@@ -105,11 +105,13 @@ def _first(v: Verdicts, event: int) -> int:
 
 
 @compiled
-def _is_noted(m: Memory, s: int, event: int, time: int) -> bool:
+def _is_noted(m: Memory, s: int, event: int, time: int, since: int) -> bool:
+    """Whether an event passes for a fraud, or did so by the same label: it may come twice."""
     fraud = m.heads[s]["frauds"]
     while fraud >= 0:
         one = m.frauds[fraud]
-        if one["event"] == event and one["time"] == time and one["until"] == ALWAYS:
+        is_same = one["event"] == event and one["time"] == time
+        if is_same and (one["until"] == ALWAYS or one["since"] == since):
             return True
         fraud = one["next"]
     return False
@@ -127,7 +129,7 @@ def _note(m: Memory, s: int, v: Verdicts, i: int, time: int, oldest: int) -> boo
             pass
         elif v.is_fraud[i] == 0:
             take_back(m, s, event, v.since[i])
-        elif not _is_noted(m, s, event, time) and not add_fraud(
+        elif not _is_noted(m, s, event, time, v.since[i]) and not add_fraud(
             m, s, event, time, v.since[i], ALWAYS
         ):
             return False

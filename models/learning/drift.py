@@ -5,7 +5,7 @@ ones), so that one setting fits every feature, however heavy its tail. ADWIN (Bi
 2007) tells when the mean of that changed; with so many values it finds changes that matter to
 nobody, so that a shift must also be large. After a drift the values that come then are the first.
 
-A value costs some 1 µs. Which rows are looked at is decided by their event's hash: the same ones on
+A value costs some 3 µs. Which rows are looked at is decided by their event's hash: the same ones on
 every replay, however the rows are cut into records.
 """
 

@@ -7,8 +7,10 @@ import numpy as np
 
 from models.detectors.fraud.scorer import Scorer
 from models.training import fraud_metrics as metrics
-from models.training.fraud_metrics import Figure, Interval, ScoredRows
-from models.training.prequential import Fold, folds, newest_window, rows_to_test
+from models.training import intervals
+from models.training.fraud_metrics import Figure, ScoredRows
+from models.training.intervals import Interval
+from models.training.prequential import Fold, folds, rows_to_test
 from models.training.settings import Evaluation, Learning, Parameters
 from models.training.table import TrainingTable
 from models.training.transactions import moment, text, train_until
@@ -175,7 +177,7 @@ def _evaluated(
                 stop=text(fold.test_stop_us),
                 rows=len(rows),
                 frauds=int(rows.is_fraud.sum()),
-                figures={name: metrics.value([rows], figure) for name, figure in figures.items()},
+                figures={name: intervals.value([rows], figure) for name, figure in figures.items()},
             )
             for fold, rows in zip(windows, scored, strict=True)
         ],
@@ -187,6 +189,6 @@ def _intervals(
     scored: Sequence[ScoredRows], figures: dict[str, Figure], how: Evaluation
 ) -> dict[str, Interval]:
     return {
-        name: metrics.with_interval(scored, figure, how.resamples, how.confidence, how.seed)
+        name: intervals.with_interval(scored, figure, how.resamples, how.confidence, how.seed)
         for name, figure in figures.items()
     }

@@ -1,28 +1,18 @@
-"""How good scores of transactions are: rank metrics, cards a day, cost, calibration; intervals.
+"""How good scores of transactions are: rank metrics, cards a day, cost, calibration.
 
 Card precision@k after the Fraud Detection Handbook, chapter 4: of the k cards with the highest
 score of a day, the share that were defrauded that day; cards found on an earlier day leave the
-later ones; the mean over days. Intervals are bootstrapped by day (Efron and Tibshirani 1993): the
-rows of one day are not independent, days nearly are.
+later ones; the mean over days.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from models.training.table import DAY_US, Flags, Floats, Ints, TrainingTable
-
-
-class Interval(msgspec.Struct, frozen=True):
-    """A figure, and where it lies with the confidence asked for."""
-
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)
@@ -228,14 +218,13 @@ def daily_cost(alert_cost: float, missed_share: float) -> Figure:
 def recall(rows: ScoredRows) -> Statistic:
     """Return the share of frauds above the boundary."""
     place, right = _places(rows), rows.weights * rows.is_fraud
-    found = np.bincount(place, right * (rows.scores > 1.0))
-    return _ratio_of(found, np.bincount(place, right))
+    return _ratio_of(_daily(place, right * (rows.scores > 1.0)), _daily(place, right))
 
 
 def precision(rows: ScoredRows) -> Statistic:
     """Return the share of frauds among what is above the boundary."""
     place, flagged = _places(rows), rows.weights * (rows.scores > 1.0)
-    return _ratio_of(np.bincount(place, flagged * rows.is_fraud), np.bincount(place, flagged))
+    return _ratio_of(_daily(place, flagged * rows.is_fraud), _daily(place, flagged))
 
 
 def calibration_error(rows: ScoredRows, bins: int = 10) -> Statistic:
@@ -246,15 +235,19 @@ def calibration_error(rows: ScoredRows, bins: int = 10) -> Statistic:
     place, n = _places(rows), len(rows)
     bin_of = np.empty(n, np.int64)
     bin_of[np.argsort(rows.probabilities, kind="stable")] = np.arange(n) * bins // max(n, 1)
-    shape = _days(rows), bins
+    shape = int(place.max(initial=-1)) + 1, bins
     off = np.zeros(shape)
     np.add.at(off, (place, bin_of), rows.weights * (rows.probabilities - rows.is_fraud))
     weight = np.bincount(place, rows.weights)
     return lambda times: float(np.abs(times @ off).sum() / np.sum(times * weight))
 
 
-def _mean_of(daily: NDArray[np.generic]) -> Statistic:
+def _mean_of(daily: NDArray[np.float64] | Ints) -> Statistic:
     return lambda times: float(np.average(daily, weights=times))
+
+
+def _daily(place: Ints, parts: Floats) -> Floats:
+    return np.asarray(np.bincount(place, parts), np.float64)
 
 
 def _ratio_of(part: Floats, whole: Floats) -> Statistic:
@@ -268,55 +261,3 @@ def _ratio_of(part: Floats, whole: Floats) -> Statistic:
 def _places(rows: ScoredRows) -> Ints:
     """Return the place of each row's day among the days there are."""
     return np.unique(rows.days, return_inverse=True)[1]
-
-
-def resampled_days(days: int, resamples: int, random: np.random.Generator) -> Ints:
-    """Return how often each day counts in each resample; shape (resamples, days)."""
-    drawn = random.integers(0, days, (resamples, days))
-    return np.stack([np.bincount(one, minlength=days) for one in drawn])
-
-
-def value(folds: Sequence[ScoredRows], figure: Figure) -> float:
-    """Return a figure of the rows as they are: the mean over the folds."""
-    return float(np.mean([figure(rows)(np.ones(_days(rows), np.int64)) for rows in folds]))
-
-
-def with_interval(
-    folds: Sequence[ScoredRows], figure: Figure, resamples: int, confidence: float, seed: int
-) -> Interval:
-    """Return a figure with its percentile interval, days being resampled within each fold."""
-    drawn = _resampled(folds, figure, resamples, seed)
-    known = drawn[np.isfinite(drawn)]
-    if not len(known):
-        return Interval(value(folds, figure), float("nan"), float("nan"))
-    low, high = np.quantile(known, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return Interval(value(folds, figure), float(low), float(high))
-
-
-def differences(
-    first: ScoredRows, second: ScoredRows, figure: Figure, resamples: int, seed: int
-) -> Floats:
-    """Return by how much the first is above the second, in each resample of the same days.
-
-    Returns
-    -------
-    ndarray of float64, shape (m,)
-        At most `resamples`: those in which either has no figure are left out.
-    """
-    drawn = _resampled([first], figure, resamples, seed)
-    drawn = drawn - _resampled([second], figure, resamples, seed)
-    kept: Floats = drawn[np.isfinite(drawn)]
-    return kept
-
-
-def _resampled(folds: Sequence[ScoredRows], figure: Figure, resamples: int, seed: int) -> Floats:
-    random, parts = np.random.default_rng(seed), []
-    for rows in folds:
-        statistic = figure(rows)
-        times = resampled_days(_days(rows), resamples, random)
-        parts.append([statistic(one) for one in times])
-    return np.asarray(np.mean(parts, axis=0), np.float64)
-
-
-def _days(rows: ScoredRows) -> int:
-    return len(np.unique(rows.days))

@@ -10,6 +10,7 @@ import numpy as np
 
 from models.detectors.fraud.scorer import Scorer
 from models.training import fraud_metrics as metrics
+from models.training import intervals
 from models.training.evaluation import scored_rows, shuffled
 from models.training.fraud_metrics import Figure, ScoredRows
 from models.training.prequential import Fold, newest_window, rows_to_test
@@ -104,10 +105,10 @@ def _decided(
     ours: ScoredRows, theirs: ScoredRows, how: Gate, window: str, who: str
 ) -> GateDecision:
     figure = _figure(how)
-    drawn = metrics.differences(ours, theirs, figure, how.resamples, how.seed)
+    drawn = intervals.differences(ours, theirs, figure, how.resamples, how.seed)
     low = float(np.quantile(drawn, 1 - how.confidence)) if len(drawn) else float("-inf")
-    candidate, champion = metrics.value([ours], figure), metrics.value([theirs], figure)
-    flagged = metrics.value([ours], metrics.cards_flagged)
+    candidate, champion = intervals.value([ours], figure), intervals.value([theirs], figure)
+    flagged = intervals.value([ours], metrics.cards_flagged)
     budget = how.cards_per_day * (1 + how.budget_slack)
     numbers = {
         "rows": float(len(ours)),
@@ -118,7 +119,7 @@ def _decided(
         "difference_low": low,
         "margin": how.margin,
         "cards_flagged_a_day": flagged,
-        "champion_cards_flagged_a_day": metrics.value([theirs], metrics.cards_flagged),
+        "champion_cards_flagged_a_day": intervals.value([theirs], metrics.cards_flagged),
         "budget": budget,
     }
     what = f"{how.metric} {candidate:.4f} against {champion:.4f} of {who} on {window}"

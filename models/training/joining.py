@@ -1,4 +1,4 @@
-"""Joining: decisions as they were made, with the verdicts that came later, into a training table."""
+"""Joining: decisions as they were made, with the verdicts that came later, into a table."""
 
 from collections.abc import Iterable, Sequence
 

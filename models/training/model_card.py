@@ -1,10 +1,10 @@
 """The model card: what a model is, what it learned from, how good it is, and what it is not for."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from models.training.evaluation import Evaluated
-from models.training.fraud_metrics import Interval
+from models.training.intervals import Interval
 from models.training.settings import Learning
 from models.training.transactions import Trained, text
 
@@ -71,8 +71,7 @@ def _quality(evaluated: Evaluated | None) -> str:
         for name, interval in evaluated.figures.items()
     ]
     windows = [
-        (one.first[:10], one.stop[:10], f"{one.rows:,}", f"{one.frauds:,}")
-        + tuple(f"{value:.4g}" for value in one.figures.values())
+        (one.first[:10], one.stop[:10], f"{one.rows:,}", f"{one.frauds:,}", *_cells(one.figures))
         for one in evaluated.windows
     ]
     shown = [
@@ -95,12 +94,16 @@ def _calibration(trained: Trained) -> str:
     return f"Platt, slope {found.slope:.6g}, intercept {found.intercept:.6g}"
 
 
+def _cells(figures: Mapping[str, float]) -> list[str]:
+    return [f"{value:.4g}" for value in figures.values()]
+
+
 def _interval(found: Interval) -> str:
     return f"{found.value:.4g} ({found.low:.4g} to {found.high:.4g})"
 
 
 def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    out = {}
+    out: dict[str, str] = {}
     for name, value in settings.items():
         if isinstance(value, Mapping):
             out |= _flat(value, f"{prefix}{name}.")
@@ -109,6 +112,6 @@ def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
     return out
 
 
-def _table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def _table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     lines = [header, ("---",) * len(header), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

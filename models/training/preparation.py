@@ -17,15 +17,8 @@ from models.features.transaction_history import LabelRows, TransactionHistory, T
 from models.history.transactions import UNSAID, LabelledRecords
 from models.training.labels import Labels
 from models.training.settings import Preparation
-from models.training.table import (
-    DAY_US,
-    GENUINE,
-    UNKNOWN,
-    Floats,
-    TableWriter,
-    TrainingTable,
-    empty,
-)
+from models.training.table import DAY_US, GENUINE, UNKNOWN, Floats, TrainingTable, empty
+from models.training.table_files import TableWriter
 from schemas.decoding import Decoder, buffers
 from schemas.errors import ConfigError
 from schemas.transactions import Transaction

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from eddy import settings, wiring
-from eddy.learning import Learning, LearningOptions, decisions_topic
+from eddy.learning import Learning, decisions_topic
+from eddy.learning_options import LearningOptions
 from eddy.watching import Requests
 from models.learning.drift import DriftSettings
 from models.learning.learner import Learner, LearnerSettings

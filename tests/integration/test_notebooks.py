@@ -79,3 +79,22 @@ def test_a_day_of_anomalies(lake_config, tmp_path, monkeypatch, capsys) -> None:
     assert f"{len(of_the_day)} anomalies among" in capsys.readouterr().out
     end["plt"].close("all")
     end["lake"].close()
+
+
+def test_training_on_vectors(tmp_path, capsys) -> None:
+    end = run(ROOT / "notebooks" / "train.ipynb")
+    forest, chance = end["figures"]["forest"], end["figures"]["random"]
+    assert forest[0] > 0.9 > 0.6 > chance[0]
+    assert forest[1] > 5 * chance[1]
+    above = (end["scores"] > 1).mean()
+    assert above == pytest.approx(end["ALERT_SHARE"], rel=0.05)
+    assert abs(end["_"]) < 1e-9, "reasons do not sum to the score"
+    # the line that is drawn parts what the scorer flags from what it does not
+    assert (end["grid"] > 1).any()
+    assert (end["grid"] < 1).any()
+    drawn = [trace.name for trace in end["boundary"].data]
+    assert drawn == ["score", "boundary", "genuine", "fraud"]
+    for name in ("explored", "boundary"):
+        end[name].write_html(tmp_path / f"{name}.html", include_plotlyjs=False)
+        assert (tmp_path / f"{name}.html").stat().st_size > 10_000
+    assert "AUROC" in capsys.readouterr().out

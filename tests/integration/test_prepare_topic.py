@@ -1,4 +1,4 @@
-"""`eddy prepare transactions --topic` on a broker: decisions and labels as the stream leaves them."""
+"""`eddy prepare transactions --topic` on a broker: decisions and labels as a stream leaves them."""
 
 import json
 import uuid
@@ -12,7 +12,8 @@ from typer.testing import CliRunner
 
 from eddy.cli import app
 from models.features.names import FEATURES
-from models.training.table import FRAUD, GENUINE, UNKNOWN, read_table
+from models.training.table import FRAUD, GENUINE, UNKNOWN
+from models.training.table_files import read_table
 from schemas.anomalies import ModelRef
 from schemas.decisions import Decisions, encode
 from schemas.errors import ConfigError, MissingResource

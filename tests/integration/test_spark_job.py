@@ -14,7 +14,7 @@ import pytest
 from models.features.names import FEATURES
 from models.features.transaction_history import TransactionRows, features_of
 from models.training.labels import Labels
-from models.training.table import read_table
+from models.training.table_files import read_table
 from schemas.decoding import Decoder
 from schemas.errors import RejectedRecord
 from schemas.keys import hash_text
@@ -202,6 +202,7 @@ def test_paths_that_are_not_there_and_glues_own_arguments(tmp_path):
         *("--JOB_NAME", "eddy", "--transactions", "nowhere.jsonl", "--output", "table"),
     )
     assert done.returncode == 2, done.stderr[-4_000:]
-    said = [line for line in done.stderr.splitlines() if line.startswith("[PATH_NOT_FOUND]")]
+    # spark-submit puts all that a Python program says onto standard output
+    said = [line for line in done.stdout.splitlines() if line.startswith("[PATH_NOT_FOUND]")]
     assert "nowhere.jsonl" in said[0]
     assert not (tmp_path / "table").exists()

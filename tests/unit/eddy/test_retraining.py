@@ -186,7 +186,7 @@ def test_labels_may_come_in_files_of_their_own(chosen, inbox, runs, tmp_path):
 
 
 def test_training_tables_are_taken_too(chosen, tmp_path, runs):
-    from models.training.table import write_table
+    from models.training.table_files import write_table
 
     inbox = tmp_path / "tables"
     inbox.mkdir()

@@ -9,7 +9,7 @@ from eddy import transaction_models, wiring
 from eddy.settings import load
 from models.detectors.fraud.parameters import FraudParameters
 from models.simulation.transactions import TransactionSimulation, labels, simulate
-from models.training.table import read_table
+from models.training.table_files import read_table
 from schemas.errors import ConfigError, GateRefused, MissingResource, UnknownModel
 from tests.unit.eddy.test_models_commands import here, run
 

@@ -5,6 +5,7 @@ import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from models.training import fraud_metrics as metrics
+from models.training import intervals
 from models.training.fraud_metrics import CardDays, ScoredRows
 
 
@@ -30,10 +31,10 @@ def once(rows):
 def test_ranks_are_scikit_learns():
     rows = drawn()
     weights = {"sample_weight": rows.weights}
-    assert metrics.value([rows], metrics.average_precision) == pytest.approx(
+    assert intervals.value([rows], metrics.average_precision) == pytest.approx(
         average_precision_score(rows.is_fraud, rows.scores, **weights)
     )
-    assert metrics.value([rows], metrics.auc) == pytest.approx(
+    assert intervals.value([rows], metrics.auc) == pytest.approx(
         roc_auc_score(rows.is_fraud, rows.scores, **weights)
     )
 
@@ -68,7 +69,7 @@ def naive_card_precision(rows, k):
 @pytest.mark.parametrize("k", [1, 5, 40, 1_000])
 def test_card_precision_is_the_handbooks(k):
     rows = drawn(seed=k)
-    assert metrics.value([rows], metrics.card_precision(k)) == pytest.approx(
+    assert intervals.value([rows], metrics.card_precision(k)) == pytest.approx(
         naive_card_precision(rows, k)
     )
 
@@ -83,7 +84,7 @@ def test_cards_flagged_counts_a_card_once_a_day():
         scores=np.array([1.5, 1.2, 1.0, 3.0]),  # 1.0 is the boundary, not above it
         probabilities=np.zeros(4),
     )
-    assert metrics.value([rows], metrics.cards_flagged) == 1.0
+    assert intervals.value([rows], metrics.cards_flagged) == 1.0
     cards = CardDays.of(rows.days, rows.cards, rows.scores, rows.is_fraud)
     assert cards.best.tolist() == [1.5, 1.0, 3.0]
 
@@ -99,9 +100,9 @@ def test_cost_is_alerts_and_what_was_missed():
         probabilities=np.zeros(4),
     )
     assert metrics.cost(rows, alert_cost=5.0, missed_share=0.5).tolist() == [5.0, 15.0, 5.0, 0.0]
-    assert metrics.value([rows], metrics.daily_cost(5.0, 0.5)) == 12.5
-    assert metrics.value([rows], metrics.recall) == 0.5
-    assert metrics.value([rows], metrics.precision) == 0.5
+    assert intervals.value([rows], metrics.daily_cost(5.0, 0.5)) == 12.5
+    assert intervals.value([rows], metrics.recall) == 0.5
+    assert intervals.value([rows], metrics.precision) == 0.5
 
 
 def test_calibration_error_is_zero_only_where_probabilities_hold():
@@ -109,27 +110,27 @@ def test_calibration_error_is_zero_only_where_probabilities_hold():
     said = random.uniform(0, 0.4, 60_000)
     rows = drawn(60_000)
     honest = metrics.replace(rows, is_fraud=random.random(60_000) < said, probabilities=said)
-    assert metrics.value([honest], metrics.calibration_error) < 0.01
+    assert intervals.value([honest], metrics.calibration_error) < 0.01
     boastful = metrics.replace(honest, probabilities=said * 2)
-    assert metrics.value([boastful], metrics.calibration_error) == pytest.approx(0.2, abs=0.02)
+    assert intervals.value([boastful], metrics.calibration_error) == pytest.approx(0.2, abs=0.02)
 
 
 def test_intervals_hold_the_value_and_shrink_with_days():
     few, many = drawn(4_000, days=5), drawn(40_000, days=50)
     widths = []
     for rows in (few, many):
-        found = metrics.with_interval([rows], metrics.average_precision, 200, 0.9, seed=3)
+        found = intervals.with_interval([rows], metrics.average_precision, 200, 0.9, seed=3)
         assert found.low < found.value < found.high
         widths.append(found.high - found.low)
     assert widths[1] < widths[0]
-    again = metrics.with_interval([few], metrics.average_precision, 200, 0.9, seed=3)
-    assert again == metrics.with_interval([few], metrics.average_precision, 200, 0.9, seed=3)
+    again = intervals.with_interval([few], metrics.average_precision, 200, 0.9, seed=3)
+    assert again == intervals.with_interval([few], metrics.average_precision, 200, 0.9, seed=3)
 
 
 def test_paired_differences_are_of_the_same_days():
     rows = drawn()
-    same = metrics.differences(rows, rows, metrics.average_precision, 50, seed=0)
+    same = intervals.differences(rows, rows, metrics.average_precision, 50, seed=0)
     assert not same.any()
     worse = rows.with_scores(np.random.default_rng(1).permutation(rows.scores), rows.probabilities)
-    drawn_differences = metrics.differences(rows, worse, metrics.average_precision, 50, seed=0)
+    drawn_differences = intervals.differences(rows, worse, metrics.average_precision, 50, seed=0)
     assert (drawn_differences > 0).all()

@@ -12,7 +12,8 @@ from models.simulation.transactions import TransactionSimulation, labels, simula
 from models.training.labels import Labels
 from models.training.preparation import prepare
 from models.training.settings import Preparation
-from models.training.table import DAY_US, FRAUD, GENUINE, UNKNOWN, read_table
+from models.training.table import DAY_US, FRAUD, GENUINE, UNKNOWN
+from models.training.table_files import read_table
 from schemas.errors import ConfigError
 from schemas.keys import hash_text
 

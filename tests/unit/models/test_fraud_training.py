@@ -17,7 +17,7 @@ from models.training.prequential import (
     rows_seen,
     rows_to_test,
 )
-from models.training.settings import Boosting, Learning, Threshold
+from models.training.settings import Boosting, Threshold
 from models.training.table import DAY_US
 from models.training.transactions import text, train, train_until
 from schemas.errors import ConfigError
