@@ -23,7 +23,7 @@ from models.registry.folder import FolderRegistry
 from models.registry.mlflow import MlflowRegistry
 from models.registry.registry import CHAMPION, Registry
 from models.registry.reload import ModelWatcher
-from schemas.errors import ConfigError, MissingResource, ModelRefused, Unavailable
+from schemas.errors import ConfigError, MissingResource, ModelRefused
 from schemas.topics import DomainTopics, domain_topics
 from streams.config import Route
 from streams.lane import Fuse, Lane

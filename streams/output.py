@@ -90,7 +90,7 @@ class Output:
             self._metrics.anomalies.labels(*labels).inc(count)
 
     def rejections(self, lane: Lane, rejections: Sequence[Rejection]) -> None:
-        """Publish bad records under their own key, byte for byte, with the reason as headers."""
+        """Publish bad records under their own key, with the reason as headers; see `Rejection`."""
         topic = lane.route.topics.rejections
         for rejection in rejections:
             headers = [
