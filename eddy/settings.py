@@ -80,6 +80,7 @@ class Settings(BaseModel):
     lake: LakeConfig = Field(default_factory=LakeConfig)
     serving: ServingConfig = Field(default_factory=ServingConfig)
     reload_interval_s: float = Field(default=10.0, gt=0)
+    max_model_age_days: float | None = Field(default=None, gt=0)
     topic_prefix: str = ""
     domains: dict[str, dict[str, Any]] = {"rides": {}}
 

@@ -5,7 +5,7 @@ import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from models.registry.folder import FolderRegistry
 from models.registry.mlflow import MlflowRegistry
 from models.registry.registry import CHAMPION, Registry
 from models.registry.reload import ModelWatcher
+from schemas.anomalies import ModelRef
 from schemas.errors import ConfigError, MissingResource, ModelRefused
 from schemas.topics import DomainTopics, domain_topics
 from streams.config import Route
@@ -221,6 +222,7 @@ def _models(
         chosen.name,
         chosen.parameters_type,
         current=None if is_default else current.ref,
+        check=lambda ref: _refuse_old(ref, settings.max_model_age_days),
     )
     _show(metrics, None, current)
 
@@ -254,6 +256,18 @@ def champion(settings: Settings, chosen: Domain) -> Model:
     except ModelRefused as error:
         log.info("default_model_in_use", name=chosen.name, why=str(error))
         return chosen.default_model()
+
+
+def _refuse_old(ref: ModelRef, most_days: float | None) -> None:
+    """Refuse a model that was trained too long ago to be taken up."""
+    if most_days is None or ref.trained_at is None:
+        return
+    days = (datetime.now(UTC) - ref.trained_at) / timedelta(days=1)
+    if days > most_days:
+        raise ModelRefused(
+            f"{ref.name} {ref.version} was trained {days:.1f} days ago; max_model_age_days is "
+            f"{most_days:g}"
+        )
 
 
 def _show(metrics: Metrics, before: Model | None, now: Model) -> None:

@@ -1,5 +1,6 @@
 """Following the champion: a stream asks now and then, and keeps what it has unless told better."""
 
+from collections.abc import Callable
 from typing import Any, Literal
 
 import msgspec
@@ -41,6 +42,8 @@ class ModelWatcher:
         The model already in use, so that the first poll does not load it again.
     alias : str
         Whom to follow, if not the champion.
+    check : callable
+        Raises ModelRefused of a version that is not wanted, such as one that is too old.
     """
 
     def __init__(
@@ -50,9 +53,11 @@ class ModelWatcher:
         parameters_type: type[Any],
         current: ModelRef | None = None,
         alias: str = CHAMPION,
+        check: Callable[[ModelRef], None] = lambda _: None,
     ) -> None:
         self._registry = registry
         self._alias = alias
+        self._check = check
         self._name = name
         self._type = parameters_type
         self._current = _identity(current) if current else None
@@ -96,6 +101,7 @@ class ModelWatcher:
 
     def _load(self, manifest: Manifest) -> Model | None:
         try:
+            self._check(manifest.ref)
             model = self._registry.load(self._name, manifest.version, self._type)
         except (ModelRefused, Unavailable) as error:
             self._outcome = self._refuse(manifest, error)

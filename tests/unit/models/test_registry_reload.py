@@ -10,7 +10,7 @@ from models.registry.artefact import encode_parameters
 from models.registry.folder import FolderRegistry
 from models.registry.registry import Training
 from models.registry.reload import ModelWatcher, Outcome
-from schemas.errors import Unavailable
+from schemas.errors import ModelRefused, Unavailable
 
 NOW = datetime(2024, 3, 1, tzinfo=UTC)
 
@@ -165,3 +165,29 @@ def test_a_defect_is_not_hidden(registry, watcher, monkeypatch) -> None:
     monkeypatch.setattr(Counting, "load", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         watcher.poll()
+
+
+def test_a_version_that_is_not_wanted_is_refused_before_it_is_loaded(registry) -> None:
+    def no_odd_versions(ref) -> None:
+        if int(ref.version) % 2:
+            raise ModelRefused(f"{ref.version} is too old")
+
+    watcher = ModelWatcher(registry, "rides", Radius, check=no_odd_versions)
+    promote(registry, 0.1)
+    assert watcher.poll() is None
+    assert (watcher.outcome.kind, watcher.outcome.why) == ("refused", "1 is too old")
+    assert registry.loads == 0
+    promote(registry, 0.2)
+    assert watcher.poll().parameters.eps == 0.2
+    promote(registry, 0.3)
+    assert watcher.poll() is None
+    assert "too old" in watcher.refused
+
+
+def test_the_challenger_is_followed_by_its_own_alias(registry) -> None:
+    promote(registry, 0.1)
+    watcher = ModelWatcher(registry, "rides", Radius, alias="challenger")
+    assert watcher.poll() is None
+    promote(registry, 0.2)
+    registry.set_alias("rides", "challenger", "1")
+    assert watcher.poll().parameters.eps == 0.1
