@@ -51,7 +51,7 @@ class Reading(_Section, frozen=True, kw_only=True):
 class Forest(_Section, frozen=True, kw_only=True):
     """Of `sklearn.ensemble.RandomForestClassifier`; a share of the rows for each tree."""
 
-    trees: Annotated[int, Meta(ge=1, le=1_000)] = 40
+    trees: Annotated[int, Meta(ge=1, le=1_000)] = 25
     max_depth: Annotated[int, Meta(ge=1, le=64)] | None = None
     max_leaves: Annotated[int, Meta(ge=2)] | None = None
     min_rows_leaf: Count = 10
