@@ -19,6 +19,10 @@ from tests.lake_world import (  # noqa: F401 - fixtures
 from tests.mlflow_world import empty_mlflow, mlflow_database, mlflow_server  # noqa: F401 - fixtures
 
 
+SHARED = ("connect", "mlflow_server")
+"""Fixtures that only one of several workers should start."""
+
+
 @pytest.fixture(scope="session")
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
     """One broker for the whole session: share it, with topics of your own (`kafka.topic()`)."""
@@ -54,7 +58,13 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the long chaos runs to ``make chaos``, which selects by marker."""
+    """Leave the long chaos runs to ``make chaos``, which selects by marker.
+
+    Two workers share the tests by files; those that want what takes long to start share a worker.
+    """
+    for item in items:
+        wanted = [name for name in SHARED if name in getattr(item, "fixturenames", ())]
+        item.add_marker(pytest.mark.xdist_group(wanted[0] if wanted else str(item.path)))
     if config.option.markexpr:
         return
     long = [item for item in items if item.get_closest_marker("chaos_long")]

@@ -32,7 +32,6 @@ _COMPONENTS = tuple(component(number) for number in range(1, MOST_COMPONENTS + 1
 _ULB_COMPONENTS = _COMPONENTS[:28]
 _ULB_START = datetime(2013, 9, 1, tzinfo=UTC)  # "two days of September 2013" is all that is known
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
 Columns = dict[str, Any]
 Fields = dict[str, list[Any]]
 
