@@ -8,6 +8,7 @@ import structlog
 from models.judge import Model
 from models.registry.registry import CHALLENGER, Registry
 from models.registry.reload import ModelWatcher
+from schemas.anomalies import ModelRef
 from schemas.errors import ModelRefused, Unavailable
 
 log = structlog.get_logger()
@@ -23,6 +24,8 @@ class ChallengerWatcher:
     ----------
     champion : callable
         Gives the champion in use.
+    check : callable
+        Raises ModelRefused of a version that is not wanted.
     """
 
     def __init__(
@@ -31,9 +34,10 @@ class ChallengerWatcher:
         name: str,
         parameters_type: type[Any],
         champion: Callable[[], Model],
+        check: Callable[[ModelRef], None] = lambda _: None,
     ) -> None:
         self._registry, self._name, self._champion = registry, name, champion
-        self._watcher = ModelWatcher(registry, name, parameters_type, alias=CHALLENGER)
+        self._watcher = ModelWatcher(registry, name, parameters_type, alias=CHALLENGER, check=check)
         self._found: Model | None = None
         self._told: Model | None = None
 

@@ -78,7 +78,7 @@ class Learning:
         self._registered_at = self._written_at = self._round_at = time.monotonic()
         self._figures = LearningFigures(self.metrics, NAME)
         self._stopped = threading.Event()
-        self._ready = False
+        self._ready = self._write_soon = False
 
     def stop(self) -> None:
         """Let `run` return soon, with a checkpoint."""
@@ -184,7 +184,9 @@ class Learning:
 
     def _refuse(self, record: Record, error: Exception) -> None:
         self.metrics.records_refused.labels(record.topic).inc()
-        log.warning("record_refused", topic=record.topic, offset=record.offset, why=str(error))
+        place = f"{record.topic}-{record.partition}-{record.offset}"
+        # the message of a decoder may quote the record
+        log.warning("record_refused", place=place, why=type(error).__name__)
 
     # -- what comes of it -----------------------------------------------------------------------
 
@@ -198,7 +200,8 @@ class Learning:
             and self._requests.ask(drifts, datetime.now(UTC))
         ):
             self.metrics.retrain_requests.labels(NAME).inc()
-            self._write()  # the request is not to be sent again after a crash
+            # the request is not to be sent again after a crash; the round is, until then, half done
+            self._write_soon = True
 
     def _register_if_due(self, at_end: bool = False) -> None:
         new = self.learner.rows - self._registered_rows
@@ -232,7 +235,8 @@ class Learning:
     # -- the checkpoint -------------------------------------------------------------------------
 
     def _write_if_due(self) -> None:
-        if time.monotonic() - self._written_at >= self._settings.engine.checkpoint_interval_s:
+        waited_s = time.monotonic() - self._written_at
+        if self._write_soon or waited_s >= self._settings.engine.checkpoint_interval_s:
             self._write()
 
     def _write(self) -> None:
@@ -249,6 +253,7 @@ class Learning:
         )
         self.metrics.checkpoints.labels(outcome).inc()
         self._written_at = time.monotonic()
+        self._write_soon = False
 
     def _restore(self) -> None:
         progress, refused = self._checkpoints.newest()

@@ -65,7 +65,8 @@ def _words(reader: TopicReader) -> dict[int, bool]:
             label = decode(record.value or b"")
         except (msgspec.MsgspecError, UnicodeDecodeError):
             continue  # counted where it was met first: on the stream
-        if label.domain == NAME and label.event_id is not None:
+        says = label.verdict != "duplicate"  # which repeats what was said
+        if says and label.domain == NAME and label.event_id is not None:
             words[hash_text(label.event_id)] = label.verdict == "fraud"
     return words
 

@@ -24,7 +24,7 @@ from models.registry.mlflow import MlflowRegistry
 from models.registry.registry import CHAMPION, Registry
 from models.registry.reload import ModelWatcher
 from schemas.anomalies import ModelRef
-from schemas.errors import ConfigError, MissingResource, ModelRefused
+from schemas.errors import ConfigError, MissingResource, ModelRefused, UnknownModel
 from schemas.topics import DomainTopics, domain_topics
 from streams.config import Route
 from streams.lane import Fuse, Lane
@@ -176,7 +176,11 @@ def _with_challenger(settings: Settings, lane: Lane) -> None:
     """Let a challenger score in the shadow from the first event on."""
     chosen = lane.domain
     watcher = ChallengerWatcher(
-        registry(settings), chosen.name, chosen.parameters_type, lambda: lane.model
+        registry(settings),
+        chosen.name,
+        chosen.parameters_type,
+        lambda: lane.model,
+        lambda ref: _refuse_old(ref, settings.max_model_age_days),
     )
     lane.poll_challenger = watcher.poll
     found = watcher.poll()
@@ -243,7 +247,10 @@ def _models(
 
 
 def champion(settings: Settings, chosen: Domain) -> Model:
-    """Return a domain's champion, or its default model where the registry holds none fit for use.
+    """Return the model that a domain begins with.
+
+    The champion; where that is damaged or refused, the newest of its predecessors that can be
+    loaded; where the registry holds none, the default model.
 
     Raises
     ------
@@ -251,11 +258,29 @@ def champion(settings: Settings, chosen: Domain) -> Model:
         The registry does not answer: who begins with another model would judge otherwise than
         before.
     """
+    models = registry(settings)
     try:
-        return registry(settings).load(chosen.name, CHAMPION, chosen.parameters_type)
-    except ModelRefused as error:
+        return models.load(chosen.name, CHAMPION, chosen.parameters_type)
+    except UnknownModel as error:
         log.info("default_model_in_use", name=chosen.name, why=str(error))
-        return chosen.default_model()
+    except ModelRefused as error:
+        log.warning("champion_refused", name=chosen.name, why=str(error))
+        for version in _earlier_champions(models, chosen.name):
+            try:
+                earlier = models.load(chosen.name, version, chosen.parameters_type)
+            except ModelRefused:
+                continue
+            log.warning("earlier_champion_in_use", name=chosen.name, version=version)
+            return earlier
+        log.warning("default_model_in_use", name=chosen.name, why="no champion can be loaded")
+    return chosen.default_model()
+
+
+def _earlier_champions(models: Registry, name: str) -> list[str]:
+    """Return the versions that were champions before the present one, newest first."""
+    changes = [one for one in models.history(name) if one.alias == CHAMPION]
+    before = [one.before for one in reversed(changes) if one.action != "refused" and one.before]
+    return list(dict.fromkeys(before))
 
 
 def _refuse_old(ref: ModelRef, most_days: float | None) -> None:

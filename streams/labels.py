@@ -104,7 +104,9 @@ class LabelFeed:
             yield from self._columns(batch, count=count)
 
     def _columns(self, records: list[Record], *, count: bool) -> Iterator[tuple[str, Labels]]:
-        labels = [(r, label) for r in records if (label := self._label(r, count=count))]
+        read = [(record, self._label(record, count=count)) for record in records]
+        # a duplicate repeats what was said: it says nothing itself
+        labels = [(r, one) for r, one in read if one is not None and one.verdict != "duplicate"]
         # by domain and partition; within a partition the order of offsets stays
         ordered = sorted(labels, key=lambda one: (one[1].domain, one[0].partition))
         for (domain, number), group in groupby(

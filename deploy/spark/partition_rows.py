@@ -203,7 +203,9 @@ def _label(line: bytes, file: str) -> Label:
     try:
         return _read_label(line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ConfigError(f"{file}: a line is no label: {error}") from error
+        # the message of a decoder may quote the record
+        what = type(error).__name__
+        raise ConfigError(f"{file}: a line is no label: {what}") from None
 
 
 def _lines(batch: Any) -> Iterator[tuple[bytes, str]]:

@@ -120,4 +120,6 @@ def label_lines(path: Path) -> Iterator[Label]:
             try:
                 yield decode(line)
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-                raise ConfigError(f"{path}, line {number}: no label: {error}") from error
+                # the message of a decoder may quote the record
+                what = type(error).__name__
+                raise ConfigError(f"{path}, line {number}: no label: {what}") from None

@@ -8,12 +8,14 @@ import pytest
 from eddy import wiring
 from eddy.challenger import ChallengerWatcher
 from eddy.settings import Settings
+from models.domains import domain
 from models.domains.rides import DEFAULT_PARAMETERS, DbscanParameters
 from models.domains.transactions import DOMAIN
 from models.domains.transactions_default import DEFAULT_PARAMETERS as FRAUD
 from models.registry.artefact import encode_parameters
 from models.registry.folder import FolderRegistry
 from models.registry.registry import CHALLENGER, Training
+from schemas.errors import Unavailable
 from streams.metrics import Metrics
 
 NOW = datetime.now(UTC)
@@ -83,3 +85,28 @@ def test_a_champion_that_is_too_old_is_not_taken_up(tmp_path, days, is_taken) ->
     assert (found is not None) == is_taken
     outcome = "reloaded" if is_taken else "refused"
     assert metrics.model_reloads.labels(DOMAIN.name, outcome)._value.get() == 1
+
+
+def test_who_starts_with_a_damaged_champion_begins_with_the_one_before(tmp_path) -> None:
+    settings = Settings(storage={"registry": str(tmp_path)}, domains={"rides": {}})
+    registry = wiring.registry(settings)
+    for eps in (1.0, 2.0, 3.0):
+        registry.promote("rides", registered(registry, eps))
+    for version in ("3", "2"):
+        file = tmp_path / f"rides/versions/{version}/model.json"
+        file.chmod(0o644)
+        file.write_bytes(b"{}")
+    assert wiring.champion(settings, domain("rides")).parameters.eps == 1.0
+    (tmp_path / "rides/versions/1/model.json").unlink()
+    assert wiring.champion(settings, domain("rides")).ref.version == "default"
+
+
+def test_who_starts_without_its_registry_does_not_start(tmp_path, monkeypatch) -> None:
+    settings = Settings(storage={"registry": str(tmp_path)}, domains={"rides": {}})
+
+    def away(*_: object) -> None:
+        raise Unavailable("nobody answers")
+
+    monkeypatch.setattr(FolderRegistry, "load", away)
+    with pytest.raises(Unavailable):
+        wiring.champion(settings, domain("rides"))
