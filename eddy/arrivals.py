@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 from typing import Protocol
 
@@ -13,10 +14,15 @@ from lake.config import LakeConfig
 from lake.outages import named_outages
 from lake.store import filesystem, object_path
 from models.history.files import COLUMNS, LINES
-from schemas.errors import MissingResource
+from schemas.errors import MissingResource, Unavailable
 
 _BLOCK_BYTES = 1 << 20
 _ENDINGS = COLUMNS + LINES
+_LONGEST_NAME = 100  # of a fetched file; in characters, and with its ending within 255 bytes
+
+
+class UnusableName(Exception):
+    """A file has a name by which it cannot be fetched, and never will be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +50,15 @@ class Arrivals(Protocol):
         ...
 
     def fetch(self, name: str, scratch: Path) -> Path:
-        """Return where a file can be read, fetched below `scratch` if need be."""
+        """Return where a file can be read, fetched below `scratch` if need be.
+
+        Raises
+        ------
+        UnusableName
+            It cannot be fetched by this name.
+        FileNotFoundError
+            It is gone.
+        """
         ...
 
 
@@ -99,6 +113,7 @@ class BucketArrivals:
     def __init__(self, url: str, config: LakeConfig) -> None:
         self._path = object_path(url)
         self._store = filesystem(config)
+        self._fetched = count(1)
 
     def look(self) -> list[Arrived]:
         """Return the objects of a kind that can be read, by name."""
@@ -113,18 +128,36 @@ class BucketArrivals:
         return sorted((one for one in files if _is_data(one.name)), key=lambda one: one.name)
 
     def fetch(self, name: str, scratch: Path) -> Path:
-        """Fetch an object."""
-        target = scratch / name
-        target.parent.mkdir(parents=True, exist_ok=True)
+        """Fetch an object into a folder of its own: keys are no paths.
+
+        Raises
+        ------
+        UnusableName
+            The store's client takes no such key.
+        FileNotFoundError
+            There is no such object any more.
+        """
+        if not _is_key(name):
+            raise UnusableName("a key with an empty part or a zero byte")
+        target = scratch / str(next(self._fetched)) / _file_name(name)
+        target.parent.mkdir(parents=True)
         path = f"{self._path}/{name}"
+        try:
+            with named_outages(f"s3://{path}"):
+                self._copy(path, target)
+        except Unavailable as error:
+            if isinstance(error.__cause__, FileNotFoundError):
+                raise FileNotFoundError(path) from error
+            raise
+        return target
+
+    def _copy(self, path: str, target: Path) -> None:
         with (
-            named_outages(f"s3://{path}"),
             self._store.open_input_stream(path, compression=None) as stream,
             target.open("wb") as file,
         ):
             while block := stream.read(_BLOCK_BYTES):
                 file.write(block)
-        return target
 
 
 def arrivals(place: str, config: LakeConfig) -> Arrivals:
@@ -132,6 +165,17 @@ def arrivals(place: str, config: LakeConfig) -> Arrivals:
     if place.startswith("s3://"):
         return BucketArrivals(place, config)
     return FolderArrivals(Path(place))
+
+
+def _is_key(name: str) -> bool:
+    return all(name.split("/")) and "\0" not in name
+
+
+def _file_name(key: str) -> str:
+    """Return the last part of a key, so short that every file system takes it."""
+    last = Path(key.rpartition("/")[2])
+    stem = last.stem[: _LONGEST_NAME - len(last.suffix)].encode()[: 2 * _LONGEST_NAME]
+    return stem.decode(errors="ignore") + last.suffix
 
 
 def _is_data(name: str) -> bool:

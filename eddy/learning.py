@@ -200,7 +200,7 @@ class Learning:
             and self._requests.ask(drifts, datetime.now(UTC))
         ):
             self.metrics.retrain_requests.labels(NAME).inc()
-            # the request is not to be sent again after a crash; the round is, until then, half done
+            # so that it is not sent again after a crash; now positions and learner differ
             self._write_soon = True
 
     def _register_if_due(self, at_end: bool = False) -> None:

@@ -1,12 +1,14 @@
 """Files that arrived, read into one training table; which rows are new, and which files are bad."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
 import msgspec
 import numpy as np
+from pyarrow import ArrowException
 
 from eddy.retraining_runs import RunFile
 from models.history.files import column_names, is_lines
@@ -24,9 +26,19 @@ from models.training.table import (
     with_silence_as_genuine,
 )
 from models.training.table_files import read_table
-from schemas.errors import ConfigError, MissingResource
+from schemas.errors import ConfigError, MissingResource, Unavailable
 
 _TABLE_COLUMNS = {"card", "is_fraud", "labelled_at"}
+_NO_DATA = (
+    ArrowException,
+    ValueError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    NotImplementedError,
+)
+"""What readers raise where a file's columns are not of the kind they should be."""
+
 LABELS_PREFIX = "labels"
 """Files of JSON lines so named hold labels, not transactions."""
 
@@ -78,6 +90,8 @@ def read(arrived: Sequence[ArrivedFile], how: Parameters) -> Read:
     ------
     ConfigError
         Nothing is left, or training tables that do not fit one another.
+    MissingResource
+        A file cannot be read now, or is gone.
     """
     checks: list[Check] = []
     left = [one for one in arrived if not one.file.is_bad]
@@ -156,12 +170,20 @@ def _add(
     check = check_schema(one.file.name, len(table), rejected, bounds)
     if not check.ok:
         raise _Bad(one, check)
+    if not _is_finite(table):
+        raise _bad(one, "infinite features, scores or weights, or weights below 0")
     parts.tables.append(table)
     parts.are_new.append(one.file.is_new)
     parts.files[one.file.name] = msgspec.structs.replace(
         one.file, rows=len(table), rejected=rejected
     )
     parts.checks.append(check)
+
+
+def _is_finite(table: TrainingTable) -> bool:
+    """Whether a model can learn from the numbers; NaN is a feature that is missing."""
+    infinite = np.isinf(table.features).any() or np.isinf(table.scores).any()
+    return bool(not infinite and (table.weights >= 0).all() and np.isfinite(table.weights).all())
 
 
 def _holds_labels(one: ArrivedFile) -> bool:
@@ -171,10 +193,8 @@ def _holds_labels(one: ArrivedFile) -> bool:
 def _labels(files: Sequence[ArrivedFile]) -> Labels:
     found = []
     for one in files:
-        try:
+        with _reading(one):
             found.append(list(label_lines(one.path)))
-        except ConfigError as error:
-            raise _bad(one, error) from error
     return Labels.of(chain.from_iterable(found))
 
 
@@ -182,17 +202,13 @@ def _is_table(one: ArrivedFile) -> bool:
     """Whether a file is a training table rather than transactions."""
     if is_lines(one.path):
         return False
-    try:
+    with _reading(one):
         return set(column_names(one.path)) >= _TABLE_COLUMNS
-    except (ConfigError, MissingResource) as error:
-        raise _bad(one, error) from error
 
 
 def _table(one: ArrivedFile) -> TrainingTable:
-    try:
+    with _reading(one):
         return read_table(one.path)
-    except (ConfigError, ValueError) as error:
-        raise _bad(one, error) from error
 
 
 def _preparing(files: Sequence[ArrivedFile], labels: Labels, how: Parameters) -> Preparing:
@@ -200,26 +216,39 @@ def _preparing(files: Sequence[ArrivedFile], labels: Labels, how: Parameters) ->
     for one in files:
         if _is_table(one):
             continue
-        try:
+        with _reading(one):
             first = next(labelled_records(one.path, zone=how.prepare.zone), None)
-        except (ConfigError, MissingResource) as error:
-            raise _bad(one, error) from error
         if first is not None:
             return Preparing(how.prepare, labels, components_of(first.payloads))
     return Preparing(how.prepare, labels)
 
 
 def _prepared(one: ArrivedFile, making: Preparing, how: Parameters) -> TrainingTable:
-    try:
+    with _reading(one):
         chunks = labelled_records(one.path, zone=how.prepare.zone)
         tables = [making.rows(chunk)[0] for chunk in chunks]
-    except ConfigError as error:
-        raise _bad(one, error) from error
     if not tables:
-        raise _bad(one, ConfigError("no records"))
+        raise _bad(one, "no records")
     return joined(tables)
 
 
-def _bad(one: ArrivedFile, error: Exception) -> _Bad:
-    detail = str(error).replace(str(one.path), one.file.name)
+@contextmanager
+def _reading(one: ArrivedFile) -> Iterator[None]:
+    """Tell what is wrong with a file from what is wrong with the disk, which passes."""
+    try:
+        yield
+    except (MissingResource, Unavailable):
+        raise
+    except OSError as error:
+        if error.errno is None:  # pyarrow's own, of content
+            raise _bad(one, "not a readable file of its kind") from error
+        raise MissingResource(f"cannot read {one.file.name}: {error.strerror}") from error
+    except ConfigError as error:
+        raise _bad(one, str(error).replace(str(one.path), one.file.name)) from error
+    except _NO_DATA as error:
+        # such messages may quote a record
+        raise _bad(one, f"cannot be read: {type(error).__name__}") from error
+
+
+def _bad(one: ArrivedFile, detail: str) -> _Bad:
     return _Bad(one, Check(what="schema", ok=False, detail=f"{one.file.name}: {detail}"))

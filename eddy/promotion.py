@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from eddy import champion, wiring
+from eddy.history_in_use import check_model
 from eddy.settings import Settings
 from eddy.transaction_models import NAME, learned_until
 from models.detectors.fraud.parameters import FraudParameters
@@ -42,7 +43,8 @@ def promote(
     Raises
     ------
     ConfigError
-        Neither a table nor a reason is given.
+        Neither a table nor a reason is given; or the version learned from other features than the
+        stream has, which no reason mends.
     GateRefused
         The gate does not let it; that is in the audit log, too.
     """
@@ -50,11 +52,12 @@ def promote(
         raise ConfigError(
             f"{NAME}: --on TABLE, for the gate to judge on, or --force REASON, which is logged"
         )
+    manifest = wiring.registry(settings).resolve(NAME, which)
+    version = manifest.version
+    check_model(settings, manifest)
     if table is None or force:
-        change = champion.promote(settings, NAME, which, reason=f"forced: {force}")
+        change = champion.promote(settings, NAME, version, reason=f"forced: {force}")
         return Promotion(change, None)
-    registry = wiring.registry(settings)
-    version = registry.resolve(NAME, which).version
     decision = decide(settings, version, table, how)
     evidence = {**decision.numbers, "window": decision.window}
     if not decision.accepted:
@@ -70,12 +73,15 @@ def decide(settings: Settings, which: str, table: TrainingTable, how: Gate) -> g
     manifest = registry.resolve(NAME, which)
     candidate = registry.load(NAME, manifest.version, FraudParameters).parameters
     until = learned_until(manifest)
+    if until is None:
+        reason = "it is not known what it has learned from: it may have seen the days to judge on"
+        return gate.GateDecision(accepted=False, reason=reason)
     return gate.judge_candidate(
         table,
         candidate,
         _champion(settings),
         how,
-        learned_until_us=moment(until) if until else None,
+        learned_until_us=moment(until),
     )
 
 

@@ -7,31 +7,34 @@ also where nothing was trained. A run is recorded before it begins: killed anywh
 finds out, and takes over a version that was registered and not yet recorded.
 """
 
+import hashlib
 import tempfile
 import uuid
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 
+import msgspec
 import structlog
 from msgspec.structs import replace
 
 from eddy import transaction_models, wiring
-from eddy.arrivals import Arrivals, sha256_of
-from eddy.new_rows import ArrivedFile, Read, read
+from eddy.arrivals import Arrivals
+from eddy.arrived_files import ArrivedFiles, arrived_files
+from eddy.history_in_use import as_the_stream
+from eddy.new_rows import Read, read
 from eddy.retraining_runs import (
     RetrainingRun,
     RetrainingRuns,
-    RunFile,
-    found_bad,
+    cut_short,
     known,
-    trained_on,
 )
 from eddy.settings import Settings
 from models.registry.registry import CHALLENGER, CHAMPION
 from models.training.data_quality import (
     Check,
     Profile,
+    Profiled,
     check_drift,
     check_labels,
     check_volume,
@@ -40,7 +43,7 @@ from models.training.data_quality import (
 )
 from models.training.settings import Parameters
 from models.training.transactions import Trained
-from schemas.errors import ConfigError, EddyError, ModelRefused
+from schemas.errors import ConfigError, EddyError, MissingResource, ModelRefused, Unavailable
 
 log = structlog.get_logger()
 
@@ -58,6 +61,7 @@ def retrain(
     why: str,
     clock: Callable[[], datetime],
     only_news: bool = False,
+    anew: bool = False,
 ) -> RetrainingRun | None:
     """Train on what has arrived, if it is new and good; one caller at a time.
 
@@ -76,6 +80,9 @@ def retrain(
         Gives the time in UTC.
     only_news : bool
         Do nothing, and record nothing, where no run has seen other files than those there are.
+    anew : bool
+        Train also where all content was trained on before: the model wears out, or a drift was
+        noticed.
 
     Returns
     -------
@@ -86,26 +93,38 @@ def retrain(
     ------
     MissingResource, Unavailable
         Files, registry or record are not to be had; a run that had begun is recorded as failed.
+    Exception
+        A defect, or content that shows one; recorded as failed, the third time with the same
+        content as given up.
     """
     recover(settings, runs, clock)
     past = runs.all()
     with tempfile.TemporaryDirectory(prefix="eddy-retrain-") as scratch:
-        arrived = _arrived(arrivals, Path(scratch), past)
-        contents = {one.file.sha256 for one in arrived}
-        if only_news and not contents - known(past):
+        judged_by = _judged_by(how)
+        arrived = arrived_files(arrivals, Path(scratch), past, judged_by)
+        contents = {one.file.sha256 for one in arrived.files}
+        if only_news and not contents - known(past, judged_by):
             return None
         run = RetrainingRun(
             run_id=str(uuid.uuid4()),
             at=clock(),
             why=why,
             outcome="started",
-            files=[one.file for one in arrived],
+            files=[one.file for one in arrived.files],
+            judged_by=judged_by,
+            anew=anew,
         )
         runs.write(run)
         try:
             run = _Running(settings, runs, how, clock, past).decide(run, arrived)
+        except (MissingResource, Unavailable) as error:
+            reasons = [_named(error)]
+            end = replace(run, at=clock(), outcome="failed", reasons=reasons, is_outage=True)
+            runs.write(end)
+            raise
         except Exception as error:
-            runs.write(replace(run, at=clock(), outcome="failed", reasons=[_named(error)]))
+            outcome = cut_short(run, past, "failed")
+            runs.write(replace(run, at=clock(), outcome=outcome, reasons=[_named(error)]))
             raise
     runs.write(run)
     log.info("retraining", outcome=run.outcome, why=why, version=run.version, reasons=run.reasons)
@@ -119,7 +138,8 @@ def recover(settings: Settings, runs: RetrainingRuns, clock: Callable[[], dateti
         version = _unrecorded_version(settings, run, past)
         if version is None:
             reason = "it ended before it was recorded; its files are taken for new"
-            end = replace(run, at=clock(), outcome="interrupted", reasons=[reason])
+            outcome = cut_short(run, past, "interrupted")
+            end = replace(run, at=clock(), outcome=outcome, reasons=[reason])
         else:
             wiring.registry(settings).set_alias(NAME, CHALLENGER, version, by=_BY)
             reason = "it ended after its model was registered, before it was recorded"
@@ -137,28 +157,14 @@ def _unrecorded_version(
     registry = wiring.registry(settings)
     recorded = {one.version for one in past}
     for version in reversed(registry.versions(NAME)):
-        manifest = registry.resolve(NAME, version)
+        try:
+            manifest = registry.resolve(NAME, version)
+        except ModelRefused as error:
+            log.warning("version_passed_over", version=version, why=str(error))
+            continue
         if version not in recorded and manifest.training.data_sha256 == run.data_sha256:
             return version if manifest.created_at >= run.at else None
     return None
-
-
-def _arrived(arrivals: Arrivals, scratch: Path, past: Sequence[RetrainingRun]) -> list[ArrivedFile]:
-    """Return the files that are there, each content once."""
-    trained, bad = trained_on(past), found_bad(past)
-    found: dict[str, ArrivedFile] = {}
-    for one in arrivals.look():
-        path = arrivals.fetch(one.name, scratch)
-        sha256 = sha256_of(path)
-        file = RunFile(
-            name=one.name,
-            sha256=sha256,
-            size_bytes=one.size_bytes,
-            is_new=sha256 not in trained,
-            is_bad=sha256 in bad,
-        )
-        found.setdefault(sha256, ArrivedFile(file, path))
-    return list(found.values())
 
 
 class _Running:
@@ -175,15 +181,18 @@ class _Running:
         self._settings, self._runs, self._how = settings, runs, how
         self._clock, self._past = clock, past
 
-    def decide(self, run: RetrainingRun, arrived: Sequence[ArrivedFile]) -> RetrainingRun:
+    def decide(self, run: RetrainingRun, arrived: ArrivedFiles) -> RetrainingRun:
         """Return how the run ended."""
-        if not any(one.file.is_new and not one.file.is_bad for one in arrived):
-            return self._refused(run, [NOTHING_NEW])
+        usable = [one for one in arrived.files if not one.file.is_bad]
+        if not run.anew and not any(one.file.is_new for one in usable):
+            told = [f"{one.what}: {one.detail}" for one in arrived.checks]
+            return self._refused(replace(run, checks=arrived.checks), told or [NOTHING_NEW])
         try:
-            rows = read(arrived, self._how)
+            prepare = as_the_stream(self._settings, self._how.prepare)
+            rows = read(arrived.files, replace(self._how, prepare=prepare))
         except ConfigError as error:
             return self._refused(run, [str(error)])
-        checks = [*rows.checks, *self._checks(rows)]
+        checks = [*arrived.checks, *rows.checks, *self._checks(rows)]
         run = replace(
             run,
             files=rows.files,
@@ -191,7 +200,7 @@ class _Running:
             rows=len(rows.new),
             rows_per_day=rows_per_day(rows.new),
         )
-        reasons = _reasons(rows, checks)
+        reasons = _reasons(rows, checks, run.anew)
         if reasons:
             return self._refused(run, reasons)
         return self._trained(run, rows)
@@ -206,13 +215,22 @@ class _Running:
         return found
 
     def _reference(self) -> Profile | None:
-        """Return the distribution of what the champion learned from, where a run trained it."""
+        """Return the distribution of what the champion learned from, where it is known."""
+        registry = wiring.registry(self._settings)
         try:
-            version = wiring.registry(self._settings).aliases(NAME).get(CHAMPION)
+            version = registry.aliases(NAME).get(CHAMPION)
         except ModelRefused:
             return None
+        if version is None:
+            return None
+        try:
+            kept: Profile | None = registry.load(NAME, version, Profiled).parameters
+        except ModelRefused as error:
+            log.warning("champion_not_read", version=version, why=str(error))
+            kept = None
+        # versions of before have their profile in the record only
         profiles = {run.version: run.profile for run in self._past if run.version is not None}
-        return profiles.get(version) if version is not None else None
+        return kept or profiles.get(version)
 
     def _trained(self, run: RetrainingRun, rows: Read) -> RetrainingRun:
         run = replace(run, profile=profile(rows.table))
@@ -234,14 +252,21 @@ class _Running:
         return replace(run, at=self._clock(), outcome="refused", reasons=reasons, profile=None)
 
 
-def _reasons(rows: Read, checks: Sequence[Check]) -> list[str]:
+def _reasons(rows: Read, checks: Sequence[Check], anew: bool) -> list[str]:
     """Return why nothing is to be trained; a file that is no data is no reason if others are."""
     failed = [f"{one.what}: {one.detail}" for one in checks if not one.ok]
     form = [one for one in failed if one.startswith("schema: ")]
-    good = [file for file in rows.files if file.is_new and not file.is_bad]
+    good = [file for file in rows.files if (anew or file.is_new) and not file.is_bad]
     return [one for one in failed if one not in form] + (form if not good else [])
 
 
+def _judged_by(how: Parameters) -> str:
+    """Identify what decides whether content is data, and is good."""
+    bounds = msgspec.json.encode([how.retrain, how.prepare.zone], order="deterministic")
+    return hashlib.sha256(bounds).hexdigest()
+
+
 def _named(error: Exception) -> str:
-    kind = "" if isinstance(error, EddyError) else f"{type(error).__name__}: "
-    return f"{kind}{error}"
+    if isinstance(error, EddyError):
+        return str(error)
+    return f"{type(error).__name__}: see the log"  # its message may quote a record

@@ -16,8 +16,10 @@ from models.registry import durable
 from models.training.data_quality import Check, Profile
 from schemas.errors import ConfigError, MissingResource
 
-Outcome = Literal["started", "trained", "refused", "failed", "interrupted"]
-ENDED: tuple[Outcome, ...] = ("trained", "refused", "failed", "interrupted")
+Outcome = Literal["started", "trained", "refused", "failed", "interrupted", "given_up"]
+ENDED: tuple[Outcome, ...] = ("trained", "refused", "failed", "interrupted", "given_up")
+MOST_FAILURES = 3
+"""Of the same content, by a defect or a crash: then it is given up."""
 
 
 class RunFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,7 +54,8 @@ class RetrainingRun(msgspec.Struct, frozen=True, kw_only=True):
         What asked for it.
     outcome : str
         ``trained``; ``refused`` by the quality gate, or because there was nothing to do;
-        ``failed`` by a defect; ``interrupted`` by a crash, found out at the next start.
+        ``failed`` by an outage or a defect; ``interrupted`` by a crash, found out at the next
+        start; ``given_up`` where that was the third defect or crash with this content.
     files : list of RunFile
     reasons : list of str
         Why not.
@@ -66,6 +69,12 @@ class RetrainingRun(msgspec.Struct, frozen=True, kw_only=True):
         Of the new files.
     profile : Profile, optional
         Of all rows of the training table, to compare later ones with.
+    judged_by : str
+        Identifies the bounds that it was judged by: under others it is looked at once more.
+    anew : bool
+        Whether content that a model was trained on was to be trained on again.
+    is_outage : bool
+        Whether it failed because something could not be had, which says nothing of the content.
     """
 
     run_id: str
@@ -80,6 +89,9 @@ class RetrainingRun(msgspec.Struct, frozen=True, kw_only=True):
     rows: int = 0
     rows_per_day: float = 0.0
     profile: Profile | None = None
+    judged_by: str = ""
+    anew: bool = False
+    is_outage: bool = False
 
 
 class RunLog(Protocol):
@@ -197,15 +209,49 @@ def _is_torn(line: bytes) -> bool:
 
 def trained_on(runs: Sequence[RetrainingRun]) -> set[str]:
     """Return the contents that models were trained on."""
-    return {file.sha256 for run in runs if run.outcome == "trained" for file in run.files}
+    trained = [run for run in runs if run.outcome == "trained"]
+    return {file.sha256 for run in trained for file in run.files if not file.is_bad}
 
 
-def found_bad(runs: Sequence[RetrainingRun]) -> set[str]:
-    """Return the contents that are no data."""
-    return {file.sha256 for run in runs for file in run.files if file.is_bad}
+def found_bad(runs: Sequence[RetrainingRun], judged_by: str) -> set[str]:
+    """Return the contents that are no data, by these bounds."""
+    judged = [run for run in runs if run.judged_by == judged_by]
+    return {file.sha256 for run in judged for file in run.files if file.is_bad}
 
 
-def known(runs: Sequence[RetrainingRun]) -> set[str]:
-    """Return the contents of which a run has decided something: not those of one that failed."""
-    ended = [run for run in runs if run.outcome in ("trained", "refused")]
-    return {file.sha256 for run in ended for file in run.files}
+def known(runs: Sequence[RetrainingRun], judged_by: str) -> set[str]:
+    """Return the contents of which a run has decided something, by these bounds.
+
+    Not those of a run that failed, unless it was given up.
+    """
+    ended = [run for run in runs if run.outcome in ("trained", "refused", "given_up")]
+    judged = [run for run in ended if run.judged_by == judged_by]
+    return trained_on(runs) | {file.sha256 for run in judged for file in run.files}
+
+
+def cut_short(run: RetrainingRun, past: Sequence[RetrainingRun], outcome: Outcome) -> Outcome:
+    """Return how a run ended that a defect or a crash cut short: perhaps it is given up.
+
+    Parameters
+    ----------
+    run : RetrainingRun
+    past : sequence of RetrainingRun
+        The runs before it.
+    outcome : str
+        What it is unless it is given up.
+    """
+    content = _content(run)
+    earlier = [
+        one
+        for one in past
+        if one.run_id != run.run_id
+        and one.outcome in ("failed", "interrupted")
+        and not one.is_outage
+        and one.judged_by == run.judged_by
+        and _content(one) == content
+    ]
+    return "given_up" if len(earlier) + 1 >= MOST_FAILURES else outcome
+
+
+def _content(run: RetrainingRun) -> set[str]:
+    return {file.sha256 for file in run.files}

@@ -3,7 +3,8 @@
 The work is done in `models.training`; here it meets files, topics and the registry.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import chain
 from math import isfinite
@@ -11,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import structlog
 
 from eddy import champion, wiring
+from eddy.history_in_use import as_the_stream, stream_history
 from eddy.new_model import NewModel
 from eddy.offsets import offsets
 from eddy.settings import Settings
@@ -23,6 +26,7 @@ from models.history.transactions import labelled_records
 from models.registry.artefact import encode_parameters
 from models.registry.registry import CHALLENGER, Manifest, Training
 from models.training import evaluation, preparation
+from models.training.data_quality import PROFILE_FILE, profile_file
 from models.training.joining import Joining
 from models.training.labels import Labels, label_lines
 from models.training.model_card import MODEL_CARD_FILE, model_card
@@ -36,6 +40,8 @@ from schemas.errors import ConfigError, MissingResource
 from schemas.labels import Label
 from schemas.topics import LABELS
 from streams.reading import Record, TopicReader
+
+log = structlog.get_logger()
 
 NAME = "transactions"
 PARAMETERS_FILE = Path("params.yaml")
@@ -88,9 +94,15 @@ def _override(content: dict[str, Any], pair: str) -> None:
 
 
 def prepare_files(
-    files: Sequence[Path], labels: Path | None, how: Preparation, out: Path, told: Told
+    settings: Settings,
+    files: Sequence[Path],
+    labels: Path | None,
+    how: Preparation,
+    out: Path,
+    told: Told,
 ) -> Prepared:
     """Write the training table of files of transactions, in the order given."""
+    how = as_the_stream(settings, how)
     known = Labels.of(label_lines(labels)) if labels else Labels.of(())
     chunks = chain.from_iterable(labelled_records(path, zone=how.zone) for path in files)
     return preparation.prepare(chunks, known, how, out, told)
@@ -127,7 +139,7 @@ def prepare_topic(
     table, repeated = joining.table(labels, labels_until_us)
     if not len(table):
         raise MissingResource(f"{topic} holds no decisions in this range; see `eddy run`")
-    write_table(table, out)
+    write_table(replace(table, history=stream_history(settings)), out)
     return Prepared(
         rows=len(table),
         frauds=int(table.frauds.sum()),
@@ -187,13 +199,17 @@ def train_model(
     made = train(table, how.train)
     evaluated = _held_out(table, made, how)
     trained(made)
-    return register(settings, made, how, evaluated)
+    return register(settings, made, how, evaluated, {PROFILE_FILE: profile_file(table)})
 
 
 def register(
-    settings: Settings, made: Trained, how: Parameters, evaluated: evaluation.Evaluated | None
+    settings: Settings,
+    made: Trained,
+    how: Parameters,
+    evaluated: evaluation.Evaluated | None,
+    files: Mapping[str, bytes],
 ) -> NewModel:
-    """Register a model with its card and make it the challenger."""
+    """Register a model with its card, and further files, and make it the challenger."""
     registry = wiring.registry(settings)
     card = model_card(made, how.train, evaluated)
     figures = evaluated.figures if evaluated else {}
@@ -208,7 +224,7 @@ def register(
             rows=made.rows,
         ),
         metrics=metrics,
-        files={**made.files, MODEL_CARD_FILE: card.encode()},
+        files={**made.files, **files, MODEL_CARD_FILE: card.encode()},
     )
     registry.set_alias(NAME, CHALLENGER, version, by=champion.who())
     return NewModel(
@@ -222,7 +238,7 @@ def register(
 
 
 def _held_out(table: TrainingTable, made: Trained, how: Parameters) -> evaluation.Evaluated | None:
-    """Return how good a model is on the days it was not shown; None where there are none."""
+    """Return how good a model is on the days it was not shown; None where none has a fraud."""
     if not how.train.hold_out_days:
         return None
     one = msgspec.structs.replace(
@@ -230,9 +246,13 @@ def _held_out(table: TrainingTable, made: Trained, how: Parameters) -> evaluatio
     )
     held_out = msgspec.structs.replace(how, evaluate=one)
     learned_until = made.settings(how.train)["learned_until"]
-    return evaluation.evaluate_model(
-        table, made.scorer, held_out, "this model on the days held out", learned_until
-    )
+    try:
+        return evaluation.evaluate_model(
+            table, made.scorer, held_out, "this model on the days held out", learned_until
+        )
+    except ConfigError as error:  # nothing to measure on is no reason not to have the model
+        log.info("held_out_not_measured", reason=str(error))
+        return None
 
 
 def evaluate_training(table: TrainingTable, how: Parameters) -> evaluation.Evaluated:

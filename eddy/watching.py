@@ -6,20 +6,22 @@ no content twice.
 
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import structlog
 
 from eddy.arrivals import Arrivals, Arrived, Quiet, arrivals
+from eddy.refits import Refits
 from eddy.retraining import NAME, retrain
 from eddy.retraining_runs import BucketLog, FileLog, RetrainingRun, RetrainingRuns
 from eddy.settings import Settings
 from lake.store import Folder, filesystem, object_path
 from models.training.settings import Parameters
-from schemas.errors import EddyError, MissingResource, Unavailable
+from schemas.errors import EddyError, FatalError, MissingResource, Unavailable
 from schemas.topics import CONTROL
 from streams import control
 from streams.reading import TopicReader
@@ -55,6 +57,10 @@ class WatchOptions:
         Between two looks.
     hears_requests : bool
         Whether ``retrain_requested`` on the control topic counts.
+    refit_every_days : float, optional
+        So long after the last training, train again on what is there, also without news.
+    cooldown_s : float
+        Known content is trained on again for a request at most once in so long.
     """
 
     place: str
@@ -62,6 +68,8 @@ class WatchOptions:
     quiet_s: float = 60.0
     every_s: float = 10.0
     hears_requests: bool = False
+    refit_every_days: float | None = None
+    cooldown_s: float = 86_400.0
 
 
 class Watch:
@@ -74,6 +82,8 @@ class Watch:
     how : Parameters
     now_s : callable
         A clock that only goes forward, in seconds.
+    clock : callable
+        Gives the time in UTC.
     """
 
     def __init__(
@@ -82,12 +92,18 @@ class Watch:
         options: WatchOptions,
         how: Parameters,
         now_s: Callable[[], float] = time.monotonic,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._settings, self._options, self._how = settings, options, how
         self._arrivals: Arrivals = arrivals(options.place, settings.lake)
         self._runs = runs_at(options.runs, settings)
         self._quiet = Quiet(options.quiet_s)
-        self._now_s = now_s
+        self._now_s, self._clock = now_s, clock
+        every = options.refit_every_days
+        self._refits = Refits(
+            timedelta(seconds=options.cooldown_s), timedelta(days=every) if every else None
+        )
+        self._refit_at: datetime | None = None
         self._done: list[Arrived] | None = None
         self._stopped = threading.Event()
         self._requests = Requests(settings) if options.hears_requests else None
@@ -97,7 +113,13 @@ class Watch:
         self._stopped.set()
 
     def run(self) -> None:
-        """Watch until `stop`."""
+        """Watch until `stop`: neither an outage nor a file that nobody thought of ends it.
+
+        Raises
+        ------
+        FatalError
+            Settings or record are wrong, so that no later look can do better.
+        """
         log.info("watching", place=self._options.place)
         try:
             while not self._stopped.is_set():
@@ -106,6 +128,14 @@ class Watch:
                     self.look()
                 except (MissingResource, Unavailable) as error:
                     log.warning("not_looked_at", place=self._options.place, why=str(error))
+                    pause_s = max(pause_s, _AFTER_FAILURE_S)
+                except FatalError:
+                    raise
+                except Exception as error:
+                    # on record, and after the third time given up; a message may quote a record
+                    where = traceback.format_tb(error.__traceback__)
+                    why = type(error).__name__
+                    log.error("look_failed", why=why, where="".join(where))  # noqa: TRY400
                     pause_s = max(pause_s, _AFTER_FAILURE_S)
                 self._stopped.wait(pause_s)
         finally:
@@ -123,25 +153,48 @@ class Watch:
 
     def look(self) -> RetrainingRun | None:
         """Look once; return the run that came of it, if any."""
-        asked = self._requests.heard() if self._requests is not None else None
         files = self._arrivals.look()
+        asked = self._requests.heard() if self._requests is not None else None
         if not self._quiet.since(files, self._now_s()):
             if asked and self._requests is not None:
                 self._requests.put_back(asked)
             return None
-        if not asked and files == self._done:
+        why_anew = self._why_anew(asked)
+        if not asked and not why_anew and files == self._done:
             return None
-        run = retrain(
-            self._settings,
-            self._arrivals,
-            self._runs,
-            self._how,
-            why=asked or "new files",
-            clock=lambda: datetime.now(UTC),
-            only_news=not asked,
-        )
+        try:
+            run = retrain(
+                self._settings,
+                self._arrivals,
+                self._runs,
+                self._how,
+                why=why_anew or asked or "new files",
+                clock=self._clock,
+                only_news=not why_anew,
+                anew=why_anew is not None,
+            )
+        except (MissingResource, Unavailable):
+            if asked and self._requests is not None:
+                self._requests.put_back(asked)
+            raise
+        finally:
+            self._refit_at = None  # the record has changed
         self._done = files
         return run
+
+    def _why_anew(self, asked: str | None) -> str | None:
+        """Return what asks for training on known content, too; None where nothing does now."""
+        if asked:
+            if self._refits.may_be_asked(self._runs.all(), self._clock()):
+                return asked
+            log.info("only_news_are_trained_on", why=asked, cooldown_s=self._options.cooldown_s)
+        days = self._options.refit_every_days
+        if days is None:
+            return None
+        if self._refit_at is None:  # the record is not read at every look
+            self._refit_at = self._refits.due_at(self._runs.all())
+        is_due = self._refit_at is not None and self._refit_at <= self._clock()
+        return f"refit: the last training is {days:g} days ago" if is_due else None
 
 
 class Requests:

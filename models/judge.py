@@ -118,8 +118,8 @@ class Labels:
     ----------
     partition : int
     offsets : ndarray of int64, shape (n,)
-    events, anomalies : ndarray of uint64, shape (n,)
-        Hashes of event_id and anomaly_id; 0 where there is none.
+    events : ndarray of uint64, shape (n,)
+        Hashes of event_id.
     is_fraud : ndarray of bool, shape (n,)
     labelled_at : ndarray of int64, shape (n,)
         Microseconds since 1970, UTC.
@@ -128,7 +128,6 @@ class Labels:
     partition: int
     offsets: NDArray[np.int64]
     events: NDArray[np.uint64]
-    anomalies: NDArray[np.uint64]
     is_fraud: NDArray[np.bool_]
     labelled_at: NDArray[np.int64]
 
@@ -139,7 +138,6 @@ class Labels:
             self.partition,
             self.offsets[rest],
             self.events[rest],
-            self.anomalies[rest],
             self.is_fraud[rest],
             self.labelled_at[rest],
         )
@@ -217,6 +215,10 @@ class LabelledJudge(Judge, Protocol):
     @property
     def label_offsets(self) -> Mapping[int, int]:
         """By partition of the topic of labels: the next offset to learn from; state."""
+        ...
+
+    def forget_labels(self, partition: int) -> None:
+        """Learn from the beginning of a partition again: it is not what it was."""
         ...
 
     def learn(self, labels: Labels) -> Tallies:

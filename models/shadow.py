@@ -1,13 +1,14 @@
 """Champion and challenger side by side, from what both said of the same events."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from models.domains.transactions_verdicts import SCORE_BOUNDS
+from schemas.anomalies import ModelRef
 from schemas.decisions import Decisions
 
 Floats = NDArray[np.float64]
@@ -77,29 +78,34 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     challenger: Role
 
 
-class Shadowed:
-    """Gathers decisions of the newest pair of champion and challenger; earlier pairs are dropped.
+class _Part(NamedTuple):
+    """What is kept of a decision record."""
 
-    Attributes
-    ----------
-    pair : tuple of str, optional
-        The hashes of champion and challenger.
-    """
+    events: NDArray[np.uint64]
+    occurred_at: NDArray[np.int64]
+    scores: Floats
+    challenger_scores: Floats
+
+
+class Shadowed:
+    """Gathers decisions by pairs of champion and challenger; the newest pair is compared."""
 
     def __init__(self) -> None:
-        self.pair: tuple[str, str] | None = None
-        self._refs: tuple[Any, Any] = (None, None)
-        self._parts: list[Decisions] = []
+        self._pairs: dict[tuple[str, str], tuple[ModelRef, ModelRef, list[_Part]]] = {}
+        self._newest: tuple[str, str] | None = None
+        self._newest_us = 0
 
     def add(self, decisions: Decisions) -> None:
-        """Take decisions in, in the order they were made; those without a challenger are none."""
+        """Take decisions in; those without a challenger are none."""
         if decisions.challenger is None or not len(decisions.challenger_scores):
             return
         pair = decisions.model.sha256, decisions.challenger.sha256
-        if pair != self.pair:
-            self.pair, self._parts = pair, []
-            self._refs = decisions.model, decisions.challenger
-        self._parts.append(decisions)
+        held = self._pairs.setdefault(pair, (decisions.model, decisions.challenger, []))
+        # copies: columns are views of a whole record, features and all
+        held[2].append(_Part(*(getattr(decisions, name).copy() for name in _Part._fields)))
+        newest_us = int(decisions.occurred_at.max())
+        if newest_us >= self._newest_us:
+            self._newest, self._newest_us = pair, newest_us
 
     def compare(
         self, is_fraud: Mapping[int, bool], missed_cost: float, false_alarm_cost: float
@@ -112,13 +118,14 @@ class Shadowed:
             By the hash of an event's id: the last word on it.
         missed_cost, false_alarm_cost : float
         """
-        if not self._parts:
+        if self._newest is None:
             return None
-        events = np.concatenate([part.events for part in self._parts])
-        times = np.concatenate([part.occurred_at for part in self._parts])
+        champion, challenger, parts = self._pairs[self._newest]
+        events = np.concatenate([part.events for part in parts])
+        times = np.concatenate([part.occurred_at for part in parts])
         scores = [
-            np.concatenate([part.scores for part in self._parts]),
-            np.concatenate([part.challenger_scores for part in self._parts]),
+            np.concatenate([part.scores for part in parts]),
+            np.concatenate([part.challenger_scores for part in parts]),
         ]
         words = np.array([is_fraud.get(event, -1) for event in events.tolist()], np.int8)
         days = max(float(times.max() - times.min()) / 86_400e6, 1 / 86_400)
@@ -133,13 +140,13 @@ class Shadowed:
             only_champion=int((flags[0] & ~flags[1]).sum()),
             only_challenger=int((~flags[0] & flags[1]).sum()),
             agreement=float((flags[0] == flags[1]).mean()),
-            champion=_role(self._refs[0], scores[0], words, days, prices),
-            challenger=_role(self._refs[1], scores[1], words, days, prices),
+            champion=_role(champion, scores[0], words, days, prices),
+            challenger=_role(challenger, scores[1], words, days, prices),
         )
 
 
 def _role(
-    ref: Any, scores: Floats, words: NDArray[np.int8], days: float, prices: tuple[float, float]
+    ref: ModelRef, scores: Floats, words: NDArray[np.int8], days: float, prices: tuple[float, float]
 ) -> Role:
     above = scores > 1.0
     found, missed = int((above & (words == 1)).sum()), int((~above & (words == 1)).sum())

@@ -196,6 +196,8 @@ class Engine:
         log.info("rebuild_goes_further_back", place=partition.place, start=start)
         self._epoch += 1
         partition.judge = partition.lane.build_judge(partition.place[1])
+        if self._labels is not None:
+            await asyncio.to_thread(self._labels.catch_up, [partition])
         partition.clock.rewind()
         partition.epoch, partition.position, partition.fetch_from = self._epoch, start, start
         await self._read_from({partition.place: start}, self._epoch)
@@ -382,13 +384,14 @@ class Engine:
             return
         found = await asyncio.to_thread(self._labels.poll)
         if found:
-            async with self._lock:
-                self._labels.teach(self._partitions.values(), found)
+            async with self._lock:  # in a thread: it looks through all that is remembered
+                partitions = list(self._partitions.values())
+                await asyncio.to_thread(self._labels.teach, partitions, found)
 
-    def close_labels(self) -> None:
+    async def close_labels(self) -> None:
         """End the feed of labels."""
         if self._labels is not None:
-            self._labels.close()
+            await asyncio.to_thread(self._labels.close)
 
     def _shadow(self, lane: Lane, model: Model | None) -> None:
         lane.challenger = model

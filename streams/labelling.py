@@ -1,6 +1,6 @@
 """Labelling: how judges come to know what is said of their events, exactly once each."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from threading import Lock
 from typing import cast
 
@@ -13,6 +13,8 @@ from streams.metrics import Metrics
 from streams.partition import Partition
 
 log = structlog.get_logger()
+
+_PATIENCE_S = 15.0
 
 
 class Labelling:
@@ -61,8 +63,9 @@ class Labelling:
                 ends = self._feed.ends()
                 for partition in chosen:
                     judge = cast("LabelledJudge", partition.judge)
-                    for label in self._feed.between(judge.label_offsets, ends):
-                        self.teach([partition], [label])
+                    _check_offsets(judge, ends)
+                    for _, labels in self._own(partition, judge.label_offsets, ends):
+                        judge.learn(labels)  # not counted: it may have been before
             except MissingResource as error:
                 raise Unavailable(f"labels: {error}") from error
             self._feed.begin_at(ends)
@@ -73,11 +76,19 @@ class Labelling:
             for domain, labels in found:
                 if partition.lane.domain.name == domain:
                     judge = cast("LabelledJudge", partition.judge)
+                    _check_offsets(judge, self._feed.positions)
                     self._count(partition, judge.learn(labels))
 
+    def _own(
+        self, partition: Partition, start: Mapping[int, int], ends: Mapping[int, int]
+    ) -> Iterator[tuple[str, Labels]]:
+        name = partition.lane.domain.name
+        return (one for one in self._feed.between(dict(start), ends) if one[0] == name)
+
     def close(self) -> None:
-        """End the feed."""
-        self._feed.close()
+        """End the feed, once nobody reads from it; it ends with the process otherwise."""
+        if self._reading.acquire(timeout=_PATIENCE_S):
+            self._feed.close()
 
     def _count(self, partition: Partition, tallies: Tallies) -> None:
         name, policy = partition.lane.domain.name, partition.lane.policy
@@ -93,3 +104,13 @@ class Labelling:
         right[1] += tallies.get(("champion", "false_alarm"), 0)
         if sum(right):
             self._metrics.alert_precision.labels(name).set(right[0] / sum(right))
+
+
+def _check_offsets(judge: LabelledJudge, ends: Mapping[int, int]) -> None:
+    """Begin anew with a partition that ends before what was learned of it: it was made anew."""
+    for number, offset in list(judge.label_offsets.items()):
+        if offset > ends.get(number, 0):
+            log.error(
+                "labels_began_anew", partition=number, learned=offset, end=ends.get(number, 0)
+            )
+            judge.forget_labels(number)

@@ -47,6 +47,11 @@ class LabelFeed:
         self._reader: TopicReader | None = None
         self._positions: dict[int, int] = {}
 
+    @property
+    def positions(self) -> Positions:
+        """How far `poll` has come."""
+        return self._positions
+
     def begin_at(self, positions: Positions) -> None:
         """Let the first `poll` begin here instead of at the beginning of the topic."""
         if not self._positions:
@@ -62,16 +67,30 @@ class LabelFeed:
         """
         if self._reader is None:
             self._reader = TopicReader(self._connection)
-        return {number: high for number, (_, high) in self._reader.ranges(self._topic).items()}
+        ranges = self._reader.ranges(self._topic)
+        for number, (low, high) in ranges.items():
+            at = self._positions.get(number, low)
+            if not low <= at <= high:
+                # deleted and made anew, or kept for too short a time
+                log.error(
+                    "labels_lost", topic=self._topic, partition=number, at=at, low=low, high=high
+                )
+                self._metrics.feedback.labels("lost").inc(max(low - at, 0))
+                self._positions[number] = low
+        return {number: high for number, (_, high) in ranges.items()}
 
     def poll(self) -> list[tuple[str, Labels]]:
         """Return what came since the last time, by domain; waits for the broker, not for labels.
+
+        Nothing until `begin_at` was called.
 
         Raises
         ------
         MissingResource
             Where the topic cannot be read now.
         """
+        if not self._positions:  # nobody has caught up yet: who does reads all there is
+            return []
         until = self.ends()
         found = list(self._read(self._positions, until, count=True))
         self._positions.update(until)
@@ -105,8 +124,7 @@ class LabelFeed:
 
     def _columns(self, records: list[Record], *, count: bool) -> Iterator[tuple[str, Labels]]:
         read = [(record, self._label(record, count=count)) for record in records]
-        # a duplicate repeats what was said: it says nothing itself
-        labels = [(r, one) for r, one in read if one is not None and one.verdict != "duplicate"]
+        labels = [(r, one) for r, one in read if one is not None and _says(one)]
         # by domain and partition; within a partition the order of offsets stays
         ordered = sorted(labels, key=lambda one: (one[1].domain, one[0].partition))
         for (domain, number), group in groupby(
@@ -128,8 +146,14 @@ class LabelFeed:
                 log.warning("label_refused", place=where, why=why, what_to_do=_MEND)
             return None
         if count:
-            self._metrics.feedback.labels(label.verdict).inc()
+            what = label.verdict if label.event_id is not None else "unresolved"
+            self._metrics.feedback.labels(what).inc()
         return label
+
+
+def _says(label: Label) -> bool:
+    """Whether a label says anything to a judge: which event it is about, and what is new."""
+    return label.event_id is not None and label.verdict != "duplicate"
 
 
 _MEND = "send one JSON object as in docs/reference/label.schema.json"
@@ -145,7 +169,6 @@ def _labels(number: int, group: list[tuple[Record, Label]]) -> Labels:
         partition=number,
         offsets=np.array([record.offset for record, _ in group], np.int64),
         events=_hashes(map(attrgetter("event_id"), labels)),
-        anomalies=_hashes(map(attrgetter("anomaly_id"), labels)),
         is_fraud=np.array([label.verdict == "fraud" for label in labels], np.bool_),
         labelled_at=np.array(
             [round(label.labelled_at.timestamp() * 1e6) for label in labels], np.int64

@@ -39,7 +39,7 @@ class Output:
         self._publisher = publisher
         self._metrics = metrics
         self._clock = clock
-        self._shadowed: dict[tuple[str, str], Counter[str]] = {}
+        self._shadowed: dict[str, tuple[tuple[str, str], Counter[str]]] = {}
         self._tallied = {
             "late": metrics.late_events,
             "untracked": metrics.untracked_events,
@@ -72,8 +72,12 @@ class Output:
     def _disagreement(self, lane: Lane, tallies: Tallies) -> None:
         if lane.challenger is None:  # gone since this was judged
             return
-        name, version = lane.challenger.ref.name, lane.challenger.ref.version
-        seen = self._shadowed.setdefault((name, version), Counter())
+        name = lane.challenger.ref.name
+        pair = lane.model.ref.sha256, lane.challenger.ref.sha256
+        before, seen = self._shadowed.get(name, (pair, Counter()))
+        if before != pair:
+            seen = Counter()
+        self._shadowed[name] = pair, seen
         seen.update({which: n for (what, which), n in tallies.items() if what == "shadow"})
         if not seen.total():
             return

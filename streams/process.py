@@ -274,7 +274,7 @@ class Process:
         await self._loop.run_in_executor(self._membership_thread, self._membership.close)
         await self._loop.run_in_executor(self._reader_thread, self._reader.close)
         self._publisher.close()
-        self.engine.close_labels()
+        await self.engine.close_labels()
         # Last, because Faust may wait long for a broker that does not answer; nothing hangs on it.
         await self._app.stop()
         self.ended = not self.engine.stuck

@@ -12,6 +12,16 @@ from schemas.errors import MissingResource
 from streams.connection import Connection
 
 _ATTEMPTS = 6
+_WAIT_S, _STUCK_S = 0.5, 60.0
+_HOPELESS = frozenset(
+    {
+        ck.KafkaError.UNKNOWN_TOPIC_OR_PART,
+        ck.KafkaError._UNKNOWN_TOPIC,
+        ck.KafkaError._UNKNOWN_PARTITION,
+        ck.KafkaError.TOPIC_AUTHORIZATION_FAILED,
+        ck.KafkaError._AUTHENTICATION,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +125,13 @@ class TopicReader:
         until = {n: min(high, (stop or {}).get(n, high)) for n, (_, high) in ranges.items()}
         open_ = {n for n in ranges if begin[n] < until[n]}
         self._consumer.assign([ck.TopicPartition(topic, n, begin[n]) for n in open_])
+        empty = 0
         while open_:
-            for message in self._consumer.consume(self._batch, 0.5):
+            got = self._consumer.consume(self._batch, _WAIT_S)
+            empty = 0 if any(not message.error() for message in got) else empty + 1
+            if empty * _WAIT_S > _STUCK_S:
+                raise MissingResource(f"{topic}: nothing came for {_STUCK_S:.0f} s before its end")
+            for message in got:
                 if message.error():
                     _finish_or_raise(message, open_)
                     continue
@@ -155,7 +170,7 @@ def _finish_or_raise(message: Any, open_: set[int]) -> None:
         open_.discard(message.partition())
     elif error.code() == ck.KafkaError._ALL_BROKERS_DOWN:
         raise MissingResource(f"kafka: {error.str()}")
-    elif not error.retriable() and error.fatal():
+    elif error.code() in _HOPELESS or (not error.retriable() and error.fatal()):
         raise MissingResource(f"{message.topic()}: {error.str()}")
 
 

@@ -168,7 +168,6 @@ def columns(labels: list[Label]) -> Labels:
         partition=0,
         offsets=np.arange(len(labels)),
         events=np.array([hash_text(one.event_id or "") for one in labels], np.uint64),
-        anomalies=np.zeros(len(labels), np.uint64),
         is_fraud=np.array([one.verdict == "fraud" for one in labels], np.bool_),
         labelled_at=np.array([round(one.labelled_at.timestamp() * 1e6) for one in labels]),
     )

@@ -11,7 +11,7 @@ from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColum
 from rich.table import Table
 
 from eddy.commands.options import Bootstrap, Config, Json
-from schemas.errors import ConfigError, MissingResource
+from schemas.errors import ConfigError, GateRefused, MissingResource
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -91,15 +91,15 @@ def prepare_transactions(
         raise ConfigError("--labels: for files; --topic reads the topic of labels")
     if not topic and (start or stop or labels_until):
         raise ConfigError("--from, --to and --labels-until: for --topic; files are read whole")
+    chosen = settings.load(config, {"kafka.bootstrap_servers": bootstrap_servers})
     with _progress("reading transactions") as told:
         if topic:
-            chosen = settings.load(config, {"kafka.bootstrap_servers": bootstrap_servers})
             until = labels_until and moment(labels_until, "--labels-until").timestamp()
             until_us = round(until * 1e6) if until else None
             done = transaction_models.prepare_topic(chosen, start, stop, until_us, out, told)
         else:
             how = transaction_models.parameters(params, override or ()).prepare
-            done = transaction_models.prepare_files(files or [], labels, how, out, told)
+            done = transaction_models.prepare_files(chosen, files or [], labels, how, out, told)
     _show_prepared(done, out, json)
 
 
@@ -121,7 +121,7 @@ def train_transactions(
     """Train a model of transactions; the same table and parameters give the same model.
 
     The newest labelled days are kept from it, for the gate to judge on. The new version is the
-    challenger; it is the champion at once where there is none yet.
+    challenger. Where there is no champion yet it becomes that, if the gate lets it.
     """
     from eddy import (  # noqa: PLC0415 - keeps --help quick
         champion,
@@ -137,12 +137,18 @@ def train_transactions(
     with _progress("learning"):
         made = transaction_models.train_model(chosen, rows, how)
     _show_model(made, json)
-    first = not champion.has_champion(chosen, made.name)
-    if not (promote or first):
+    if not promote and champion.has_champion(chosen, made.name):
         _say(f"use it with `eddy promote {made.name} {made.version} --on {table}`", json)
         return
-    reason = "the first model: there is none to compare with" if first else ""
-    done = promotion.promote(chosen, made.version, rows, how.gate, reason)
+    try:
+        done = promotion.promote(chosen, made.version, rows, how.gate)
+    except (GateRefused, ConfigError) as error:
+        if promote:
+            raise
+        _say(
+            f"{made.name} {made.version} is the challenger, and there is no champion: {error}", json
+        )
+        return
     _say(f"{made.name} {made.version} is the champion{_why(done)}", json)
 
 

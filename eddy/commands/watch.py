@@ -23,6 +23,22 @@ def watch(
     requests: Annotated[
         bool, typer.Option("--requests", help="Also when a retraining is asked for on `control`.")
     ] = False,
+    refit_every: Annotated[
+        float | None,
+        typer.Option(
+            min=0.01,
+            metavar="DAYS",
+            help="Train again on what is there, without news too, so long after the last training.",
+        ),
+    ] = None,
+    cooldown_h: Annotated[
+        float,
+        typer.Option(
+            "--cooldown-hours",
+            min=0,
+            help="Known content is trained on again for a request at most once in so many hours.",
+        ),
+    ] = 24.0,
     once: Annotated[
         bool, typer.Option("--once", help="Look once files are at rest, and end.")
     ] = False,
@@ -51,7 +67,8 @@ def watch(
 
     All files that are there are one history, in the order of their names: transactions, labels
     (labels*.jsonl), or training tables. Content that a model was trained on is not trained on
-    again. Every run is recorded, whatever it came to. Until SIGTERM or Ctrl-C.
+    again, unless a request (--requests) or --refit-every asks for it. Every run is recorded,
+    whatever it came to; content that fails three times is given up. Until SIGTERM or Ctrl-C.
     """
     # Brings scikit-learn and pyarrow, which --help can do without.
     from dataclasses import replace  # noqa: PLC0415
@@ -66,7 +83,9 @@ def watch(
     how = transaction_models.parameters(params, override or [])
     if notification is not None and not notifications.concerns(place, _objects(notification)):
         return
-    options = WatchOptions(place, runs, quiet, every, requests)
+    options = WatchOptions(
+        place, runs, quiet, every, requests, refit_every, cooldown_s=cooldown_h * 3_600
+    )
     lock = replace(chosen.engine, group=f"{chosen.engine.group}.watch", instance_id="transactions")
     with wiring.only_instance(chosen.model_copy(update={"engine": lock})):
         watching = Watch(chosen, options, how)

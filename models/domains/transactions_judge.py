@@ -8,14 +8,13 @@ from numpy.typing import NDArray
 
 from models.domains.transactions_alarms import CHALLENGER, CHAMPION, Alarms
 from models.domains.transactions_policy import TransactionsPolicy
-from models.domains.transactions_verdicts import TransactionsVerdicts, anomaly_ids, tally
+from models.domains.transactions_verdicts import TransactionsVerdicts, tally
 from models.features.columns import columns_of
 from models.features.names import FEATURES, component
 from models.features.transaction_history import LabelRows, TransactionHistory, TransactionRows
 from models.judge import Events, Identity, Labels, Model, Tallies
 from models.packing import pack, unpack
 from schemas.columns import Program
-from schemas.keys import hash_text
 from schemas.transactions import Transaction
 
 if TYPE_CHECKING:
@@ -23,6 +22,9 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 Keys = NDArray[np.uint64]
+
+_NEXT, _NEVER = 2**62 - 1, 2**62
+"""From when on a challenger has seen the events: from the next one, and from none."""
 
 _PROGRAM = Program.of(Transaction)
 _AMOUNT = _PROGRAM.numbers.index("amount")
@@ -44,6 +46,7 @@ class TransactionsJudge:
         self._label_offsets: dict[int, int] = {}
         self._model = model
         self._challenger: Model | None = None
+        self._shadowed_from_ms = _NEVER
 
     def judge(self, events: Events) -> TransactionsVerdicts:
         """Score the events, each by what was before it; then learn from it."""
@@ -52,7 +55,9 @@ class TransactionsJudge:
         names = [*FEATURES, *(component(k + 1) for k in range(events.vectors.shape[1]))]
         scores = self._scores(self._model, names, values)
         shadow = None if self._challenger is None else self._scores(self._challenger, names, values)
-        flagged = self._remember(rows.events, events, scores, shadow)
+        if self._shadowed_from_ms == _NEXT and len(events):
+            self._shadowed_from_ms = int(events.occurred_at.min()) // 1_000
+        flagged = self._remember(rows.events, scores, shadow)
         return TransactionsVerdicts(
             scores=scores,
             flagged=flagged,
@@ -72,22 +77,14 @@ class TransactionsJudge:
         scorer: Scorer = model.parameters
         return scorer.score(columns_of(scorer.features, names, values))
 
-    def _remember(
-        self, keys: Keys, events: Events, scores: Floats, shadow: Floats | None
-    ) -> NDArray[np.int64]:
+    def _remember(self, keys: Keys, scores: Floats, shadow: Floats | None) -> NDArray[np.int64]:
         """Remember what was flagged, and by whom; return what the champion flagged."""
         by = np.where(scores > 1.0, CHAMPION, 0).astype(np.uint8)
         if shadow is not None:
             by |= np.where(shadow > 1.0, CHALLENGER, 0).astype(np.uint8)
         either = np.flatnonzero(by)
         if len(either):
-            detector = self._model.parameters.parameters.detector
-            ids = anomaly_ids(self.identity, detector, events.offsets[either])
-            published = (by[either] & CHAMPION).tolist()
-            hashes = [
-                hash_text(one) if flag else 0 for one, flag in zip(ids, published, strict=True)
-            ]
-            self._alarms.add(keys[either], by[either], hashes)
+            self._alarms.add(keys[either], by[either])
         return np.flatnonzero(by & CHAMPION)
 
     # -- labels ----------------------------------------------------------------------------------
@@ -103,16 +100,18 @@ class TransactionsJudge:
         if not len(new.offsets):
             return {}
         self._label_offsets[labels.partition] = int(new.offsets[-1]) + 1
-        events = self._alarms.events_of(new)
-        known = events != 0
-        rows = LabelRows(events[known], new.is_fraud[known], new.labelled_at[known])
-        learned = self._history.learn(rows)
+        learned = self._history.learn(LabelRows(new.events, new.is_fraud, new.labelled_at))
+        known = learned.is_known
         outcomes = self._alarms.outcomes(
-            rows.events[learned.is_known],
-            rows.is_fraud[learned.is_known],
-            self._challenger is not None,
+            new.events[known],
+            new.is_fraud[known],
+            learned.occurred_ms[known] >= self._shadowed_from_ms,
         )
         return outcomes | ({("late", "label"): learned.late} if learned.late else {})
+
+    def forget_labels(self, partition: int) -> None:
+        """Learn from the beginning of a partition again; see `models.judge.LabelledJudge`."""
+        self._label_offsets.pop(partition, None)
 
     # -- models and policies ---------------------------------------------------------------------
 
@@ -123,6 +122,8 @@ class TransactionsJudge:
     def shadow(self, model: Model | None) -> None:
         """Let a challenger score beside the champion from now on, or nobody."""
         self._challenger = model
+        self._alarms.forget_challenger()
+        self._shadowed_from_ms = _NEVER if model is None else _NEXT
 
     def govern(self, policy: TransactionsPolicy, identity: Identity) -> None:
         """Go on under another policy; what is in `transactions_policy.FIXED` must be the same."""
@@ -144,8 +145,8 @@ class TransactionsJudge:
         try:
             alarms.restore(arrays)
             offsets = {int(number): int(offset) for number, offset in arrays["label_offsets"]}
-        except KeyError as error:
-            raise ValueError(f"a snapshot without {error}") from error
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"a snapshot that lacks something: {error}") from error
         self._history.restore(arrays)
         self._alarms, self._label_offsets = alarms, offsets
 

@@ -21,9 +21,9 @@ from models.features.memory import (
 from models.features.ring import (
     add_fraud,
     append,
+    count_frauds,
     count_within,
     expire_frauds,
-    frauds_within,
     insert,
     make_room,
     ready,
@@ -75,7 +75,7 @@ class Rows(NamedTuple):
 
 
 class Verdicts(NamedTuple):
-    """m labels, by event; those of one event in the order they came.
+    """m labels, by event; those of one event by when they count, then in the order they came.
 
     Attributes
     ----------
@@ -106,13 +106,19 @@ def _first(v: Verdicts, event: int) -> int:
 
 @compiled
 def _is_noted(m: Memory, s: int, event: int, time: int, since: int) -> bool:
-    """Whether an event passes for a fraud, or did so by the same label: it may come twice."""
+    """Whether an event passes for a fraud from a time on; an earlier time moves its beginning.
+
+    Labels may be met twice, because an event came twice or because the work was begun again.
+    """
     fraud = m.heads[s]["frauds"]
     while fraud >= 0:
         one = m.frauds[fraud]
-        is_same = one["event"] == event and one["time"] == time
-        if is_same and (one["until"] == ALWAYS or one["since"] == since):
-            return True
+        if one["event"] == event and one["time"] == time:
+            if one["since"] <= since < one["until"] or one["since"] == since:
+                return True
+            if one["until"] == ALWAYS and one["since"] > since:
+                one["since"] = since
+                return True
         fraud = one["next"]
     return False
 
@@ -121,18 +127,19 @@ def _is_noted(m: Memory, s: int, event: int, time: int, since: int) -> bool:
 def _note(m: Memory, s: int, v: Verdicts, i: int, time: int, oldest: int) -> bool:
     """Note what the labels from i on say of an event; False where there is no room for it.
 
-    Labels from before `oldest` say nothing: they may be forgotten already.
+    Labels from before the event, or from before `oldest`, say nothing: the latter may be
+    forgotten already.
     """
     event = v.events[i]
     while i < len(v.events) and v.events[i] == event:
-        if v.since[i] < oldest:
-            pass
-        elif v.is_fraud[i] == 0:
-            take_back(m, s, event, v.since[i])
-        elif not _is_noted(m, s, event, time, v.since[i]) and not add_fraud(
-            m, s, event, time, v.since[i], ALWAYS
-        ):
-            return False
+        since = v.since[i]
+        if since >= max(time, oldest):
+            if v.is_fraud[i] == 0:
+                take_back(m, s, event, since)
+            elif not _is_noted(m, s, event, time, since) and not add_fraud(
+                m, s, event, time, since, ALWAYS
+            ):
+                return False
         i += 1
     return True
 
@@ -156,7 +163,11 @@ def _saw(m: Memory, time: int) -> None:
 
 @compiled
 def _is_late(m: Memory, s: int, time: int) -> bool:
-    return m.heads[s]["count"] > 0 and time < m.heads[s]["newest"]
+    if m.heads[s]["count"] == 0:
+        # what came before it may have been forgotten
+        m.counters[LATE] += time < m.counters[WATERMARK] - (m.counters[KEEP] - m.windows[-1])
+        return False
+    return time < m.heads[s]["newest"]
 
 
 @compiled
@@ -195,14 +206,14 @@ def _describe_terminal(m: Memory, s: int, time: int, event: int, out: Floats) ->
     late = _is_late(m, s, time)
     if not late:
         append(m, s, time, event)
-        expire_frauds(m, s)
+        expire_frauds(m, s, m.heads[s]["newest"] - m.counters[KEEP])
     until = time - m.windows[0]
+    count_frauds(m, s, time, out)
     for w in range(1, len(m.windows)):
         after = time - m.windows[w]
         count = count_within(m, s, after, until) if late else m.cursors[s, 0] - m.cursors[s, w]
-        frauds = frauds_within(m, s, after, until, time)
         out[2 * w - 2] = count
-        out[2 * w - 1] = frauds / count if count > 0 else 0.0
+        out[2 * w - 1] = out[2 * w - 1] / count if count > 0 else 0.0
     if late:
         _put_late(m, s, time, event)
 
@@ -211,7 +222,7 @@ def _entries(
     source: int,
 ) -> tuple[
     Callable[[Memory, Memory, Rows, Verdicts, int, Floats], tuple[int, int, int]],
-    Callable[[Memory, Verdicts, Codes, int], tuple[int, int, int]],
+    Callable[[Memory, Verdicts, Codes, Ints, int], tuple[int, int, int]],
 ]:
     """Make the functions to call from outside, which carry the version of their sources."""
 
@@ -247,8 +258,10 @@ def _entries(
         return len(rows.times), DONE, source
 
     @compiled_and_kept
-    def learn(m: Memory, labels: Verdicts, found: Codes, start: int) -> tuple[int, int, int]:
-        """Note labels of events that are remembered, from slot `start` on."""
+    def learn(
+        m: Memory, labels: Verdicts, found: Codes, times: Ints, start: int
+    ) -> tuple[int, int, int]:
+        """Note labels of events that are remembered, from slot `start` on, and when these were."""
         for s in range(start, m.table.counters[0]):
             for k in range(m.heads[s]["count"]):
                 i = _first(labels, value_at(m, s, k))
@@ -259,7 +272,8 @@ def _entries(
                 newest, event = m.heads[s]["newest"], labels.events[i]
                 is_past = time_at(m, s, k) <= newest - m.windows[0]
                 while i < len(labels.events) and labels.events[i] == event:
-                    found[i] = FOUND_LATE if is_past and labels.since[i] < newest else FOUND
+                    found[i] = FOUND_LATE if is_past and labels.since[i] <= newest else FOUND
+                    times[i] = time_at(m, s, k)
                     i += 1
         return m.table.counters[0], DONE, source
 

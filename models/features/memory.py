@@ -208,8 +208,11 @@ class EventMemory:
         packed = _other_arena(arrays, arrays.heads[:slots].copy(), events)
         move_rings(arrays, packed, np.cumsum(counts) - counts)
         packed.heads["start"] = 0  # where rings lie is nothing to remember
+        frauds, owners = np.zeros(len(arrays.frauds), FRAUD), np.zeros(len(arrays.frauds), np.int64)
+        noted = list_frauds(arrays, slots, frauds, owners)
+        packed.heads["frauds"] = -1
         counters = arrays.counters.copy()
-        counters[USED] = 0
+        counters[[USED, LIVE, FREE_FRAUD]] = 0
         parts = {
             **self.table.snapshot(),
             "heads": packed.heads,
@@ -217,7 +220,8 @@ class EventMemory:
             "sums": arrays.sums[:slots].copy(),
             "times": packed.times,
             "values": packed.values,
-            "frauds": arrays.frauds.copy(),
+            "frauds": frauds[:noted],
+            "fraud_slots": owners[:noted],
             "counters": counters,
         }
         return {f"{prefix}.{name}": array for name, array in parts.items()}
@@ -244,7 +248,7 @@ class EventMemory:
         counts = heads["count"].astype(np.int64)
         counters = parts["counters"].copy()
         counters[MOST], counters[KEEP] = mine.counters[MOST], mine.counters[KEEP]
-        heads["start"] = np.cumsum(counts) - counts
+        heads["start"], heads["frauds"] = np.cumsum(counts) - counts, -1
         self.table = table
         self.arrays = mine._replace(
             table=table.arrays,
@@ -254,12 +258,25 @@ class EventMemory:
             times=parts["times"].copy(),
             values=parts["values"].copy(),
             free=np.full(len(SIZES), -1, np.int32),
-            frauds=parts["frauds"].copy(),
+            frauds=np.zeros(0, FRAUD),
             counters=counters,
         )
+        counters[LIVE] = int(heads["size"].astype(np.int64).sum())
+        counters[FREE_FRAUD] = -1
         self.grow_arena()
+        while len(self.arrays.frauds) < len(parts["frauds"]):
+            self.grow_frauds()
+        relist_frauds(self.arrays, parts["frauds"], parts["fraud_slots"])
 
 
+_DTYPES = {
+    "cursors": np.int32,
+    "sums": np.int64,
+    "times": np.uint32,
+    "values": np.int64,
+    "fraud_slots": np.int64,
+    "counters": np.int64,
+}
 _PARTS = (
     "keys",
     "free",
@@ -269,6 +286,7 @@ _PARTS = (
     "times",
     "values",
     "frauds",
+    "fraud_slots",
     "counters",
 )
 
@@ -276,6 +294,35 @@ _PARTS = (
 def _other_arena(old: Memory, heads: NDArray[np.void], events: int) -> Memory:
     times, values = np.zeros(events, np.uint32), np.zeros(events, np.int64)
     return old._replace(heads=heads, times=times, values=values)
+
+
+@compiled_and_kept
+def list_frauds(m: Memory, slots: int, frauds: NDArray[np.void], owners: Ints) -> int:
+    """Write the frauds of all slots one behind the other; return how many there are."""
+    n = 0
+    for s in range(slots):
+        fraud = m.heads[s]["frauds"]
+        while fraud >= 0:
+            one, copy = m.frauds[fraud], frauds[n]
+            copy["event"], copy["time"] = one["event"], one["time"]
+            copy["since"], copy["until"] = one["since"], one["until"]
+            owners[n] = s
+            n += 1
+            fraud = one["next"]
+    return n
+
+
+@compiled_and_kept
+def relist_frauds(m: Memory, frauds: NDArray[np.void], owners: Ints) -> None:
+    """Give frauds back to their slots, in the order they were written."""
+    for k in range(len(frauds) - 1, -1, -1):
+        at = m.counters[FREE_FRAUD]
+        one, head = m.frauds[at], m.heads[owners[k]]
+        m.counters[FREE_FRAUD] = one["next"] if one["next"] < len(m.frauds) else -1
+        one["event"], one["time"] = frauds[k]["event"], frauds[k]["time"]
+        one["since"], one["until"] = frauds[k]["since"], frauds[k]["until"]
+        one["next"] = head["frauds"]
+        head["frauds"] = at
 
 
 @compiled_and_kept
@@ -304,6 +351,9 @@ def _check(parts: dict[str, NDArray[Any]], mine: Memory) -> None:
         "values": parts["times"].shape,
         "counters": mine.counters.shape,
     }
+    for name, dtype in _DTYPES.items():
+        if parts[name].dtype != dtype:
+            raise ValueError(f"a history whose {name} are {parts[name].dtype}")
     for name, shape in expected.items():
         if parts[name].shape != shape:
             raise ValueError(f"a history whose {name} are of shape {parts[name].shape}")
@@ -315,8 +365,11 @@ def _check(parts: dict[str, NDArray[Any]], mine: Memory) -> None:
         raise ValueError("a history whose rings hold more than they have room for")
     if (parts["cursors"] < 0).any() or (parts["cursors"] > counts[:, None]).any():
         raise ValueError("a history whose windows lie outside their rings")
-    if (heads["frauds"] >= len(parts["frauds"])).any():
-        raise ValueError("a history that lacks frauds")
+    if not np.isin(heads["size"], [0, *SIZES]).all():
+        raise ValueError("a history with rings of other sizes")
+    owners = parts["fraud_slots"]
+    if owners.shape != parts["frauds"].shape or (owners < 0).any() or (owners >= slots).any():
+        raise ValueError("a history with frauds of nobody")
 
 
 def _records(array: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:

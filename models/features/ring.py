@@ -6,6 +6,7 @@ counted event by event.
 """
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.entity_table import release
 from models.features.memory import (
@@ -123,6 +124,7 @@ def ready(m: Memory, s: int, time: int) -> bool:
     more = m.sizes[kind] - h["size"]
     if m.counters[LIVE] + more > m.counters[MOST]:
         if h["count"] > 0:
+            expire_frauds(m, s, time_at(m, s, 0))
             _pop(m, s)
             m.counters[TRUNCATED] += 1
             m.counters[HAS_LOST] = 1
@@ -313,32 +315,33 @@ def add_fraud(m: Memory, s: int, event: int, time: int, since: int, until: int) 
 
 @compiled
 def take_back(m: Memory, s: int, event: int, until: int) -> None:
-    """Note until when an event passed for a fraud."""
+    """Note until when an event passed for a fraud; what is said of it later is another matter."""
     fraud = m.heads[s]["frauds"]
     while fraud >= 0:
         one = m.frauds[fraud]
-        if one["event"] == event and one["until"] > until:
+        if one["event"] == event and one["since"] < until < one["until"]:
             one["until"] = until
         fraud = one["next"]
 
 
 @compiled
-def frauds_within(m: Memory, s: int, after: int, until: int, now: int) -> int:
-    """Return how many frauds in (after, until] count at the time `now`."""
-    n = 0
+def count_frauds(m: Memory, s: int, now: int, out: NDArray[np.float64]) -> None:
+    """Write how many frauds of each window count at the time `now`, into every second place."""
+    for w in range(1, len(m.windows)):
+        out[2 * w - 1] = 0.0
+    until = now - m.windows[0]
     fraud = m.heads[s]["frauds"]
     while fraud >= 0:
         one = m.frauds[fraud]
-        if after < one["time"] <= until and one["since"] <= now < one["until"]:
-            n += 1
+        if one["time"] <= until and one["since"] <= now < one["until"]:
+            for w in range(1, len(m.windows)):
+                out[2 * w - 1] += one["time"] > now - m.windows[w]
         fraud = one["next"]
-    return n
 
 
 @compiled
-def expire_frauds(m: Memory, s: int) -> None:
-    """Forget frauds that are no longer kept."""
-    limit = m.heads[s]["newest"] - m.counters[KEEP]
+def expire_frauds(m: Memory, s: int, limit: int) -> None:
+    """Forget frauds up to a time."""
     before = -1
     fraud = m.heads[s]["frauds"]
     while fraud >= 0:

@@ -37,7 +37,7 @@ from models.features.memory import (
     EventMemory,
 )
 from models.features.names import CARD, DAYS, FEATURES, OWN, TERMINAL
-from models.features.waiting_labels import WaitingLabels
+from models.features.waiting_labels import WaitingLabels, event_order
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -120,12 +120,15 @@ class Learned(NamedTuple):
     ----------
     is_known : ndarray of bool, shape (m,)
         Whether their events are remembered; the others wait.
+    occurred_ms : ndarray of int64, shape (m,)
+        When these events were, milliseconds since 1970; means nothing for the others.
     late : int
         How many came so late that features were made without them which they should have changed:
         a replay, which has them in time, would make others.
     """
 
     is_known: NDArray[np.bool_]
+    occurred_ms: Ints
     late: int
 
 
@@ -175,17 +178,18 @@ class TransactionHistory:
     def learn(self, labels: LabelRows) -> Learned:
         """Take in labels; those of events that have not come yet wait for them."""
         if not len(labels.events):
-            return Learned(np.empty(0, np.bool_), 0)
+            return Learned(np.empty(0, np.bool_), np.empty(0, np.int64), 0)
         since = labels.known_at // 1_000 + _ms(self.settings.label_grace_s)
         verdicts = self._waiting.sorted_by_event(labels.events, labels.is_fraud, since)
         found = np.zeros(len(verdicts.events), np.uint8)
+        times = np.zeros(len(found), np.int64)
         slot, used = 0, self._terminals.table.used
-        while (slot := self._learn(verdicts, found, slot)) < used:
+        while (slot := self._learn(verdicts, found, times, slot)) < used:
             self._terminals.grow_frauds()
         self._waiting.add(verdicts, found == kernel.NOT_FOUND)
-        is_known = np.empty(len(found), np.bool_)
-        is_known[np.argsort(labels.events, kind="stable")] = found != kernel.NOT_FOUND
-        return Learned(is_known, int(np.sum(found == kernel.FOUND_LATE)))
+        back = np.argsort(event_order(labels.events, since), kind="stable")
+        late = int(np.sum(found == kernel.FOUND_LATE))
+        return Learned((found != kernel.NOT_FOUND)[back], times[back], late)
 
     def tallies(self) -> dict[tuple[str, str], int]:
         """Return what had to make room or came too late since last asked."""
@@ -263,8 +267,10 @@ class TransactionHistory:
                 return
             grow[why]()
 
-    def _learn(self, verdicts: kernel.Verdicts, found: NDArray[np.uint8], slot: int) -> int:
-        return kernel.learn(self._terminals.arrays, verdicts, found, slot)[0]
+    def _learn(
+        self, verdicts: kernel.Verdicts, found: NDArray[np.uint8], times: Ints, slot: int
+    ) -> int:
+        return kernel.learn(self._terminals.arrays, verdicts, found, times, slot)[0]
 
     @property
     def _terminals_watermark_ms(self) -> int:

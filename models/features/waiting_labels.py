@@ -33,7 +33,7 @@ class WaitingLabels:
         self, events: Keys, is_fraud: NDArray[np.bool_], since_ms: Ints
     ) -> Verdicts:
         """Return labels as the kernel wants them."""
-        order = np.argsort(events, kind="stable")
+        order = event_order(events, since_ms)
         return _verdicts(
             np.ascontiguousarray(events[order], np.uint64),
             is_fraud[order].astype(np.uint8),
@@ -44,7 +44,7 @@ class WaitingLabels:
         """Let some labels wait. "Genuine" says nothing of an event of which nothing was said."""
         events, is_fraud = verdicts.events[chosen], verdicts.is_fraud[chosen]
         since = verdicts.since[chosen]
-        known = np.isin(events, self.verdicts.events) | np.isin(events, events[is_fraud == 1])
+        known = _among(events, self.verdicts.events) | _among(events, events[is_fraud == 1])
         keep = (is_fraud == 1) | known
         if not keep.any():
             return
@@ -58,9 +58,9 @@ class WaitingLabels:
 
     def expire(self, before_ms: int) -> None:
         """Forget labels whose events are no longer remembered, once these are many."""
-        held = self.verdicts
-        if len(held.events) and held.since.min() < before_ms:
-            self._keep(held.since >= before_ms)
+        stays = self.verdicts.since >= before_ms
+        if 4 * stays.sum() < 3 * len(stays):
+            self._keep(stays)
 
     def take_dropped(self) -> int:
         """Return how many had to make room since last asked."""
@@ -80,21 +80,41 @@ class WaitingLabels:
             columns = [state[f"{prefix}.{name}"] for name in ("events", "is_fraud", "since")]
         except KeyError as error:
             raise ValueError(f"labels without {error}") from error
-        if len({len(column) for column in columns}) != 1:
-            raise ValueError("labels of different lengths")
-        self.verdicts = _verdicts(*columns)
+        events, is_fraud, since = columns
+        dtypes = [column.dtype for column in columns]
+        if dtypes != [np.uint64, np.uint8, np.int64] or len({len(one) for one in columns}) != 1:
+            raise ValueError("labels of other types, or of different lengths")
+        if (np.diff(event_order(events, since)) != 1).any():
+            raise ValueError("labels that are not in order")
+        self.verdicts = _verdicts(events, is_fraud, since)
 
     def _bound(self) -> None:
         excess = len(self.verdicts.events) - self._most
         if excess > 0:
-            last = np.sort(self.verdicts.since)[excess - 1]
-            before = len(self.verdicts.events)
-            self._keep(self.verdicts.since > last)
-            self._dropped += before - len(self.verdicts.events)
+            first = np.argsort(self.verdicts.since, kind="stable")[:excess]
+            stays = np.ones(len(self.verdicts.events), np.bool_)
+            stays[first] = False
+            self._keep(stays)
+            self._dropped += excess
 
     def _keep(self, chosen: NDArray[np.bool_]) -> None:
         held = self.verdicts
         self.verdicts = _verdicts(held.events[chosen], held.is_fraud[chosen], held.since[chosen])
+
+
+def event_order(events: Keys, since_ms: Ints) -> NDArray[np.intp]:
+    """Return the order of labels: by event, then by when they count, then as they came."""
+    return np.lexsort((since_ms, events))
+
+
+def _among(events: Keys, held: Keys) -> NDArray[np.bool_]:
+    """Whether each event is one of those held."""
+    if not len(held):
+        return np.zeros(len(events), np.bool_)
+    ordered = np.sort(held)
+    at = np.minimum(np.searchsorted(ordered, events), len(ordered) - 1)
+    found: NDArray[np.bool_] = ordered[at] == events
+    return found
 
 
 def _verdicts(events: Keys, is_fraud: NDArray[np.uint8], since: Ints) -> Verdicts:

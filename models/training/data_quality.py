@@ -1,6 +1,6 @@
 """Whether new rows are fit to learn from: form, volume, labels, and how far they have drifted."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 import msgspec
@@ -9,6 +9,9 @@ from msgspec import Meta
 from numpy.typing import NDArray
 
 from models.training.table import DAY_US, Floats, TrainingTable
+
+PROFILE_FILE = "profile.json"
+"""Stands beside a model: the distribution of the rows it was trained on."""
 
 _BINS = 10
 _LEAST_SHARE = 1e-4  # of a bin that is empty, so that its logarithm is finite
@@ -87,6 +90,24 @@ def profile(table: TrainingTable) -> Profile:
         edges[name] = inner.tolist()
         shares[name] = _shares(values, inner).tolist()
     return Profile(edges=edges, shares=shares)
+
+
+def profile_file(table: TrainingTable) -> bytes:
+    """Return the content of `PROFILE_FILE` for a model that was trained on a table."""
+    return msgspec.json.encode(profile(table))
+
+
+class Profiled(msgspec.Struct, frozen=True):
+    """A version of any detector, loaded for its profile only.
+
+    A parameters type for `Registry.load`, whose model then is a Profile; None where the version
+    has none.
+    """
+
+    def opened(self, files: Mapping[str, bytes]) -> Profile | None:
+        """Return the profile among a version's files."""
+        content = files.get(PROFILE_FILE)
+        return None if content is None else msgspec.json.decode(content, type=Profile)
 
 
 def stability_index(reference: Sequence[float], shares: Sequence[float]) -> float:

@@ -1,6 +1,7 @@
 """Evaluate: how good a way of training is, or a model; always beside a random scorer."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import msgspec
 import numpy as np
@@ -10,7 +11,7 @@ from models.training import fraud_metrics as metrics
 from models.training import intervals
 from models.training.fraud_metrics import Figure, ScoredRows
 from models.training.intervals import Interval
-from models.training.prequential import Fold, folds, rows_to_test
+from models.training.prequential import Fold, folds, rows_seen
 from models.training.settings import Evaluation, Learning, Parameters
 from models.training.table import TrainingTable
 from models.training.transactions import moment, text, train_until
@@ -132,11 +133,18 @@ def evaluate_model(
 
 
 def _scored(table: TrainingTable, fold: Fold, scorer: Scorer, how: Evaluation) -> ScoredRows:
-    return scored_rows(rows_to_test(table, fold, how.known_days), fold, scorer)
+    return scored_rows(rows_seen(table, fold, how.known_days), fold, scorer)
 
 
 def scored_rows(rows: TrainingTable, fold: Fold, scorer: Scorer) -> ScoredRows:
-    """Return rows of a fold's window with what a model says of them.
+    """Return the labelled rows of a fold's window with what a model says of them.
+
+    Parameters
+    ----------
+    rows : TrainingTable
+        All of the window, labelled or not: alerts are counted on both.
+    fold : Fold
+    scorer : Scorer
 
     Raises
     ------
@@ -145,6 +153,13 @@ def scored_rows(rows: TrainingTable, fold: Fold, scorer: Scorer) -> ScoredRows:
     """
     if not rows.frauds.any():
         raise ConfigError(f"no known fraud in the window from {text(fold.test_start_us)} on")
+    seen = _scored_by(scorer, rows, fold)
+    if rows.labelled.all():
+        return seen
+    return replace(_scored_by(scorer, rows.rows(rows.labelled), fold), seen=seen)
+
+
+def _scored_by(scorer: Scorer, rows: TrainingTable, fold: Fold) -> ScoredRows:
     wanted = rows.columns(scorer.features)
     return ScoredRows.of(rows, fold.test_start_us, scorer.score(wanted), scorer.probability(wanted))
 
@@ -153,9 +168,16 @@ def shuffled(scored: Sequence[ScoredRows], seed: int) -> list[ScoredRows]:
     """Return the same scores in random order: as many alerts, at random."""
     random, out = np.random.default_rng(seed), []
     for rows in scored:
-        order = random.permutation(len(rows))
-        out.append(rows.with_scores(rows.scores[order], rows.probabilities[order]))
+        mixed = _in_random_order(rows, random)
+        if rows.seen is not None:
+            mixed = replace(mixed, seen=_in_random_order(rows.seen, random))
+        out.append(mixed)
     return out
+
+
+def _in_random_order(rows: ScoredRows, random: np.random.Generator) -> ScoredRows:
+    order = random.permutation(len(rows))
+    return rows.with_scores(rows.scores[order], rows.probabilities[order])
 
 
 def _evaluated(

@@ -29,6 +29,8 @@ class ScoredRows:
     scores : ndarray of float64, shape (n,)
         1.0 is the boundary.
     probabilities : ndarray of float64, shape (n,)
+    seen : ScoredRows, optional
+        All rows of the same days, where some have no label: alerts are raised on these, too.
     """
 
     days: Ints
@@ -38,6 +40,7 @@ class ScoredRows:
     weights: Floats
     scores: Floats
     probabilities: Floats
+    seen: "ScoredRows | None" = None
 
     @classmethod
     def of(
@@ -202,8 +205,9 @@ def card_precision(most: int) -> Figure:
 
 
 def cards_flagged(rows: ScoredRows) -> Statistic:
-    """Return how many cards a day are above the boundary."""
-    return _mean_of(rows.card_days.flagged()[1])
+    """Return how many cards a day are above the boundary, on rows with a label or without."""
+    days, counts = (rows.seen or rows).card_days.flagged()
+    return _mean_of(counts[np.isin(days, rows.days)])
 
 
 def daily_cost(alert_cost: float, missed_share: float) -> Figure:

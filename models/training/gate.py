@@ -1,8 +1,9 @@
 """The gate before promotion: a candidate must beat the champion on what neither has learned from.
 
-Both score the newest labelled window. The candidate must be better by more than the margin, at the
-lower end of a paired bootstrap interval over days as well, and must not flag more cards a day than
-the budget has room for. Where there is no champion, a random scorer stands in.
+Both score the newest days whose labels have had the delay to come. The candidate must be better by
+more than the margin, at the lower end of a paired bootstrap interval over days as well, and must
+not flag more cards a day than the budget has room for, on rows with a label or without. Where there
+is no champion, a random scorer stands in.
 """
 
 import msgspec
@@ -13,9 +14,9 @@ from models.training import fraud_metrics as metrics
 from models.training import intervals
 from models.training.evaluation import scored_rows, shuffled
 from models.training.fraud_metrics import Figure, ScoredRows
-from models.training.prequential import Fold, newest_window, rows_to_test
+from models.training.prequential import newest_window, rows_seen
 from models.training.settings import Gate
-from models.training.table import TrainingTable
+from models.training.table import TrainingTable, whole_days
 from models.training.transactions import text
 from schemas.errors import ConfigError
 
@@ -61,8 +62,14 @@ def judge_candidate(
     learned_until_us : int, optional
         The end of the candidate's training rows, microseconds since 1970; where it is given, the
         window must begin after it.
+
+    Raises
+    ------
+    ConfigError
+        The rows were thinned out: nobody can tell how many cards a day would be flagged.
     """
     how = settings or Gate()
+    whole_days(table, "the gate")
     try:
         fold = newest_window(table, how.window_days, how.delay_days)
         window = f"{text(fold.test_start_us)} to {text(fold.test_stop_us)}"
@@ -73,32 +80,38 @@ def judge_candidate(
                 "newer labels, or a candidate trained with train.hold_out_days",
                 window=window,
             )
-        rows = rows_to_test(table, fold, how.known_days)
-        frauds = int(rows.frauds.sum())
-        if frauds < how.least_frauds:
-            return _refused(
-                f"{frauds} frauds in the newest labelled {how.window_days} days: too few to "
-                f"decide on; gate.least_frauds is {how.least_frauds}",
-                {"frauds": float(frauds), "rows": float(len(rows))},
-                window,
-            )
+        rows = rows_seen(table, fold, how.known_days)
+        if lacking := _too_little(rows, how):
+            numbers = {"frauds": float(rows.frauds.sum()), "rows": float(len(rows))}
+            return _refused(lacking, numbers, window)
         ours = scored_rows(rows, fold, candidate)
     except ConfigError as error:  # nothing to judge on, or the table lacks a feature
         return _refused(str(error))
-    theirs, notes = _theirs(rows, fold, ours, champion, how)
-    return _decided(ours, theirs, how, window, notes)
-
-
-def _theirs(
-    rows: TrainingTable, fold: Fold, ours: ScoredRows, champion: Scorer | None, how: Gate
-) -> tuple[ScoredRows, str]:
     if champion is None:
-        return shuffled([ours], how.seed)[0], "a random scorer"
+        return _decided(ours, shuffled([ours], how.seed)[0], how, window, "a random scorer")
     try:
-        return scored_rows(rows, fold, champion), "the champion"
+        theirs = scored_rows(rows, fold, champion)
     except ConfigError as error:
-        # it cannot judge these rows at all: whoever can is better
-        return shuffled([ours], how.seed)[0], f"a random scorer ({error})"
+        return _refused(f"the champion cannot judge these rows: {error}", window=window)
+    return _decided(ours, theirs, how, window, "the champion")
+
+
+def _too_little(rows: TrainingTable, how: Gate) -> str:
+    """Return why nothing can be decided on the rows of the window; empty if it can."""
+    days, frauds = f"the newest labelled {how.window_days} days", int(rows.frauds.sum())
+    if frauds < how.least_frauds:
+        return (
+            f"{frauds} frauds in {days}: too few to decide on; gate.least_frauds is "
+            f"{how.least_frauds}"
+        )
+    labelled = float(rows.labelled.mean())
+    if labelled < how.least_labelled:
+        return (
+            f"{labelled:.1%} of the rows in {days} have a label: too few to decide on; "
+            f"gate.least_labelled is {how.least_labelled:g}. Where few report what is in order, "
+            "labels.genuine_after_days takes silence for that"
+        )
+    return ""
 
 
 def _decided(
@@ -112,6 +125,7 @@ def _decided(
     budget = how.cards_per_day * (1 + how.budget_slack)
     numbers = {
         "rows": float(len(ours)),
+        "rows_seen": float(len(ours.seen or ours)),
         "frauds": float(ours.is_fraud.sum()),
         "candidate": candidate,
         "champion": champion,

@@ -48,6 +48,7 @@ def model_card(trained: Trained, how: Learning, evaluated: Evaluated | None) -> 
             [
                 ("boundary", f"{parameters.boundary:.6g}"),
                 ("calibration", _calibration(trained)),
+                ("days left before them for labels to come", _delay(trained, how)),
             ],
         ),
         "## How good it is",
@@ -65,7 +66,7 @@ def evaluation_card(evaluated: Evaluated) -> str:
 
 def _quality(evaluated: Evaluated | None) -> str:
     if evaluated is None:
-        return "Not measured: no labelled rows came after those it learned from."
+        return "Not measured: no known frauds came after the rows it learned from."
     rows = [
         (f"`{name}`", _interval(interval), _interval(evaluated.random[name]))
         for name, interval in evaluated.figures.items()
@@ -92,6 +93,16 @@ def _calibration(trained: Trained) -> str:
     if found is None:
         return "none"
     return f"Platt, slope {found.slope:.6g}, intercept {found.intercept:.6g}"
+
+
+def _delay(trained: Trained, how: Learning) -> str:
+    left = trained.calibration_delay_days
+    if left == how.delay_days:
+        return f"{left:g}"
+    return (
+        f"{left:g}, not {how.delay_days:g}: the table does not reach back far enough. Boundary and "
+        "calibration may be too sure, because the days before were known better than they will be"
+    )
 
 
 def _cells(figures: Mapping[str, float]) -> list[str]:

@@ -5,7 +5,7 @@ the stream would have known, and from nothing later.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
@@ -13,8 +13,14 @@ import msgspec
 import numpy as np
 
 from models.features.names import FEATURES, component
-from models.features.transaction_history import LabelRows, TransactionHistory, TransactionRows
+from models.features.transaction_history import (
+    HistorySettings,
+    LabelRows,
+    TransactionHistory,
+    TransactionRows,
+)
 from models.history.transactions import UNSAID, LabelledRecords
+from models.training.feature_history import FeatureHistory
 from models.training.labels import Labels
 from models.training.settings import Preparation
 from models.training.table import DAY_US, GENUINE, UNKNOWN, Floats, TrainingTable, empty
@@ -74,10 +80,11 @@ class Preparing:
     def __init__(self, settings: Preparation, labels: Labels, components: int = 0) -> None:
         self.names = FEATURES + tuple(component(k + 1) for k in range(components))
         self.rejected = 0
-        self._settings = settings
+        self._settings = settings.history or HistorySettings()
+        self.made_with = FeatureHistory.of(self._settings)
         history = msgspec.structs.replace(
-            settings.history,
-            most_labels=max(settings.history.most_labels, len(labels) + 1),
+            self._settings,
+            most_labels=max(self._settings.most_labels, len(labels) + 1),
         )
         self._history = TransactionHistory(history)
         self._history.learn(labels.rows)
@@ -88,7 +95,7 @@ class Preparing:
         """Return the rows of a chunk, with their event ids."""
         decoded = self._decoded(chunk.payloads)
         self.rejected += len(chunk) - len(decoded.chosen)
-        table = empty(self.names, len(decoded.chosen))
+        table = replace(empty(self.names, len(decoded.chosen)), history=self.made_with)
         table.events[:] = decoded.columns.events
         table.cards[:] = decoded.columns.cards
         table.occurred_at[:] = decoded.columns.occurred_at
@@ -108,13 +115,13 @@ class Preparing:
         own = (is_fraud == UNKNOWN) & (chunk.is_fraud[chosen] != UNSAID)
         is_fraud[own] = chunk.is_fraud[chosen][own]
         said_at = chunk.labelled_at[chosen]
-        delay_us = round(self._settings.history.delay_days * DAY_US)
+        delay_us = round(self._settings.delay_days * DAY_US)
         by_delay = own & (said_at == UNSAID)
         labelled_at = np.where(own, said_at, labelled_at)
         labelled_at[by_delay] = table.occurred_at[by_delay] + delay_us
         table.is_fraud[:], table.labelled_at[:] = is_fraud, labelled_at
         # where nobody says when a label came, it came in time to count once the delay is over
-        grace_us = round(self._settings.history.label_grace_s * 1e6)
+        grace_us = round(self._settings.label_grace_s * 1e6)
         known_at = labelled_at - np.where(by_delay, grace_us, 0)
         self._history.learn(LabelRows(table.events[own], is_fraud[own] != GENUINE, known_at[own]))
 
@@ -184,7 +191,7 @@ def prepare(
         raise ConfigError("no transactions to prepare: the files are empty")
     maker = Preparing(settings, labels, components_of(first.payloads))
     rows = frauds = labelled = 0
-    with TableWriter(path, maker.names, event_ids=True) as writer:
+    with TableWriter(path, maker.names, event_ids=True, history=maker.made_with) as writer:
         for chunk in chain([first], parts):
             table, event_ids = maker.rows(chunk)
             writer.write(table, event_ids)

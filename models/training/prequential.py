@@ -32,7 +32,10 @@ class Fold:
 
 
 def newest_window(table: TrainingTable, days: int, delay_days: float) -> Fold:
-    """Return the last `days` days that have labels.
+    """Return the last `days` whole days whose labels have had the delay to come.
+
+    On younger days frauds only may have been reported, and silence says nothing yet. So the window
+    ends with the newest label, and at the latest a delay before the newest row.
 
     Raises
     ------
@@ -42,8 +45,28 @@ def newest_window(table: TrainingTable, days: int, delay_days: float) -> Fold:
     labelled = np.flatnonzero(table.labelled)
     if not len(labelled):
         raise ConfigError("the table has no labelled rows")
-    stop = -(-(int(table.occurred_at[labelled[-1]]) + 1) // DAY_US) * DAY_US
+    end_of_labels = _next_midnight(int(table.occurred_at[labelled[-1]]))
+    matured = int(table.occurred_at[-1]) + 1 - round(delay_days * DAY_US)
+    stop = min(end_of_labels, matured // DAY_US * DAY_US)
     return _fold(stop - days * DAY_US, days, delay_days)
+
+
+def newest_rows(table: TrainingTable, days: int, delay_days: float) -> Fold:
+    """Return the last `days` days there are rows of, labelled or not.
+
+    Raises
+    ------
+    ConfigError
+        There are no rows.
+    """
+    if not len(table):
+        raise ConfigError("the table has no rows")
+    stop = _next_midnight(int(table.occurred_at[-1]))
+    return _fold(stop - days * DAY_US, days, delay_days)
+
+
+def _next_midnight(time_us: int) -> int:
+    return (time_us // DAY_US + 1) * DAY_US
 
 
 def folds(

@@ -28,11 +28,12 @@ class Preparation(_Section, frozen=True, kw_only=True):
     zone : str
         Of times in files that carry no offset.
     history : HistorySettings
-        Of the features; as the stream has it, or the model learns another world.
+        Of the features. By default as the stream has it, in ``eddy.toml``; another one is refused,
+        or the model learns another world.
     """
 
     zone: str = "UTC"
-    history: HistorySettings = HistorySettings()
+    history: HistorySettings | None = None
 
 
 class Reading(_Section, frozen=True, kw_only=True):
@@ -125,7 +126,8 @@ class Learning(_Section, frozen=True, kw_only=True):
         Held-out days, after a delay, on which probabilities and boundary are found.
     hold_out_days : int
         The newest labelled days, and the delay before them, that it does not see: the gate judges
-        on them. 0 learns up to the newest label; the gate then wants newer labels.
+        on them. 0 learns up to the newest day whose labels have had the delay to come; the gate
+        then wants newer ones.
     seed : int
     jobs : int
         Processors used for training.
@@ -186,7 +188,7 @@ class Gate(_Section, frozen=True, kw_only=True):
     ----------
     metric : str
     window_days : int
-        The newest labelled days it is judged on.
+        The newest days it is judged on whose labels have had the delay to come.
     delay_days, known_days : float
         As those of training and evaluation.
     margin : float
@@ -199,6 +201,8 @@ class Gate(_Section, frozen=True, kw_only=True):
         By which share alerts may exceed the budget.
     least_frauds : int
         With fewer in the window nothing is decided.
+    least_labelled : float
+        With a smaller share of the window's rows labelled, neither.
     resamples : int
     seed : int
     """
@@ -212,6 +216,7 @@ class Gate(_Section, frozen=True, kw_only=True):
     cards_per_day: Positive = 100.0
     budget_slack: Annotated[float, Meta(ge=0)] = 0.25
     least_frauds: Count = 20
+    least_labelled: Annotated[float, Meta(ge=0, le=1)] = 0.5
     resamples: Annotated[int, Meta(ge=10, le=100_000)] = 1_000
     seed: Seed = 0
 

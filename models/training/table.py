@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.features.names import FEATURES, component
+from models.training.feature_history import FeatureHistory, common
 from schemas.errors import ConfigError
 from schemas.transactions import MOST_COMPONENTS
 
@@ -56,6 +57,8 @@ class TrainingTable:
         The champion's when it was judged; NaN where there was none.
     weights : ndarray of float64, shape (n,)
         How many rows of the world a row stands for: 1 unless the rows were thinned out.
+    history : FeatureHistory, optional
+        What the features were made with; None where it is not known.
     """
 
     names: tuple[str, ...]
@@ -67,6 +70,7 @@ class TrainingTable:
     labelled_at: Ints
     scores: Floats
     weights: Floats
+    history: FeatureHistory | None = None
 
     def __len__(self) -> int:
         return len(self.events)
@@ -104,12 +108,7 @@ class TrainingTable:
 
     def rows(self, chosen: NDArray[Any] | slice) -> "TrainingTable":
         """Return some of the rows, by position or flag, in this order."""
-        taken = {
-            field.name: getattr(self, field.name)[chosen]
-            for field in fields(self)
-            if field.name != "names"
-        }
-        return replace(self, **taken)
+        return replace(self, **{name: getattr(self, name)[chosen] for name in _BY_ROW})
 
     def between(self, start_us: int, stop_us: int) -> slice:
         """Return where the rows from one time to before another stand."""
@@ -119,10 +118,14 @@ class TrainingTable:
     def sha256(self) -> str:
         """Identify the rows: the same wherever the same rows were read from."""
         found = hashlib.sha256("\0".join(self.names).encode())
-        for field in fields(self):
-            if field.name != "names":
-                found.update(np.ascontiguousarray(getattr(self, field.name)).tobytes())
+        for name in _BY_ROW:
+            found.update(np.ascontiguousarray(getattr(self, name)).tobytes())
         return found.hexdigest()
+
+
+_BY_ROW = tuple(
+    field.name for field in fields(TrainingTable) if field.name not in ("names", "history")
+)
 
 
 def empty(names: Sequence[str], rows: int) -> TrainingTable:
@@ -146,17 +149,30 @@ def joined(tables: Sequence[TrainingTable]) -> TrainingTable:
     Raises
     ------
     ConfigError
-        They have different features.
+        They have different features, or features of different histories.
     """
     first = tables[0]
     if any(one.names != first.names for one in tables):
         raise ConfigError("training tables of different features cannot be joined")
     columns: dict[str, Any] = {
-        field.name: np.concatenate([getattr(one, field.name) for one in tables])
-        for field in fields(first)
-        if field.name != "names"
+        name: np.concatenate([getattr(one, name) for one in tables]) for name in _BY_ROW
     }
-    return replace(first, **columns)
+    return replace(first, history=common([one.history for one in tables]), **columns)
+
+
+def whole_days(table: TrainingTable, what: str) -> None:
+    """Refuse a table of which cards a day cannot be counted, naming what wants to count them.
+
+    Raises
+    ------
+    ConfigError
+        Rows stand for others that were left out, and nobody knows of how many cards these are.
+    """
+    if np.any(table.weights != 1.0):
+        raise ConfigError(
+            f"{what} counts all cards of a day, and rows of this table were left out (they have "
+            "weights other than 1): take a table with all rows, such as Spark's --genuine-share 1.0"
+        )
 
 
 def in_time_order(table: TrainingTable) -> TrainingTable:

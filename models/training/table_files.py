@@ -1,13 +1,16 @@
 """Training tables as Parquet files: written part by part, read row group by row group."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from models.history.files import arrow
+from models.training.feature_history import FeatureHistory, common
 from models.training.table import (
     COLUMNS,
     NO_TIME,
@@ -21,6 +24,9 @@ from models.training.table import (
 from schemas.errors import ConfigError, MissingResource
 from schemas.keys import hash_text
 
+HISTORY_KEY = b"eddy.history"
+"""In a file's metadata: a `FeatureHistory` as JSON."""
+
 
 class TableWriter:
     """Writes a table part by part; the file appears whole or not at all.
@@ -33,13 +39,22 @@ class TableWriter:
         Of the features.
     event_ids : bool
         Whether the parts come with their event ids.
+    history : FeatureHistory, optional
+        What the features were made with; kept in the file's metadata.
 
     Examples
     --------
     Used as ``with TableWriter(path, FEATURES) as writer: writer.write(part)``.
     """
 
-    def __init__(self, path: Path, names: Sequence[str], *, event_ids: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        names: Sequence[str],
+        *,
+        event_ids: bool = False,
+        history: FeatureHistory | None = None,
+    ) -> None:
         pa = arrow()
         time = pa.timestamp("us", "UTC")
         self._path, self._partial = path, path.with_suffix(".partial")
@@ -49,7 +64,8 @@ class TableWriter:
         kinds += [(name, pa.float64()) for name in self._names]
         kinds += [("is_fraud", pa.bool_()), ("labelled_at", time)]
         kinds += [("score", pa.float64()), ("weight", pa.float64())]
-        self._schema = pa.schema(kinds)
+        said = {} if history is None else {HISTORY_KEY: msgspec.json.encode(history)}
+        self._schema = pa.schema(kinds, metadata=said)
         self.rows = 0
 
     def __enter__(self) -> "TableWriter":
@@ -89,7 +105,7 @@ def _times(values: Ints, unknown: Flags | None = None) -> Any:
 
 def write_table(table: TrainingTable, path: Path) -> None:
     """Write a whole table."""
-    with TableWriter(path, table.names) as writer:
+    with TableWriter(path, table.names, history=table.history) as writer:
         writer.write(table)
 
 
@@ -119,7 +135,17 @@ def read_table(path: Path) -> TrainingTable:
     start = 0
     for batch in _batches(parts, held):
         start = _fill(table, start, batch)
-    return in_time_order(table)
+    history = common([_history(file, one) for one, file in zip(files, parts, strict=True)])
+    return in_time_order(replace(table, history=history))
+
+
+def _history(file: Any, path: Path) -> FeatureHistory | None:
+    """Return what a file says its features were made with."""
+    said = (file.schema_arrow.metadata or {}).get(HISTORY_KEY)
+    try:
+        return None if said is None else msgspec.json.decode(said, type=FeatureHistory)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: {HISTORY_KEY.decode()} in its metadata: {error}") from error
 
 
 _REQUIRED = ("occurred_at", "card", "is_fraud", "labelled_at")

@@ -7,7 +7,7 @@ that were learned by heart.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -20,10 +20,11 @@ from models.detectors.fraud.parameters import Calibration, FraudParameters
 from models.detectors.fraud.scorer import Scorer
 from models.training import estimators
 from models.training.calibration import boundary, platt
+from models.training.feature_history import FeatureHistory
 from models.training.fraud_metrics import ScoredRows
-from models.training.prequential import Fold, learnable, newest_window, rows_seen
+from models.training.prequential import Fold, learnable, newest_rows, newest_window, rows_seen
 from models.training.settings import Learning
-from models.training.table import DAY_US, NO_TIME, Floats, TrainingTable
+from models.training.table import DAY_US, NO_TIME, Flags, Floats, TrainingTable, whole_days
 from schemas.errors import ConfigError
 
 LEAST_FRAUDS = 10
@@ -51,6 +52,11 @@ class Trained:
         Of these rows.
     first_us, until_us : int
         The period they are of.
+    calibration_delay_days : float
+        What lay between the rows learned from and the calibration days: 0 where the table does not
+        reach back far enough to leave more.
+    history : FeatureHistory, optional
+        What their features were made with; None where the table does not say.
     """
 
     parameters: FraudParameters
@@ -61,6 +67,8 @@ class Trained:
     data_sha256: str
     first_us: int
     until_us: int
+    calibration_delay_days: float
+    history: FeatureHistory | None
 
     def settings(self, how: Learning) -> dict[str, Any]:
         """Return how it was trained, as plain values for the registry."""
@@ -69,6 +77,8 @@ class Trained:
             "learned_from": text(self.first_us),
             "learned_until": text(self.until_us),
             "frauds": self.frauds,
+            "calibration_delay_days": self.calibration_delay_days,
+            "history": msgspec.to_builtins(self.history),
         }
 
 
@@ -92,10 +102,13 @@ def train(table: TrainingTable, how: Learning) -> Trained:
     ConfigError
         There are too few rows, or frauds, in the periods the settings ask for.
     """
+    # without a fraud nobody can judge an isolation forest, and no label has to be waited for
+    unjudged = how.kind == "isolation_forest" and not table.frauds.any()
+    newest = newest_rows if unjudged else newest_window
     if how.hold_out_days:
-        fold = newest_window(table, how.hold_out_days, how.delay_days)
+        fold = newest(table, how.hold_out_days, how.delay_days)
         return train_until(table, how, fold.learn_until_us, fold.test_start_us)
-    until = newest_window(table, 1, how.delay_days).test_stop_us
+    until = newest(table, 1, how.delay_days).test_stop_us
     return train_until(table, how, until, NO_TIME - 1)
 
 
@@ -108,15 +121,17 @@ def train_until(table: TrainingTable, how: Learning, until_us: int, known_by_us:
         As `train`.
     """
     names = list(how.features or table.names)
+    if how.threshold.by == "cards_per_day":
+        whole_days(table, "train.threshold.by: cards_per_day")
     rows = _to_learn(table, how, until_us, known_by_us)
     typical = estimators.typical(rows.columns(names))
-    calibration, edge = _found(table, how, names, until_us, known_by_us)
+    found = _found(table, how, names, until_us, known_by_us)
     parameters, files = package(
         _fitted(rows, how, names, typical),
         features=names,
         typical=typical,
-        boundary=edge,
-        calibration=calibration,
+        boundary=found.boundary,
+        calibration=found.calibration,
         smoke_rows=_smoke(rows, names, typical),
     )
     return Trained(
@@ -128,6 +143,8 @@ def train_until(table: TrainingTable, how: Learning, until_us: int, known_by_us:
         data_sha256=rows.sha256(),
         first_us=int(rows.occurred_at[0]),
         until_us=until_us,
+        calibration_delay_days=found.delay_days,
+        history=table.history,
     )
 
 
@@ -166,34 +183,50 @@ def _smoke(rows: TrainingTable, names: list[str], typical: Floats) -> Floats:
     return estimators.filled(rows.rows(np.concatenate(picked)).columns(names), typical)
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What the calibration days gave, and the delay that was left before them."""
+
+    calibration: Calibration | None
+    boundary: float
+    delay_days: float
+
+
 def _found(
     table: TrainingTable, how: Learning, names: list[str], until_us: int, known_by_us: int
-) -> tuple[Calibration | None, float]:
+) -> _Found:
     """Return calibration and boundary, found on days that a model like the one wanted has not seen.
 
     Where the table does not reach back far enough to leave a delay before them, it leaves none.
     """
     start = until_us - how.calibration_days * DAY_US
-    delayed = start - round(how.delay_days * DAY_US)
+    delay_days = how.delay_days
+    delayed = start - round(delay_days * DAY_US)
     try:
         earlier = _to_learn(table, how, delayed, start)
     except ConfigError:
-        earlier = _to_learn(table, how, start, known_by_us)
+        earlier, delay_days = _to_learn(table, how, start, known_by_us), 0.0
     typical = estimators.typical(earlier.columns(names))
     estimator = _fitted(earlier, how, names, typical)
     days = rows_seen(table, Fold(delayed, start, until_us), how.delay_days)
     if not len(days):
         raise ConfigError(f"train.calibration_days: no rows from {text(start)} on")
     said = estimators.raw(estimator, estimators.filled(days.columns(names), typical))
+    known = days.labelled & (days.labelled_at <= known_by_us)
     calibration = None
     if how.kind == "classifier":
-        calibration = _calibration(days, said, known_by_us)
+        calibration = _calibration(days, said, known)
         said = expit(calibration.slope * logit(said) + calibration.intercept)
-    return calibration, boundary(ScoredRows.of(days, start, said, said), how.threshold)
+    scored = replace(ScoredRows.of(days, start, said, said), is_fraud=days.frauds & known)
+    if how.threshold.by == "cost" and not scored.is_fraud.any():
+        raise ConfigError(
+            "train.threshold.by: cost wants frauds that are known on the calibration days; without "
+            "any take cards_per_day"
+        )
+    return _Found(calibration, boundary(scored, how.threshold), delay_days)
 
 
-def _calibration(days: TrainingTable, said: Floats, known_by_us: int) -> Calibration:
-    known = days.labelled & (days.labelled_at <= known_by_us)
+def _calibration(days: TrainingTable, said: Floats, known: Flags) -> Calibration:
     if not days.frauds[known].any():
         raise ConfigError("train.calibration_days: no fraud in them is known; take more days")
     finite = np.clip(said[known], _CERTAIN, 1 - _CERTAIN)  # a forest may be quite sure

@@ -12,6 +12,8 @@ from typer.testing import CliRunner
 
 from eddy.cli import app
 from models.features.names import FEATURES
+from models.features.transaction_history import HistorySettings
+from models.training.feature_history import FeatureHistory
 from models.training.table import FRAUD, GENUINE, UNKNOWN
 from models.training.table_files import read_table
 from schemas.anomalies import ModelRef
@@ -107,6 +109,7 @@ def test_decisions_are_joined_with_the_last_label_before_the_cut_off(written):
     features = dict(zip(table.events.tolist(), table.features[:, 0].tolist(), strict=True))
     assert features[hash_text(f"{written}1")] == 0.0  # of the first record, not of the repeat
     assert table.scores.tolist() == [0.5] * 5
+    assert table.history == FeatureHistory.of(HistorySettings())
     said, table = prepare("--labels-until", (START + timedelta(days=5)).isoformat())
     by_event = dict(zip(table.events.tolist(), table.is_fraud.tolist(), strict=True))
     assert by_event[hash_text(f"{written}0")] == FRAUD

@@ -22,8 +22,8 @@ from tests.eddy_process import environment, start
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 SEED = uuid.uuid4().int % 10**9  # labels of all tests stand on one topic: these are ours
-OPTIONS = TransactionSimulation(start=START, days=12, customers=80)
-WORDS = ("simulate", "transactions", "--days", 12, "--customers", 80, "--seed", SEED,
+OPTIONS = TransactionSimulation(start=START, days=12, customers=400)
+WORDS = ("simulate", "transactions", "--days", 12, "--customers", 400, "--seed", SEED,
          "--start", START.isoformat(), "--rate", 1e6, "--json")  # fmt: skip
 
 
@@ -69,7 +69,10 @@ def test_labels_known_by_then_are_sent_too(world):
     ours = {label.event_id for label in known}
     told = {}
     for record in read(world, LABELS):
-        label = msgspec.json.decode(record.value, type=Label)
+        try:
+            label = msgspec.json.decode(record.value, type=Label)
+        except msgspec.MsgspecError:  # the topic is everybody's
+            continue
         if label.event_id in ours:
             assert record.key.decode() == label.event_id
             told.setdefault(label.event_id, []).append(label)

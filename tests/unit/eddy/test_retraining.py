@@ -121,7 +121,7 @@ def test_the_quality_gate_refuses_with_its_reason(chosen, inbox, runs, change, b
     assert versions(chosen) == ["1"]
     assert runs.all()[-1] == refused
     # nothing has come since: nothing is to be said again
-    assert run(chosen, inbox, runs, only_news=True) is None
+    assert run(chosen, inbox, runs, parameters(**bounds), only_news=True) is None
 
 
 def test_a_file_that_is_no_data_is_left_out_for_good(chosen, inbox, runs):

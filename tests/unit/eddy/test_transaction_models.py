@@ -1,7 +1,9 @@
 """A model's life through the command line: prepare, train, evaluate, promote; without a broker."""
 
 import json
+from dataclasses import replace
 
+import numpy as np
 import pytest
 import yaml
 
@@ -9,7 +11,9 @@ from eddy import transaction_models, wiring
 from eddy.settings import load
 from models.detectors.fraud.parameters import FraudParameters
 from models.simulation.transactions import TransactionSimulation, labels, simulate
-from models.training.table_files import read_table
+from models.training.prequential import newest_window
+from models.training.table import UNKNOWN
+from models.training.table_files import read_table, write_table
 from schemas.errors import ConfigError, GateRefused, MissingResource, UnknownModel
 from tests.unit.eddy.test_models_commands import here, run
 
@@ -111,7 +115,7 @@ def test_a_version_can_be_judged_with_and_carries_its_card(quick, prepared):
     path, _ = prepared
     train(path)
     manifest = registry().resolve("transactions", "challenger")
-    assert {"model.json", "model.skops", "model_card.md"} == set(manifest.files)
+    assert {"model.json", "model.skops", "model_card.md", "profile.json"} == set(manifest.files)
     training = manifest.training
     assert training.settings["train_days"] == 14
     assert training.settings["learned_until"] < "2024-02-26"
@@ -183,6 +187,7 @@ def test_a_better_candidate_is_promoted_by_the_gate(quick, prepared):
     few = "train.random_forest={trees: 1, min_rows_leaf: 400}"
     blind = "train.features=[is_weekend, is_night, card_count_30d, amount]"
     train(path, "--set", blind, "--set", few)
+    run("promote", "transactions", "1", "--force", "to have one")
     made, _ = train(path)
     done = run("promote", "transactions", "challenger", "--on", path)
     assert f"transactions {made['version']} is the champion" in done.stdout
@@ -190,6 +195,52 @@ def test_a_better_candidate_is_promoted_by_the_gate(quick, prepared):
     assert (last.alias, last.after) == ("champion", "2")
     assert "better by at least" in last.reason
     assert last.evidence["difference_low"] > 0
+
+
+LOUD = "train.threshold.cards_per_day=60"
+
+
+def test_a_candidate_over_the_budget_is_refused_whatever_is_labelled(quick, prepared):
+    path, _ = prepared
+    weak = "train.random_forest={trees: 1, min_rows_leaf: 400}"
+    train(path, "--set", weak)
+    run("promote", "transactions", "1", "--force", "to have one")
+    made, _ = train(path, "--set", LOUD)
+    with pytest.raises(
+        GateRefused, match=r"flags [3-9]\d\.\d cards a day, the budget has room for 16"
+    ):
+        run("promote", "transactions", made["version"], "--on", path)
+
+
+def test_the_first_model_must_pass_the_gate_too(quick, prepared):
+    path, _ = prepared
+    _, said = train(path, "--set", LOUD)  # the exit code is 0
+    assert "transactions 1 is the challenger, and there is no champion" in said
+    assert "cards a day" in said
+    assert registry().aliases("transactions") == {"challenger": "1"}
+    assert registry().history("transactions")[-1].action == "refused"
+    with pytest.raises(GateRefused, match="cards a day"):
+        train(path, "--set", LOUD, "--promote")
+    assert registry().aliases("transactions") == {"challenger": "2"}
+    _, said = train(path)
+    assert "3 is the champion" in said
+    assert "a random scorer" in said
+
+
+def test_a_week_without_fraud_leaves_a_model_without_held_out_figures(quick, prepared):
+    path, _ = prepared
+    rows = read_table(path)
+    until = newest_window(rows, 7, 7.0).learn_until_us
+    quiet = replace(rows, is_fraud=np.where(rows.occurred_at >= until, 0, rows.is_fraud))
+    write_table(quiet, quick / "quiet.parquet")
+    made, said = train(quick / "quiet.parquet")
+    assert made["metrics"] == {}
+    assert "0 frauds in the newest labelled 7 days" in said
+    nothing = replace(rows, is_fraud=np.full(len(rows), UNKNOWN, np.int8))
+    write_table(nothing, quick / "nothing.parquet")
+    made, said = train(quick / "nothing.parquet", "--kind", "isolation_forest")
+    assert (made["metrics"], made["version"]) == ({}, "2")
+    assert "0 frauds" in said
 
 
 def test_promotion_wants_a_table_or_a_reason(quick, prepared):

@@ -223,12 +223,15 @@ def test_a_snapshot_that_lacks_something_is_refused_and_changes_nothing(name) ->
         ("cards.heads", "count", 1 << 20, "more or fewer"),
         ("cards.heads", "size", 0, "more than they have room for"),
         ("cards.cursors", None, 1 << 20, "outside"),
-        ("terminals.heads", "frauds", 7, "lacks frauds"),
+        ("terminals.heads", "size", (1 << 20) + 1, "other sizes"),
+        ("terminals.fraud_slots", None, 99, "nobody"),
     ],
 )
 def test_a_snapshot_that_contradicts_itself_is_refused(name, field, value, why) -> None:
     history = TransactionHistory(HistorySettings())
-    history.features(rows_of(200))
+    rows = rows_of(200)
+    history.learn(LabelRows(rows.events, np.ones(200, np.bool_), rows.occurred_at + 1))
+    history.features(rows)
     state = history.snapshot()
     (state[name] if field is None else state[name][field])[0] = value
     with pytest.raises(ValueError, match=why):
@@ -280,3 +283,84 @@ def test_a_hundred_thousand_real_rows_equal_pandas() -> None:
     others = [k for k in range(15) if k not in means]
     np.testing.assert_array_equal(found[:, others], expected[:, others])
     assert found[:, 10].max() > 0
+
+
+def test_an_event_that_came_twice_is_one_fraud_however_its_labels_come() -> None:
+    hours = np.array([0, 0, 9 * 24])
+    rows = TransactionRows(
+        START + hours * 3_600_000_000,
+        np.ones(3, np.uint64),
+        np.ones(3, np.uint64),
+        np.ones(3),
+        np.array([7, 7, 8], np.uint64),
+    )
+    said = [(True, 1), (False, 2), (True, 3)]
+    labels = LabelRows(
+        np.full(3, 7, np.uint64),
+        np.array([fraud for fraud, _ in said]),
+        START + np.array([day for _, day in said]) * DAY_US,
+    )
+    ahead = features_of(rows, labels)
+    together, apart = TransactionHistory(HistorySettings()), TransactionHistory(HistorySettings())
+    for history in (together, apart):
+        history.features(cut(rows, 0, 2))
+    together.learn(labels)
+    for k in (0, 1, 2, 2):
+        apart.learn(told(labels, k, k + 1))
+    for history in (together, apart):
+        np.testing.assert_array_equal(history.features(cut(rows, 2, 3)), ahead[2:])
+    assert ahead[2, FEATURES.index("terminal_risk_30d")] == 0.5
+
+
+def test_a_label_from_before_its_event_says_nothing() -> None:
+    rows = rows_of(400, terminals=1, days=20)
+    labels = LabelRows(rows.events[:50], np.ones(50, bool), rows.occurred_at[:50] - 2 * DAY_US)
+    live = TransactionHistory(HistorySettings())
+    first = live.features(cut(rows, 0, 200))
+    live.learn(labels)
+    found = np.concatenate([first, live.features(cut(rows, 200, 400))])
+    np.testing.assert_array_equal(found, features_of(rows, labels))
+    assert (found[:, FEATURES.index("terminal_risk_30d")] == 0).all()
+
+
+def test_many_frauds_survive_growing_and_a_snapshot() -> None:
+    rows = rows_of(2_000, terminals=1, days=25)
+    labels = LabelRows(rows.events, np.ones(2_000, bool), rows.occurred_at + DAY_US)
+    history = TransactionHistory(HistorySettings())
+    found = [history.features(cut(rows, 0, 1_500))]
+    history.learn(labels)
+    other = TransactionHistory(HistorySettings())
+    other.restore(history.snapshot())
+    for one in (history, other):
+        rest = one.features(cut(rows, 1_500, 2_000))
+        expected = features_of(rows, labels)[1_500:]
+        np.testing.assert_array_equal(rest, expected)
+    assert expected[:, FEATURES.index("terminal_risk_30d")].max() == 1.0
+    assert found
+
+
+def test_forgetting_the_oldest_of_a_hot_terminal_keeps_its_risk_a_share() -> None:
+    rows = rows_of(4_000, cards=3_000, terminals=1, days=30)
+    labels = LabelRows(rows.events, np.ones(4_000, bool), rows.occurred_at + DAY_US)
+    settings = HistorySettings(most_events=1_000)
+    risk = features_of(rows, labels, settings)[:, FEATURES.index("terminal_risk_30d")]
+    assert 0 < risk.max() <= 1
+
+
+def test_of_labels_that_wait_too_many_the_newest_stay() -> None:
+    history = TransactionHistory(HistorySettings(most_labels=1_000))
+    events = np.arange(1, 1_002, dtype=np.uint64)
+    history.learn(LabelRows(events, np.ones(1_001, bool), np.full(1_001, START)))
+    assert history.tallies() == {("evicted", "label"): 1}
+
+
+def test_a_first_row_that_is_late_is_told() -> None:
+    rows = rows_of(2, cards=2, terminals=2, days=1)
+    rows = rows._replace(
+        cards=np.array([1, 2], np.uint64),
+        terminals=np.array([1, 2], np.uint64),
+        occurred_at=np.array([START + 5 * DAY_US, START]),
+    )
+    history = TransactionHistory(HistorySettings())
+    history.features(rows)
+    assert history.tallies() == {("late", "incomplete"): 2}
