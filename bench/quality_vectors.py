@@ -25,7 +25,7 @@ from models.training.evaluation import scored_rows, shuffled
 from models.training.labels import Labels as Verdicts
 from models.training.preparation import prepare
 from models.training.prequential import Fold
-from models.training.settings import Learning, Parameters
+from models.training.settings import Learning, Parameters, Threshold
 from models.training.table import NO_TIME, TrainingTable
 from models.training.table_files import read_table
 from models.training.transactions import train_until
@@ -75,7 +75,13 @@ def measure_ulb(folder: Path) -> Iterator[Row]:
     fold = Fold(*(start + at * 1_000_000 for at in (SPLIT_S, SPLIT_S, 200_000)))
     rows = table.rows(table.between(fold.test_start_us, fold.test_stop_us))
     features = ["amount", *(component(k) for k in range(1, 29))]
-    common = {"features": features, "train_days": 2, "calibration_days": 1, "delay_days": 0.0}
+    common = {
+        "features": features,
+        "train_days": 2,
+        "calibration_days": 1,
+        "delay_days": 0.0,
+        "threshold": Threshold(by="cost"),  # cards a day cannot be counted on a sample
+    }
     ways = {
         BOOSTING: Learning(algorithm="hist_gradient_boosting", **common),
         FOREST: Learning(kind="isolation_forest", **common),

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import structlog
 
 from eddy import champion, wiring
 from eddy.history_in_use import as_the_stream, stream_history
@@ -40,8 +39,6 @@ from schemas.errors import ConfigError, MissingResource
 from schemas.labels import Label
 from schemas.topics import LABELS
 from streams.reading import Record, TopicReader
-
-log = structlog.get_logger()
 
 NAME = "transactions"
 PARAMETERS_FILE = Path("params.yaml")
@@ -250,8 +247,7 @@ def _held_out(table: TrainingTable, made: Trained, how: Parameters) -> evaluatio
         return evaluation.evaluate_model(
             table, made.scorer, held_out, "this model on the days held out", learned_until
         )
-    except ConfigError as error:  # nothing to measure on is no reason not to have the model
-        log.info("held_out_not_measured", reason=str(error))
+    except ConfigError:  # nothing to measure on is no reason not to have the model
         return None
 
 

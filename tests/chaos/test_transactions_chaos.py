@@ -71,7 +71,11 @@ def test_kill_9_keeps_histories_equal_to_those_of_one_piece(kafka, tmp_path, rng
             if part == 1:
                 shutil.rmtree(world.checkpoints, ignore_errors=True)
         assert hits >= 2, "the kills did not hit work in flight"
+        before = detector.said().count("partitions_assigned")
         detector = world.run()
+        world.wait_for(
+            lambda: detector.said().count("partitions_assigned") > before, "it came back"
+        )
         world.drain()
         assert detector.stop() == 0
         assert "state_rebuilt_from_log" in detector.said(), "no checkpoint was missed"

@@ -7,6 +7,7 @@ import uuid
 import msgspec
 import numpy as np
 import pytest
+from structlog.testing import capture_logs
 
 from eddy import settings, wiring
 from eddy.learning import Learning, decisions_topic
@@ -24,6 +25,7 @@ from streams.topics import TopicSpec, create
 from tests.card_days import decisions, labels
 from tests.eddy_process import environment, start
 
+CARD = "4111111111111111"
 QUIET = LearnerSettings(drift=DriftSettings(reference_rows=1_000, every=2))
 
 
@@ -187,7 +189,15 @@ def test_drift_asks_for_a_retraining_once_in_a_while(world):
                 6_000, part, first=6_000 * part, amount_factor=factor, prefix=world.prefix
             )
             world.decide(*cut(made))
-        learning = world.learn(requests_retraining=True)
+        learning = Learning(
+            world.settings,
+            LearningOptions(once=True, learner=QUIET, requests_retraining=True),
+        )
+        written = checkpoints_of(learning)
+        learning.run()
+        # a crash after any of them loses no decision, and takes none twice
+        assert written
+        assert all(read == learned for read, learned in written)
         asked = learning.metrics.registry.get_sample_value
         labelled = {"name": "transactions", "what": "amount"}
         assert asked("eddy_drift_detected_total", labelled) == 2
@@ -196,6 +206,24 @@ def test_drift_asks_for_a_retraining_once_in_a_while(world):
         assert requests.heard() is None
     finally:
         requests.close()
+
+
+def checkpoints_of(learning):
+    """Note of each checkpoint how many records of decisions were read, and how many taken in."""
+    topic = learning._decisions
+    taken, found = [], []
+    decided, write = learning.learner.decided, learning._checkpoints.write
+
+    def deciding(made, partition, offset):
+        taken.append(offset)
+        return decided(made, partition, offset)
+
+    def writing(progress, at):
+        found.append((sum(progress.positions[topic].values()), len(taken)))
+        return write(progress, at)
+
+    learning.learner.decided, learning._checkpoints.write = deciding, writing
+    return found
 
 
 def cut(made):
@@ -213,14 +241,19 @@ def test_noise_on_the_topics_is_passed_over_and_counted(world):
     sender = Sender(world.settings.kafka)
     sender.send(world.topic, b"no decisions")
     sender.send(LABELS, b"no label")
+    sender.send(LABELS, msgspec.json.encode({"event_id": "e", "verdict": CARD, "labelled_at": 0}))
     sender.flush()
     world.decide(made)
     world.label(labels(is_fraud, prefix=world.prefix))
-    learning = world.learn()
+    with capture_logs() as logs:
+        learning = world.learn()
+    refused = [one for one in logs if one["event"] == "record_refused"]
+    assert {one["place"].rpartition("-")[0] for one in refused} >= {f"{world.topic}-0"}
+    assert CARD not in str(logs)
     assert learning.learner.rows == 300
     sample = learning.metrics.registry.get_sample_value
     assert sample("eddy_learning_records_refused_total", {"topic": world.topic}) == 1
-    assert sample("eddy_learning_records_refused_total", {"topic": LABELS}) >= 1
+    assert sample("eddy_learning_records_refused_total", {"topic": LABELS}) >= 2
     assert np.isfinite(sample("eddy_learning_auc_ratio", {"name": "transactions"}))
 
 

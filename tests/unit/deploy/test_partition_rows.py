@@ -143,3 +143,9 @@ def test_labels_of_others_are_left_out_and_a_broken_one_names_its_file():
 def test_one_file_has_one_name():
     spelled = ("file:///data/a%20b.jsonl", "file:/data/a b.jsonl")
     assert {name_of(one) for one in spelled} == {"file:/data/a b.jsonl"}
+
+
+def test_a_line_that_is_no_label_is_not_quoted():
+    line = b'{"event_id": "e", "verdict": "4111111111111111", "labelled_at": 0}'
+    with pytest.raises(ConfigError, match=r"b\.jsonl: a line is no label: \w+Error$"):
+        list(decode_labels(FILES)([records([line])]))

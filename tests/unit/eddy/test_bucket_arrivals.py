@@ -61,9 +61,7 @@ def test_a_key_that_is_a_path_elsewhere_is_bad_and_touches_nothing(inbox, tmp_pa
     assert (good.file.name, good.path.read_bytes()) == ("good.jsonl", b"{}\n")
     files = [one.file for one in found.files]
     at = datetime(2026, 3, 2, tzinfo=UTC)
-    past = RetrainingRun(
-        run_id="1", at=at, why="", outcome="trained", files=files, judged_by=RULES
-    )
+    past = RetrainingRun(run_id="1", at=at, why="", outcome="trained", files=files, judged_by=RULES)
     again = inbox.arrived([past])
     assert again.checks == []  # said once
     assert [one.file.is_bad for one in again.files] == [one.file.is_bad for one in found.files]

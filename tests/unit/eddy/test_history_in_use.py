@@ -2,6 +2,8 @@
 
 import json
 from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
 
 import msgspec
 import pyarrow.parquet as pq
@@ -47,7 +49,7 @@ def streams_delay(folder, days):
 
 def prepared(*options):
     run("prepare", "transactions", "t.jsonl", "--out", "table.parquet", *options)
-    return read_table(transaction_models.Path("table.parquet")).history
+    return read_table(Path("table.parquet")).history
 
 
 def test_files_are_prepared_as_the_stream_is_configured(files):
@@ -95,7 +97,7 @@ def trained():
 
 
 def test_a_model_of_other_features_than_the_streams_is_not_promoted(here, trained):
-    made = transaction_models.register(load(), trained, QUICK, None)
+    made = transaction_models.register(load(), trained, QUICK, None, {})
     manifest = wiring.registry(load()).resolve("transactions", made.version)
     assert manifest.training.settings["history"] == msgspec.to_builtins(TWO)
     said = r"transactions 1 learned from features with delay_days 2, .*delay_days 7,"
@@ -111,7 +113,7 @@ def test_a_model_of_other_features_than_the_streams_is_not_promoted(here, traine
 def test_a_version_of_which_nobody_knows_what_it_learned_from_is_not_judged(here, trained):
     registry = wiring.registry(load())
     artefact = transaction_models.encode_parameters(trained.parameters)
-    training = Training(trained_at=None, settings={}, rows=5)
+    training = Training(trained_at=datetime.now(UTC), settings={}, rows=5)
     registry.register("transactions", artefact, training=training, metrics={}, files=trained.files)
     with pytest.raises(GateRefused, match="not known what it has learned from"):
         promotion.promote(load(), "1", table(), QUICK.gate)
