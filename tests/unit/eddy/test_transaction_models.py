@@ -199,7 +199,7 @@ def test_a_better_candidate_is_promoted_by_the_gate(quick, prepared):
 
 LOUD = (
     "--set",
-    "train.threshold.cards_per_day=60",
+    "train.threshold.cards_per_day=300",
     "--set",
     "train.algorithm=hist_gradient_boosting",  # a small forest gives most rows the same score
 )
@@ -211,9 +211,7 @@ def test_a_candidate_over_the_budget_is_refused_whatever_is_labelled(quick, prep
     train(path, "--set", weak)
     run("promote", "transactions", "1", "--force", "to have one")
     made, _ = train(path, *LOUD)
-    with pytest.raises(
-        GateRefused, match=r"flags [3-9]\d\.\d cards a day, the budget has room for 16"
-    ):
+    with pytest.raises(GateRefused, match=r"flags \d+\.\d cards a day, the budget has room for 16"):
         run("promote", "transactions", made["version"], "--on", path)
 
 
