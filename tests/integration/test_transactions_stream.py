@@ -20,8 +20,10 @@ from models.simulation.record import SimulatedRecord
 from models.simulation.transaction_labels import labels
 from models.simulation.transactions import TransactionSimulation, simulate
 from schemas.topics import LABELS
+from streams.connection import Connection
 from streams.sender import Sender
-from tests.eddy_process import EDDY
+from streams.topics import TopicSpec, cluster_topics, create
+from tests.eddy_process import EDDY, eddy, environment
 from tests.transactions_world import TransactionsWorld
 
 START = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=60)
@@ -188,3 +190,18 @@ def test_labels_that_are_none_are_passed_over_and_counted(kafka, tmp_path) -> No
         assert detector.stop() == 0
         assert detector.said().count("label_refused") == 3
         assert "no json" not in detector.said()
+
+
+def test_the_doctor_says_what_several_partitions_cost(kafka, tmp_path) -> None:
+    prefix, file = f"split-{random.randrange(10**9)}", tmp_path / "eddy.toml"
+    file.write_text(f'topic_prefix = "{prefix}"\n[domains.transactions]\n')
+    env = environment(kafka.bootstrap, tmp_path)
+    events = TopicSpec(f"{prefix}.events.transactions", 3, {"retention.ms": "3888000000"})
+    create(Connection(kafka.bootstrap), [events], 1)
+    assert eddy(env, "topics", "create", "--config", str(file)).returncode == 0
+    said = eddy(env, "doctor", "--config", str(file), "--json").stdout
+    (check,) = [one for one in json.loads(said) if one["name"] == "topics"]
+    assert check["outcome"] == "warn"
+    assert "more partitions than one" in check["detail"]
+    partitions = cluster_topics(Connection(kafka.bootstrap))
+    assert partitions[f"{prefix}.decisions.transactions"] == 1
