@@ -32,7 +32,7 @@ demo: $(if $(wildcard $(DEV)),,$(if $(LAKE),$(LAKES),$(DEMO))) ## A broker, a si
 	@$(BIN)/eddy demo $(if $(DURATION),--duration $(DURATION)) $(if $(LAKE),--lake)
 
 test: $(DEV) ## Every test except the long chaos runs, on two cores
-	@$(BIN)/pytest -n 2 --dist loadgroup $(ARGS)
+	@$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
 
 airflow-test: $(AIRFLOW) $(DEV) ## The daily run's DAG, in an Airflow of its own
 	@$(BIN)/pytest tests/integration/test_airflow_dag.py $(ARGS)

@@ -18,9 +18,6 @@ from tests.lake_world import (  # noqa: F401 - fixtures
 )
 from tests.mlflow_world import empty_mlflow, mlflow_database, mlflow_server  # noqa: F401 - fixtures
 
-SHARED = ("connect", "mlflow_server")
-"""Fixtures that only one of several workers should start."""
-
 
 @pytest.fixture(scope="session")
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
@@ -57,13 +54,7 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the long chaos runs to ``make chaos``, which selects by marker.
-
-    Two workers share the tests by files; those that want what takes long to start share a worker.
-    """
-    for item in items:
-        wanted = [name for name in SHARED if name in getattr(item, "fixturenames", ())]
-        item.add_marker(pytest.mark.xdist_group(wanted[0] if wanted else str(item.path)))
+    """Leave the long chaos runs to ``make chaos``, which selects by marker."""
     if config.option.markexpr:
         return
     long = [item for item in items if item.get_closest_marker("chaos_long")]
