@@ -51,10 +51,10 @@ def weeks(days: int, customers: int) -> TransactionSimulation:
 
 @pytest.mark.timeout(240)
 def test_kill_9_keeps_histories_equal_to_those_of_one_piece(kafka, tmp_path, rng):
-    options = weeks(45, 150)
+    options = weeks(45, 600)
     records, verdicts = list(simulate(SEED, options)), list(labels(SEED, options))
     size, hits = len(records) // PARTS, 0
-    with TransactionsWorld(kafka.bootstrap, tmp_path, batch_size=100) as world:
+    with TransactionsWorld(kafka.bootstrap, tmp_path, batch_size=50) as world:
         for part in range(PARTS):
             some = records[part * size : (part + 1) * size]
             newest = max(record.occurred_at_us for record in some)
@@ -65,7 +65,7 @@ def test_kill_9_keeps_histories_equal_to_those_of_one_piece(kafka, tmp_path, rng
             world.put(some)
             detector, before = world.run(), world.lag()
             world.progress_to(before - 1)
-            time.sleep(rng.uniform(0.0, 0.1))
+            time.sleep(rng.uniform(0.0, 0.05))
             hits += world.lag() > 0
             detector.kill()
             if part == 1:
