@@ -271,13 +271,23 @@ class Process:
         except EddyError as error:
             self._fail(error)
         await self._end_loops(loops)
-        await self._loop.run_in_executor(self._membership_thread, self._membership.close)
+        await self._leave_group()
         await self._loop.run_in_executor(self._reader_thread, self._reader.close)
         self._publisher.close()
         await self.engine.close_labels()
         # Last, because Faust may wait long for a broker that does not answer; nothing hangs on it.
         await self._app.stop()
         self.ended = not self.engine.stuck
+
+    async def _leave_group(self) -> None:
+        """Leave the group; a rebalance that goes wrong meanwhile harms nothing any more.
+
+        All is committed and let go by then. What a callback raises reaches us mangled.
+        """
+        try:
+            await self._loop.run_in_executor(self._membership_thread, self._membership.close)
+        except (EddyError, SystemError, RuntimeError) as error:
+            log.warning("left_in_a_rebalance", kind=type(error).__name__, why=str(error))
 
     async def _end_loops(self, loops: Sequence[asyncio.Task[None]]) -> None:
         # The reader ends by itself, for a batch that is being fetched must be released; where it
