@@ -100,8 +100,10 @@ def table(results: Sequence[Result]) -> Table:
 
 
 def write(results: Sequence[Result], path: Path) -> None:
-    """Write the results as a JSON list of objects, replacing what was there."""
-    rounded = [_rounded(result) for result in results]
+    """Write the results as a JSON list of objects; those of other cases that were there stay."""
+    measured = {result.case for result in results}
+    kept = [old for old in read(path) if old.case not in measured] if path.exists() else []
+    rounded = kept + [_rounded(result) for result in results]
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
     partial.write_bytes(msgspec.json.format(msgspec.json.encode(rounded), indent=2) + b"\n")

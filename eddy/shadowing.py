@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-import msgspec
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -10,14 +9,12 @@ from rich.text import Text
 from eddy import wiring
 from eddy.anomaly_text import number
 from eddy.settings import Settings
-from eddy.transaction_models import NAME, decisions_topic
+from eddy.transaction_models import NAME, decisions_topic, labels_of
 from models.domains import domain
 from models.shadow import Comparison, Role, Shadowed
+from models.training.labels import Labels
 from schemas import decisions
 from schemas.errors import MissingResource
-from schemas.keys import hash_text
-from schemas.labels import Label
-from schemas.topics import LABELS
 from streams.reading import TopicReader
 
 _BAR = 24
@@ -45,30 +42,16 @@ def compare(settings: Settings, told: Callable[[int], None]) -> Comparison:
                 part = decisions.decode(record.value)
                 shadowed.add(part)
                 told(len(part))
-        words = _words(reader)
+        labels = Labels.of(labels_of(reader)).last()
     finally:
         reader.close()
-    found = shadowed.compare(words, policy.missed_cost, policy.false_alarm_cost)
+    found = shadowed.compare(labels, policy.missed_cost, policy.false_alarm_cost)
     if found is None:
         raise MissingResource(
             f"{topic}: no event was scored by a challenger yet; `eddy train {NAME}` makes one, and "
             "`eddy run` lets it score beside the champion"
         )
     return found
-
-
-def _words(reader: TopicReader) -> dict[int, bool]:
-    """Return the last word on each event, by the hash of its id."""
-    decode, words = msgspec.json.Decoder(Label).decode, {}
-    for record in reader.read(LABELS):
-        try:
-            label = decode(record.value or b"")
-        except (msgspec.MsgspecError, UnicodeDecodeError):
-            continue  # counted where it was met first: on the stream
-        says = label.verdict != "duplicate"  # which repeats what was said
-        if says and label.domain == NAME and label.event_id is not None:
-            words[hash_text(label.event_id)] = label.verdict == "fraud"
-    return words
 
 
 def shown(found: Comparison) -> RenderableType:

@@ -122,7 +122,7 @@ def prepare_topic(
     """
     reader = TopicReader(settings.kafka)
     try:
-        labels = Labels.of(_labels(reader))
+        labels = Labels.of(labels_of(reader))
         joining = Joining()
         topic = decisions_topic(settings)
         begin, end = offsets(reader, topic, start), offsets(reader, topic, stop)
@@ -153,7 +153,8 @@ def decisions_topic(settings: Settings) -> str:
     return topic
 
 
-def _labels(reader: TopicReader) -> Iterator[Label]:
+def labels_of(reader: TopicReader) -> Iterator[Label]:
+    """Yield the labels of the topic, in the order they came; what is none is passed over."""
     decode = msgspec.json.Decoder(Label).decode
     for record in _in_order(reader.read(LABELS)):
         try:

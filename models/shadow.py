@@ -1,6 +1,5 @@
 """Champion and challenger side by side, from what both said of the same events."""
 
-from collections.abc import Mapping
 from typing import NamedTuple
 
 import msgspec
@@ -8,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.domains.transactions_verdicts import SCORE_BOUNDS
+from models.training.labels import Labels
+from models.training.table import FRAUD, GENUINE, UNKNOWN
 from schemas.anomalies import ModelRef
 from schemas.decisions import Decisions
 
@@ -108,14 +109,14 @@ class Shadowed:
             self._newest, self._newest_us = pair, newest_us
 
     def compare(
-        self, is_fraud: Mapping[int, bool], missed_cost: float, false_alarm_cost: float
+        self, labels: Labels, missed_cost: float, false_alarm_cost: float
     ) -> Comparison | None:
         """Compare the two; None where nothing was scored by both.
 
         Parameters
         ----------
-        is_fraud : mapping of int to bool
-            By the hash of an event's id: the last word on it.
+        labels : Labels
+            The last word on each event, see `Labels.last`.
         missed_cost, false_alarm_cost : float
         """
         if self._newest is None:
@@ -127,14 +128,14 @@ class Shadowed:
             np.concatenate([part.scores for part in parts]),
             np.concatenate([part.challenger_scores for part in parts]),
         ]
-        words = np.array([is_fraud.get(event, -1) for event in events.tolist()], np.int8)
+        words, _ = labels.of_events(events)
         days = max(float(times.max() - times.min()) / 86_400e6, 1 / 86_400)
         prices = missed_cost, false_alarm_cost
         flags = [one > 1.0 for one in scores]
         return Comparison(
             events=len(events),
-            labelled=int((words >= 0).sum()),
-            frauds=int((words == 1).sum()),
+            labelled=int((words != UNKNOWN).sum()),
+            frauds=int((words == FRAUD).sum()),
             days=days,
             both=int((flags[0] & flags[1]).sum()),
             only_champion=int((flags[0] & ~flags[1]).sum()),
@@ -149,8 +150,8 @@ def _role(
     ref: ModelRef, scores: Floats, words: NDArray[np.int8], days: float, prices: tuple[float, float]
 ) -> Role:
     above = scores > 1.0
-    found, missed = int((above & (words == 1)).sum()), int((~above & (words == 1)).sum())
-    false_alarms = int((above & (words == 0)).sum())
+    found, missed = int((above & (words == FRAUD)).sum()), int((~above & (words == FRAUD)).sum())
+    false_alarms = int((above & (words == GENUINE)).sum())
     counts = np.bincount(np.searchsorted(SCORE_BOUNDS, scores), minlength=len(CLASSES))
     return Role(
         version=ref.version,
@@ -175,7 +176,7 @@ def _share(part: int, whole: int) -> float | None:
 def _average_precision(scores: Floats, words: NDArray[np.int8]) -> float | None:
     from sklearn.metrics import average_precision_score  # noqa: PLC0415 - takes a second
 
-    known = words >= 0
-    if not (words[known] == 1).any():
+    known = words != UNKNOWN
+    if not (words[known] == FRAUD).any():
         return None
-    return float(average_precision_score(words[known] == 1, scores[known]))
+    return float(average_precision_score(words[known] == FRAUD, scores[known]))

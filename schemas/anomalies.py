@@ -16,6 +16,13 @@ Severity = Literal["info", "warning", "critical"]
 Ratio = Annotated[float, Meta(ge=0, le=1)]
 
 
+def severity_of(score: float, warning_score: float, critical_score: float) -> Severity:
+    """Return how severe an anomaly of this score is."""
+    if score >= critical_score:
+        return "critical"
+    return "warning" if score >= warning_score else "info"
+
+
 def point_id(domain: str, detector: str, topic: str, partition: int, offset: int) -> str:
     """Return the id of an anomaly of one event: the same on every replay."""
     return _uuid5(f"{domain}/{detector}/{topic}/{partition}/{offset}")

@@ -36,6 +36,13 @@ class Label(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     labelled_by: Annotated[str, Meta(max_length=128)] = ""
     domain: Annotated[str, Meta(max_length=64)] = "transactions"
 
+    @property
+    def is_fraud(self) -> bool | None:
+        """What it says of its event; None where that was said before, or no event is named."""
+        if self.event_id is None or self.verdict == "duplicate":
+            return None
+        return self.verdict == "fraud"
+
     def __post_init__(self) -> None:
         if self.event_id is None and self.anomaly_id is None:
             raise ValueError("event_id: required, or anomaly_id")

@@ -124,7 +124,7 @@ class LabelFeed:
 
     def _columns(self, records: list[Record], *, count: bool) -> Iterator[tuple[str, Labels]]:
         read = [(record, self._label(record, count=count)) for record in records]
-        labels = [(r, one) for r, one in read if one is not None and _says(one)]
+        labels = [(r, one) for r, one in read if one is not None and one.is_fraud is not None]
         # by domain and partition; within a partition the order of offsets stays
         ordered = sorted(labels, key=lambda one: (one[1].domain, one[0].partition))
         for (domain, number), group in groupby(
@@ -151,11 +151,6 @@ class LabelFeed:
         return label
 
 
-def _says(label: Label) -> bool:
-    """Whether a label says anything to a judge: which event it is about, and what is new."""
-    return label.event_id is not None and label.verdict != "duplicate"
-
-
 _MEND = "send one JSON object as in docs/reference/label.schema.json"
 
 
@@ -169,7 +164,7 @@ def _labels(number: int, group: list[tuple[Record, Label]]) -> Labels:
         partition=number,
         offsets=np.array([record.offset for record, _ in group], np.int64),
         events=_hashes(map(attrgetter("event_id"), labels)),
-        is_fraud=np.array([label.verdict == "fraud" for label in labels], np.bool_),
+        is_fraud=np.array([label.is_fraud for label in labels], np.bool_),
         labelled_at=np.array(
             [round(label.labelled_at.timestamp() * 1e6) for label in labels], np.int64
         ),

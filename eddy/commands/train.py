@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 
+from eddy import progress
 from eddy.commands.options import Bootstrap, Config, Json
 from schemas.errors import ConfigError
 
@@ -79,17 +79,17 @@ def rides(
     if min_samples is not None:
         given["min_samples"] = min_samples
     how = RidesTraining(**given)
-    with _progress() as progress:
-        task = progress.add_task("reading rides", total=None)
+    with progress.spinner(Console(stderr=True)) as shown:
+        task = shown.add_task("reading rides", total=None)
 
         def told(more: int) -> None:
-            progress.advance(task, more)
+            shown.advance(task, more)
 
         if topic:
             rows = new_model.rows_of_topic(chosen, start, stop, told)
         else:
             rows = new_model.rows_of_files(chosen, files or [], zone, told)
-        progress.update(task, description="learning from")
+        shown.update(task, description="learning from")
         made = new_model.train_rides(chosen, rows, how)
     _show(made, json, f"{made.rows:,} rides")
     _offer(chosen, made, promote, json)
@@ -161,14 +161,14 @@ def tpv(
         coverage=coverage,
         false_alarm_rate=false_alarm_rate,
     )
-    with _progress() as progress:
-        task = progress.add_task("reading payments", total=None)
+    with progress.spinner(Console(stderr=True)) as shown:
+        task = shown.add_task("reading payments", total=None)
 
         def told(more: int) -> None:
-            progress.advance(task, more)
+            shown.advance(task, more)
 
         def epoch(done: int, most: int) -> None:
-            progress.update(task, description="epochs", completed=done, total=most)
+            shown.update(task, description="epochs", completed=done, total=most)
 
         if history is not None:
             totals, rejected = new_model.totals_of_history(history, zone, interval), 0
@@ -180,7 +180,7 @@ def tpv(
                 rows = new_model.payments_of_files(chosen, files or [], zone, interval, told)
             totals, rejected = rows.totals(), rows.rejected
             source = f"{rows.added:,} payments"
-        progress.update(task, description="learning from")
+        shown.update(task, description="learning from")
         made = new_model.train_tpv(chosen, totals, how, epoch, rejected)
     _show(made, json, source)
     _offer(chosen, made, promote, json)
@@ -285,9 +285,9 @@ def _compare(chosen: "Settings", json: bool) -> None:
 
     from eddy import shadowing  # noqa: PLC0415
 
-    with _progress() as progress:
-        task = progress.add_task("reading decisions", total=None)
-        found = shadowing.compare(chosen, lambda more: progress.advance(task, more))
+    with progress.spinner(Console(stderr=True)) as shown:
+        task = shown.add_task("reading decisions", total=None)
+        found = shadowing.compare(chosen, lambda more: shown.advance(task, more))
     if json:
         Console().print_json(msgspec.json.encode(found).decode())
     else:
@@ -347,13 +347,3 @@ def _when(chosen: "Settings", change: "Change") -> str:
 
 def _say(text: str, aside: bool = False) -> None:
     Console(stderr=aside).print(text, highlight=False, markup=False, soft_wrap=True)
-
-
-def _progress() -> Progress:
-    return Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        MofNCompleteColumn(),
-        console=Console(stderr=True),
-        transient=True,
-    )

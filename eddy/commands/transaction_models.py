@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.console import Console
-from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 
+from eddy import progress
 from eddy.commands.options import Bootstrap, Config, Json
 from schemas.errors import ConfigError, GateRefused, MissingResource
 
@@ -262,7 +262,6 @@ def _say(text: str, aside: bool = False) -> None:
 
 @contextmanager
 def _progress(what: str) -> Iterator["Callable[[int], None]"]:
-    columns = SpinnerColumn(), TextColumn("{task.description}"), MofNCompleteColumn()
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(what, total=None)
-        yield lambda more: progress.advance(task, more)
+    with progress.spinner(Console(stderr=True)) as shown:
+        task = shown.add_task(what, total=None)
+        yield lambda more: shown.advance(task, more)

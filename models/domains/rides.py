@@ -20,7 +20,7 @@ from models.judge import Events, Identity, Model
 from models.packing import pack, unpack
 from models.registry.artefact import encode_parameters
 from models.simulation.rides import RideSimulation, simulate
-from schemas.anomalies import Anomaly, Entity, ModelRef, Reason, Severity, Source, point_id
+from schemas.anomalies import Anomaly, Entity, ModelRef, Reason, Source, point_id, severity_of
 from schemas.columns import Program
 from schemas.errors import ConfigError
 from schemas.rides import Ride
@@ -176,7 +176,7 @@ class RidesVerdicts:
             occurred_at=ride.occurred_at,
             detected_at=detected_at,
             score=score,
-            severity=_severity(score, policy),
+            severity=severity_of(score, policy.warning_score, policy.critical_score),
             # How much of the window there was to compare with.
             confidence=min(1.0, window / policy.window_rides),
             direction="above" if actual[main] >= typical[main] else "below",
@@ -197,12 +197,6 @@ class RidesVerdicts:
 
 def _named(pair: list[float]) -> dict[str, float]:
     return {NAMES[0]: pair[0], NAMES[1]: pair[1]}
-
-
-def _severity(score: float, policy: RidesPolicy) -> Severity:
-    if score >= policy.critical_score:
-        return "critical"
-    return "warning" if score >= policy.warning_score else "info"
 
 
 class RidesJudge:

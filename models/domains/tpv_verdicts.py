@@ -13,7 +13,7 @@ from models.detectors.intervals.clock import WindowClock
 from models.domains.tpv_policy import TpvPolicy
 from models.judge import Identity, Model, Tallies
 from schemas import forecasts
-from schemas.anomalies import Anomaly, Entity, Reason, Severity, Source, interval_id
+from schemas.anomalies import Anomaly, Entity, Reason, Source, interval_id, severity_of
 from schemas.forecasts import Forecast
 
 Ints = NDArray[np.int64]
@@ -110,7 +110,9 @@ class TpvVerdicts:
             window_end=end,
             detected_at=detected_at,
             score=score,
-            severity=_severity(episode.worst, self._policy),
+            severity=severity_of(
+                episode.worst, self._policy.warning_score, self._policy.critical_score
+            ),
             confidence=min(1.0, max(0.0, float(cell["confidence"]))),
             direction="above" if episode.side > 0 else "below",
             actual={NAME: actual, "payments": float(cell["payments"])} | subject.unpaid,
@@ -170,9 +172,3 @@ def _running(now: Nowcast, span: tuple[datetime, datetime]) -> list[forecasts.No
 
 def _time(micros: int) -> datetime:
     return _EPOCH + timedelta(microseconds=micros)
-
-
-def _severity(score: float, policy: TpvPolicy) -> Severity:
-    if score >= policy.critical_score:
-        return "critical"
-    return "warning" if score >= policy.warning_score else "info"

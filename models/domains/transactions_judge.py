@@ -51,7 +51,9 @@ class TransactionsJudge:
     def judge(self, events: Events) -> TransactionsVerdicts:
         """Score the events, each by what was before it; then learn from it."""
         rows = _rows(events)
-        values = np.hstack([self._history.features(rows), events.vectors])
+        values = self._history.features(rows)
+        if events.vectors.shape[1]:
+            values = np.hstack([values, events.vectors])
         names = [*FEATURES, *(component(k + 1) for k in range(events.vectors.shape[1]))]
         scores = self._scores(self._model, names, values)
         shadow = None if self._challenger is None else self._scores(self._challenger, names, values)

@@ -13,7 +13,7 @@ from models.domains.transactions_policy import TransactionsPolicy
 from models.features.columns import columns_of
 from models.features.transaction_history import TransactionRows
 from models.judge import Events, Identity, Model, Tallies
-from schemas.anomalies import Anomaly, Entity, Reason, Severity, Source, point_id
+from schemas.anomalies import Anomaly, Entity, Reason, Source, point_id, severity_of
 from schemas.decisions import MOST_ROWS, Decisions, encode
 from schemas.transactions import Transaction
 
@@ -108,7 +108,7 @@ class TransactionsVerdicts:
             occurred_at=event.occurred_at,
             detected_at=detected_at,
             score=score,
-            severity=_severity(score, self.policy),
+            severity=severity_of(score, self.policy.warning_score, self.policy.critical_score),
             confidence=min(1.0, known / _ENOUGH_EVENTS),
             direction="above" if first.value >= first.typical else "below",
             actual=dict(zip(scorer.features, filled, strict=True)),
@@ -165,12 +165,6 @@ def _classes(role: str, scores: Floats) -> dict[tuple[str, str], int]:
     classes = np.searchsorted(SCORE_BOUNDS, scores)
     counts = np.bincount(classes, minlength=len(_NAMES)).tolist()
     return {(role, name): count for name, count in zip(_NAMES, counts, strict=True) if count}
-
-
-def _severity(score: float, policy: TransactionsPolicy) -> Severity:
-    if score >= policy.critical_score:
-        return "critical"
-    return "warning" if score >= policy.warning_score else "info"
 
 
 def _labels(known: float, *, is_imputed: bool) -> list[str]:

@@ -17,8 +17,6 @@ from schemas.keys import hash_text
 from schemas.labels import Label
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_IS_FRAUD = {"fraud": True, "genuine": False, "expected": False}
-"""``expected`` is unusual and all right. ``duplicate`` repeats another label, and says nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +46,11 @@ class Labels:
         for label in labels:
             if label.domain != domain:
                 continue
-            verdict = _IS_FRAUD.get(label.verdict)
-            if verdict is None or label.event_id is None:
+            if label.is_fraud is None or label.event_id is None:
                 left_out += 1
                 continue
             events.append(hash_text(label.event_id))
-            is_fraud.append(verdict)
+            is_fraud.append(label.is_fraud)
             known_at.append((label.labelled_at - _EPOCH) // timedelta(microseconds=1))
         return cls(
             np.array(events, np.uint64),
