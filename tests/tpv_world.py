@@ -1,6 +1,5 @@
 """Payments on a real broker, the product that judges them, and in this process the same judge."""
 
-import subprocess
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -26,7 +25,7 @@ from streams.idle import Tick, note_in
 from streams.reading import Record, TopicReader
 from streams.sender import Sender
 from tests.decoding import events_of_records
-from tests.eddy_process import EDDY
+from tests.eddy_detector import EddyDetector, detector_settings
 from tests.toy_world import Detector, World
 
 THEN = datetime(2000, 1, 1, tzinfo=UTC)
@@ -44,21 +43,6 @@ class Said:
         return [anomaly for told in self.anomalies.values() for anomaly in told]
 
 
-class TpvDetector(Detector):
-    """``eddy run`` over one world's payments."""
-
-    def __init__(self, world: "TpvWorld") -> None:
-        self.log = world.folder / "detector.log"
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [EDDY, "run", "--config", str(world.file)],
-                env=demo_settings.environment(),
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-
-
 class TpvWorld(World):
     """Topics of one's own with payments on them."""
 
@@ -73,7 +57,7 @@ class TpvWorld(World):
         super().__init__(bootstrap, folder, partitions)
         self.file = folder / "eddy.toml"
         self.settings = demo_settings.write(
-            self.file, _settings(self, policy, {"instance_id": "one", **engine})
+            self.file, detector_settings(self, {DOMAIN.name: policy}, engine)
         )
         self.topics = wiring.topics(self.settings, DOMAIN)
         kafka_topics.create(self.connection, kafka_topics.specs([self.topics], partitions))
@@ -92,7 +76,7 @@ class TpvWorld(World):
         return crc32(merchant) % self.partitions
 
     def run(self) -> Detector:
-        detector = TpvDetector(self)
+        detector = EddyDetector(self.folder, self.file)
         self.detectors.append(detector)
         return detector
 
@@ -173,24 +157,3 @@ def _take(said: Said, verdicts: Any) -> None:
     for forecast in verdicts.forecasts():
         written = msgspec.json.decode(msgspec.json.encode(forecast), type=Forecast)
         said.forecasts[forecast.merchant_id].append(written)
-
-
-def _settings(world: World, policy: dict[str, Any], engine: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "kafka": {"bootstrap_servers": world.bootstrap},
-        "engine": {
-            "group": world.prefix,
-            "checkpoint_interval_s": 1.0,
-            "session_timeout_ms": 6_000,
-            **engine,
-        },
-        "storage": {
-            "stack": str(world.folder / "stack"),
-            "checkpoints_url": str(world.checkpoints),
-            "registry": str(world.folder / "models"),
-        },
-        "health": {"port": 0},
-        "log": {"format": "json"},
-        "topic_prefix": world.prefix,
-        "domains": {"tpv": policy},
-    }

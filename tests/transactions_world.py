@@ -1,6 +1,5 @@
 """Card transactions on a real broker, the product that judges them, and here the same judge."""
 
-import subprocess
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -25,7 +24,7 @@ from streams import topics as kafka_topics
 from streams.reading import Record, TopicReader
 from streams.sender import Sender
 from tests.decoding import events_of_records
-from tests.eddy_process import EDDY
+from tests.eddy_detector import EddyDetector, detector_settings
 from tests.toy_world import Detector, World
 
 THEN = datetime(2000, 1, 1, tzinfo=UTC)
@@ -43,21 +42,6 @@ class Decided:
     challengers: list[str | None]
 
 
-class TransactionsDetector(Detector):
-    """``eddy run`` over one world's transactions."""
-
-    def __init__(self, world: "TransactionsWorld") -> None:
-        self.log = world.folder / "detector.log"
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [EDDY, "run", "--config", str(world.file)],
-                env=demo_settings.environment(),
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-
-
 class TransactionsWorld(World):
     """Topics of one's own with transactions on them, one partition; labels on the common topic."""
 
@@ -67,7 +51,8 @@ class TransactionsWorld(World):
         super().__init__(bootstrap, folder, 1)
         self.prefix = f"cards-{uuid.uuid4().hex[:8]}"
         self.file = folder / "eddy.toml"
-        tree = _settings(self, policy or {}, {"instance_id": "one", **engine})
+        tree = detector_settings(self, {DOMAIN.name: policy or {}}, engine)
+        tree["reload_interval_s"] = 0.2
         self.settings = demo_settings.write(self.file, tree)
         self.topics = wiring.topics(self.settings, DOMAIN)
         self.labels: list[Label] = []
@@ -93,7 +78,7 @@ class TransactionsWorld(World):
         sender.flush()
 
     def run(self) -> Detector:
-        detector = TransactionsDetector(self)
+        detector = EddyDetector(self.folder, self.file)
         self.detectors.append(detector)
         return detector
 
@@ -171,25 +156,3 @@ def columns(labels: list[Label]) -> Labels:
         is_fraud=np.array([one.verdict == "fraud" for one in labels], np.bool_),
         labelled_at=np.array([round(one.labelled_at.timestamp() * 1e6) for one in labels]),
     )
-
-
-def _settings(world: World, policy: dict[str, Any], engine: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "kafka": {"bootstrap_servers": world.bootstrap},
-        "engine": {
-            "group": world.prefix,
-            "checkpoint_interval_s": 1.0,
-            "session_timeout_ms": 6_000,
-            **engine,
-        },
-        "storage": {
-            "stack": str(world.folder / "stack"),
-            "checkpoints_url": str(world.checkpoints),
-            "registry": str(world.folder / "models"),
-        },
-        "health": {"port": 0},
-        "log": {"format": "json"},
-        "reload_interval_s": 0.2,
-        "topic_prefix": world.prefix,
-        "domains": {"transactions": policy},
-    }
