@@ -9,16 +9,20 @@ RUN python -m venv /opt/eddy \
 COPY pyproject.toml README.md ./
 COPY schemas schemas
 COPY models models
+COPY datasets datasets
+COPY training training
 COPY streams streams
 COPY lake lake
 COPY serving serving
+COPY sandbox sandbox
+COPY app app
 COPY deploy deploy
 COPY eddy eddy
 RUN /opt/eddy/bin/pip install --no-cache-dir --no-deps --no-build-isolation .
 
 FROM build AS jars
 ENV EDDY_CACHE=/jars
-RUN /opt/eddy/bin/python -c "from deploy.embedded import jars; jars.ensure_jars(listing=jars.ICEBERG_SINK_JARS)"
+RUN /opt/eddy/bin/python -c "from eddy.sandbox import jars; jars.ensure_jars(listing=jars.ICEBERG_SINK_JARS)"
 
 FROM apache/kafka:4.3.1 AS connect
 COPY --from=jars /jars/jars /opt/plugins

@@ -23,7 +23,7 @@ from bench.cases import (
 from bench.peers.table import PEERS, chosen
 from bench.site import Site, open_site
 from bench.usage import require_proc
-from schemas.errors import ConfigError, EddyError
+from eddy.schemas.errors import ConfigError, EddyError
 
 RESULTS = Path(__file__).with_name("results.json")
 EVENTS = 3_000_000

@@ -2,15 +2,15 @@
 
 import time
 
-from bench.engine import Engine
+from bench.engine import BenchmarkedEngine
 from bench.site import Site
-from schemas.errors import MissingResource
-from schemas.topics import DomainTopics
+from eddy.schemas.errors import MissingResource
+from eddy.schemas.topics import DomainTopics
 
 _WITHIN_S = 120.0
 
 
-def catch_up(site: Site, engine: Engine, topics: DomainTopics) -> None:
+def catch_up(site: Site, engine: BenchmarkedEngine, topics: DomainTopics) -> None:
     """Wait until the engine has committed all events of its topic.
 
     Raises

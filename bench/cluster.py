@@ -6,11 +6,11 @@ from collections.abc import Iterator
 import confluent_kafka as ck
 from confluent_kafka.admin import AdminClient
 
-from models.domains import domain as domain_called
-from schemas.errors import MissingResource
-from schemas.topics import DomainTopics, domain_topics
-from streams import topics as kafka_topics
-from streams.connection import Connection
+from eddy.models.domains import domain as domain_called
+from eddy.schemas.errors import MissingResource
+from eddy.schemas.topics import DomainTopics, domain_topics
+from eddy.streams import topics as kafka_topics
+from eddy.streams.connection import Connection
 
 _TIMEOUT_S = 10.0
 
@@ -75,9 +75,9 @@ class Cluster:
                 for partition in client.list_topics(topic).topics[topic].partitions
             }
 
-    def progress(self, group: str, topic: str) -> "Progress":
+    def progress(self, group: str, topic: str) -> "GroupProgress":
         """Look at how far a group has committed."""
-        return Progress(self.bootstrap, group, topic, self.ends(topic))
+        return GroupProgress(self.bootstrap, group, topic, self.ends(topic))
 
     @contextlib.contextmanager
     def _looking(self, group: str) -> Iterator[ck.Consumer]:
@@ -88,7 +88,7 @@ class Cluster:
             client.close()
 
 
-class Progress:
+class GroupProgress:
     """How many events of a topic a group has committed; called again and again.
 
     It reads offsets only, of transactions that are committed, and joins nothing.

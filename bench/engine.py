@@ -13,18 +13,18 @@ from bench import fraud_model
 from bench.model import MIN_WINDOW, WINDOW, register
 from bench.peers.peer import ROOT
 from bench.site import Site
-from deploy.embedded.machine import free_port
-from deploy.embedded.processes import Process
-from models.training.transactions import Trained
-from schemas.errors import MissingResource
-from schemas.topics import DomainTopics
+from eddy.sandbox.machine import free_port
+from eddy.sandbox.processes import BackgroundProcess
+from eddy.schemas.errors import MissingResource
+from eddy.schemas.topics import DomainTopics
+from eddy.training.transactions.train import Trained
 
 
 @dataclass(frozen=True, slots=True)
-class Engine:
+class BenchmarkedEngine:
     """One configured engine; start it again and it is the same one."""
 
-    process: Process
+    process: BackgroundProcess
     group: str
     port: int
     folder: Path
@@ -64,7 +64,7 @@ def engine(
     reader: str = "auto",
     window: int = WINDOW,
     publish_scored: bool = False,
-) -> Engine:
+) -> BenchmarkedEngine:
     """Configure an engine for rides on `topics`, with the model that its peers have, too."""
     engine_settings = {
         "ENGINE__READER": reader,
@@ -79,12 +79,14 @@ def engine(
     return made
 
 
-def tpv_engine(site: Site, topics: DomainTopics, name: str) -> Engine:
+def tpv_engine(site: Site, topics: DomainTopics, name: str) -> BenchmarkedEngine:
     """Configure an engine for payments on `topics`, with its defaults."""
     return _engine(site, topics, name, "tpv", {})
 
 
-def transactions_engine(site: Site, topics: DomainTopics, name: str, model: Trained) -> Engine:
+def transactions_engine(
+    site: Site, topics: DomainTopics, name: str, model: Trained
+) -> BenchmarkedEngine:
     """Configure an engine for card transactions on `topics`, with a trained classifier."""
     made = _engine(site, topics, name, "transactions", {})
     fraud_model.register(made.folder / "models", model)
@@ -93,7 +95,7 @@ def transactions_engine(site: Site, topics: DomainTopics, name: str, model: Trai
 
 def _engine(
     site: Site, topics: DomainTopics, name: str, domain: str, more: dict[str, str]
-) -> Engine:
+) -> BenchmarkedEngine:
     """Configure an engine with a state folder, group and port of its own."""
     folder = site.new_folder("eddy")
     (folder / "eddy.toml").write_text(f"[domains.{domain}]\n", encoding="utf-8")
@@ -109,12 +111,12 @@ def _engine(
         "STORAGE__STACK": str(folder),
         "HEALTH__PORT": str(port),
     } | more
-    process = Process(
+    process = BackgroundProcess(
         name=f"eddy-{name}",
         argv=(sys.executable, "-m", "eddy", "run"),
         env=_environment() | {f"EDDY_{key}": value for key, value in settings.items()},
     )
-    return Engine(process, group, port, folder)
+    return BenchmarkedEngine(process, group, port, folder)
 
 
 def _environment() -> dict[str, str]:

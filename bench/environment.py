@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from schemas.errors import MissingResource
+from eddy.schemas.errors import MissingResource
 
 ROOT = Path(__file__).resolve().parents[1]
 REQUIREMENTS = ROOT / "requirements" / "bench.txt"

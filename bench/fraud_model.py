@@ -7,23 +7,23 @@ from typing import Any
 import numpy as np
 
 from bench.transactions import DAY_US, DELAY_US, Payments
-from models.detectors.fraud.estimator_file import ESTIMATOR_FILE, load
-from models.detectors.fraud.parameters import FraudParameters
-from models.features.names import FEATURES
-from models.features.transaction_history import features_of
-from models.registry.artefact import decode_parameters, encode_parameters
-from models.registry.folder import FolderRegistry
-from models.registry.registry import Training
-from models.training.settings import Learning
-from models.training.table import TrainingTable, empty
-from models.training.transactions import Trained, train
+from eddy.models.artefact import decode_parameters, encode_parameters
+from eddy.models.detectors.fraud.estimator_file import ESTIMATOR_FILE, load
+from eddy.models.detectors.fraud.parameters import FraudParameters
+from eddy.models.features.names import FEATURES
+from eddy.models.features.transaction_history import features_of
+from eddy.models.registry.folder import FolderRegistry
+from eddy.models.registry.registry import Training
+from eddy.training.transactions.settings import TrainSettings
+from eddy.training.transactions.table import TrainingTable, empty
+from eddy.training.transactions.train import Trained, train
 
 _HISTORY_DAYS = 37  # until a window of 30 days, 7 days back, is full
 
 
 def trained(source: Payments) -> Trained:
     """Return the default classifier of the first months of the transactions there are."""
-    how = Learning(hold_out_days=0)
+    how = TrainSettings(hold_out_days=0)
     days = _HISTORY_DAYS + how.train_days + how.calibration_days + round(how.delay_days)
     start = int(source.occurred_at[0])
     enough = int(np.searchsorted(source.occurred_at, start + days * DAY_US))

@@ -6,8 +6,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from deploy.embedded.java import java_executable
-from schemas.errors import MissingResource
+from eddy.sandbox.java import java_executable
+from eddy.schemas.errors import MissingResource
 
 OLDEST = 17
 

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from pyiceberg.manifest import DataFile
 from pyiceberg.table import Table
 
-from lake.compaction.commits import commit
-from lake.compaction.reading import arrow_schema
-from lake.compaction.writing import DayWriter
+from eddy.lake.compaction.commits import commit
+from eddy.lake.compaction.reading import arrow_schema
+from eddy.lake.compaction.writing import DayWriter
 
 DAY = date(2026, 11, 1)
 DUPLICATES = 0.01

@@ -10,16 +10,16 @@ from typing import Any
 import msgspec
 
 from bench.lake_days import DAY, fill
-from lake import catalog, query
-from lake.compaction.compactor import Compactor
-from lake.config import LakeConfig
-from lake.tables import TableSpec, anomalies, history
-from models.domains import domain
+from eddy.lake import catalog, query
+from eddy.lake.compaction.compactor import Compactor
+from eddy.lake.config import LakeConfig
+from eddy.lake.tables import TableSpec, anomalies, history
+from eddy.models.domains import domain
 
 _QUESTIONS = 3
 
 
-class Job(msgspec.Struct, frozen=True):
+class CompactionJob(msgspec.Struct, frozen=True):
     """What to do: ``fill`` or ``compact``."""
 
     what: str
@@ -61,7 +61,7 @@ def spec_of(kind: str) -> TableSpec:
     )
 
 
-def run(job: Job) -> Any:
+def run(job: CompactionJob) -> Any:
     """Do it; return what is to be printed."""
     spec = spec_of(job.kind)
     load = partial(catalog.load, catalog.open_catalog(job.lake), job.lake, spec)
@@ -106,4 +106,4 @@ def ask(lake: LakeConfig, spec: TableSpec) -> float:
 
 
 if __name__ == "__main__":
-    print(msgspec.json.encode(run(msgspec.json.decode(sys.argv[1], type=Job))).decode())
+    print(msgspec.json.encode(run(msgspec.json.decode(sys.argv[1], type=CompactionJob))).decode())

@@ -3,14 +3,14 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bench.engine import Engine
-from bench.peers.job import Job
+from bench.engine import BenchmarkedEngine
+from bench.peers.job import PeerJob
 from bench.peers.peer import Peer
 from bench.samples import Sample, rate
 from bench.site import Site
 from bench.watch import Count, Limits, counter, watch
-from schemas.errors import MissingResource
-from schemas.topics import DomainTopics
+from eddy.schemas.errors import MissingResource
+from eddy.schemas.topics import DomainTopics
 
 ENGINE_WARM_UP = 200_000
 ENGINE_SECONDS = 45.0
@@ -63,7 +63,7 @@ def warm_up_of(wanted: int, total: int) -> int:
     return min(wanted, int(total * _WARM_UP_SHARE))
 
 
-def measure_engine(site: Site, engine: Engine, topics: DomainTopics) -> Measured:
+def measure_engine(site: Site, engine: BenchmarkedEngine, topics: DomainTopics) -> Measured:
     """Watch the engine work through a topic, from its first event to its last.
 
     Raises
@@ -88,7 +88,7 @@ def measure_engine(site: Site, engine: Engine, topics: DomainTopics) -> Measured
     return Measured(samples, warm_up, progress.total, anomalous)
 
 
-def _anomalous(engine: Engine, events: int) -> float:
+def _anomalous(engine: BenchmarkedEngine, events: int) -> float:
     """Return the share of anomalies; raise unless what was committed was judged."""
     judged = engine.metric("eddy_events_judged_total")
     if judged < _JUDGED_SHARE * events:
@@ -123,9 +123,9 @@ def measure_peer(site: Site, peer: Peer, topics: DomainTopics, number: int) -> M
     return Measured(samples, warm_up, total)
 
 
-def _job(site: Site, peer: Peer, topics: DomainTopics, number: int) -> Job:
+def _job(site: Site, peer: Peer, topics: DomainTopics, number: int) -> PeerJob:
     name = f"{peer.name.lower().replace(' ', '-')}-{number}"
-    return Job(
+    return PeerJob(
         bootstrap=site.cluster.bootstrap,
         events=topics.events,
         anomalies=topics.anomalies,
@@ -135,7 +135,7 @@ def _job(site: Site, peer: Peer, topics: DomainTopics, number: int) -> Job:
     )
 
 
-def _count(site: Site, peer: Peer, job: Job) -> tuple[int, Count]:
+def _count(site: Site, peer: Peer, job: PeerJob) -> tuple[int, Count]:
     """Return how many events there are, and how to see how many are done."""
     progress = site.cluster.progress(job.group, job.events)
     return progress.total, counter(job.counter) if peer.counts_itself else progress

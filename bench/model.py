@@ -7,10 +7,10 @@ on a day of real rides. Some 1.1 % of the rides are noise then, and have to be p
 from datetime import UTC, datetime
 from pathlib import Path
 
-from models.domains.rides import DbscanParameters
-from models.registry.artefact import encode_parameters
-from models.registry.folder import FolderRegistry
-from models.registry.registry import Training
+from eddy.models.artefact import encode_parameters
+from eddy.models.domains.rides.domain import DbscanParameters
+from eddy.models.registry.folder import FolderRegistry
+from eddy.models.registry.registry import Training
 
 WINDOW = 50_000
 """Rides a window, one window a partition."""

@@ -3,13 +3,13 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 from bench.results import COLUMNS, Result
-from bench.targets import Verdict
+from bench.targets import TargetResult
 
 
 def markdown(
     machine: Iterable[tuple[str, str]],
     results: Sequence[Result],
-    verdicts: Sequence[Verdict],
+    verdicts: Sequence[TargetResult],
     skipped: Sequence[str],
 ) -> str:
     """Return the page.
@@ -32,7 +32,7 @@ def markdown(
     return "\n\n".join("\n".join(part) for part in parts) + "\n"
 
 
-def _rows(verdicts: Sequence[Verdict]) -> Iterator[tuple[str, ...]]:
+def _rows(verdicts: Sequence[TargetResult]) -> Iterator[tuple[str, ...]]:
     for verdict in verdicts:
         mark = "pass" if verdict.passed else "**fail**"
         yield verdict.what, verdict.target, verdict.measured, mark

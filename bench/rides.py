@@ -105,7 +105,7 @@ def _filled(table: Any, name: str, usual: float) -> list[Any]:
 
 
 def _simulated() -> Iterator[dict[str, Any]]:
-    from models.simulation.rides import RideSimulation, simulate  # noqa: PLC0415 - the fallback
+    from eddy.datasets.simulation.rides import RideSimulation, simulate  # noqa: PLC0415 - the fallback
 
     settings = RideSimulation(
         start=datetime(2024, 1, 1, tzinfo=UTC),

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 
 from bench.transactions import DAY_US, payments
-from models.detectors.fraud.isolation_forest import fit_isolation_forest
-from models.detectors.fraud.packing import package
-from models.detectors.fraud.scorer import Scorer
-from models.domains.transactions_default import default_model
-from models.features.names import FEATURES
-from models.features.transaction_history import features_of
+from eddy.models.detectors.fraud.isolation_forest import fit_isolation_forest
+from eddy.models.detectors.fraud.packing import package
+from eddy.models.detectors.fraud.scorer import Scorer
+from eddy.models.domains.transactions.default import default_model
+from eddy.models.features.names import FEATURES
+from eddy.models.features.transaction_history import features_of
 
 Floats = NDArray[np.float64]
 

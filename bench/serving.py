@@ -23,11 +23,11 @@ from pathlib import Path
 import numpy as np
 
 from bench.usage import usage
-from models.detectors.fraud.parameters import FraudParameters, Linear
-from models.features.names import FEATURES
-from models.registry.artefact import encode_parameters
-from models.registry.folder import FolderRegistry
-from models.registry.registry import Training
+from eddy.models.artefact import encode_parameters
+from eddy.models.detectors.fraud.parameters import FraudParameters, Linear
+from eddy.models.features.names import FEATURES
+from eddy.models.registry.folder import FolderRegistry
+from eddy.models.registry.registry import Training
 
 NAME = "transactions"
 _JSON = {"Content-Type": "application/json"}

@@ -22,11 +22,11 @@ from bench import load
 from bench.cluster import Cluster
 from bench.results import Result
 from bench.rides import Template, templates
-from deploy.embedded.broker import EmbeddedBroker
-from deploy.embedded.machine import free_port
-from deploy.embedded.processes import Process, ProcessId, launch
-from schemas.topics import DomainTopics
-from streams.topics import answers
+from eddy.sandbox.broker import EmbeddedBroker
+from eddy.sandbox.machine import free_port
+from eddy.sandbox.processes import BackgroundProcess, ProcessId, launch
+from eddy.schemas.topics import DomainTopics
+from eddy.streams.topics import answers
 
 PARTITIONS = 8
 _END_WITHIN_S = 15.0
@@ -80,7 +80,7 @@ class Site:
         return Path(tempfile.mkdtemp(prefix=f"{name}-", dir=self.folder))
 
     @contextlib.contextmanager
-    def running(self, process: Process) -> Iterator[ProcessId]:
+    def running(self, process: BackgroundProcess) -> Iterator[ProcessId]:
         """Start a process, and end it whatever happens."""
         started = launch(process, self.log_of(process))
         try:
@@ -88,7 +88,7 @@ class Site:
         finally:
             started.end(_END_WITHIN_S)
 
-    def log_of(self, process: Process) -> Path:
+    def log_of(self, process: BackgroundProcess) -> Path:
         """Return where the output of a process goes."""
         return self.folder / "logs" / f"{process.name}.log"
 

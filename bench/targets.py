@@ -9,7 +9,7 @@ from bench.results import ENGINE, PORTABLE, Result
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class TargetResult:
     """One target and what was measured."""
 
     what: str
@@ -30,7 +30,7 @@ class Bound:
     at_least: bool
     unit: str
 
-    def verdict(self, result: Result) -> Verdict | None:
+    def verdict(self, result: Result) -> TargetResult | None:
         """Hold a result against the bound; None where it does not have the number."""
         value = self.value(result)
         if value is None:
@@ -38,7 +38,7 @@ class Bound:
         passed = value >= self.bound if self.at_least else value <= self.bound
         sign = ">=" if self.at_least else "<="
         target = f"{sign} {self.bound:,g} {self.unit}"
-        return Verdict(self.what, target, f"{_number(value)} {self.unit}", passed)
+        return TargetResult(self.what, target, f"{_number(value)} {self.unit}", passed)
 
 
 def _number(value: float) -> str:
@@ -99,7 +99,7 @@ GROWTH = 0.2
 """Events a second may differ by this share from 1e6 to 1e7 events."""
 
 
-def verdicts(results: Sequence[Result], ratios: Mapping[str, float]) -> Iterator[Verdict]:
+def verdicts(results: Sequence[Result], ratios: Mapping[str, float]) -> Iterator[TargetResult]:
     """Yield a verdict for every target these results can be held against.
 
     Parameters
@@ -118,7 +118,7 @@ def verdicts(results: Sequence[Result], ratios: Mapping[str, float]) -> Iterator
     yield from _growth(results)
 
 
-def _ratios(results: Sequence[Result], ratios: Mapping[str, float]) -> Iterator[Verdict]:
+def _ratios(results: Sequence[Result], ratios: Mapping[str, float]) -> Iterator[TargetResult]:
     speeds = {r.engine: r.events_per_s for r in results if r.case == "rides" and r.events_per_s}
     engine = speeds.get(ENGINE)
     if not engine:
@@ -126,10 +126,12 @@ def _ratios(results: Sequence[Result], ratios: Mapping[str, float]) -> Iterator[
     for peer, target in ratios.items():
         if speed := speeds.get(peer):
             ratio = engine / speed
-            yield Verdict(f"times {peer}", f">= {target:g} x", f"{ratio:.1f} x", ratio >= target)
+            yield TargetResult(
+                f"times {peer}", f">= {target:g} x", f"{ratio:.1f} x", ratio >= target
+            )
 
 
-def _growth(results: Sequence[Result]) -> Iterator[Verdict]:
+def _growth(results: Sequence[Result]) -> Iterator[TargetResult]:
     speeds = [
         (r.setting, r.events_per_s)
         for r in results
@@ -141,10 +143,10 @@ def _growth(results: Sequence[Result]) -> Iterator[Verdict]:
     for setting, speed in speeds[1:]:
         change = speed / base - 1
         what = f"{setting} against {speeds[0][0]}"
-        yield Verdict(what, f"+-{GROWTH:.0%}", f"{change:+.0%}", abs(change) <= GROWTH)
+        yield TargetResult(what, f"+-{GROWTH:.0%}", f"{change:+.0%}", abs(change) <= GROWTH)
 
 
-def table(rows: Sequence[Verdict]) -> Table:
+def table(rows: Sequence[TargetResult]) -> Table:
     """Return the verdicts as a table for the terminal."""
     shown = Table(title="targets")
     for column in ("what", "target", "measured", ""):

@@ -13,11 +13,11 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from models.features.transaction_history import LabelRows, TransactionRows
-from models.simulation.transaction_days import draw_days
-from models.simulation.transaction_options import TransactionSimulation
-from schemas.keys import hash_text
-from schemas.labels import Label
+from eddy.datasets.simulation.transactions.days import draw_days
+from eddy.datasets.simulation.transactions.options import TransactionSimulation
+from eddy.models.features.transaction_history import LabelRows, TransactionRows
+from eddy.schemas.keys import hash_text
+from eddy.schemas.labels import Label
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "handbook" / "handbook-raw.parquet"
 DAY_US = 86_400_000_000

@@ -1,4 +1,4 @@
-"""Series of volumes for `bench.quality_tpv`: read from public data, and simulated segments."""
+"""Series of volumes for `bench.quality.tpv`: read from public data, and simulated segments."""
 
 import json
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from bench.quality_rows import Floats
+from bench.quality.rows import Floats
 
 _COUNTRIES = 5
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from bench.load import Show
 from bench.samples import Sample
 from bench.usage import usage
-from deploy.embedded.processes import ProcessId, tail
-from schemas.errors import MissingResource
+from eddy.sandbox.processes import ProcessId, tail
+from eddy.schemas.errors import MissingResource
 
 _LOOK_EVERY_S = 0.05
 

@@ -1,6 +1,6 @@
 """``python -m eddy``: the same as the command ``eddy``."""
 
-from eddy.cli import main
+from eddy.app.cli import main
 
 if __name__ == "__main__":
     main()

@@ -14,11 +14,11 @@ from pyiceberg.table import Table
 from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
-from lake.config import LakeConfig
-from lake.outages import named_outages
-from lake.store import filesystem, object_path
-from lake.tables import TableSpec
-from schemas.errors import ConfigError, MissingResource, Unavailable
+from eddy.lake.config import LakeConfig
+from eddy.lake.outages import named_outages
+from eddy.lake.store import filesystem, object_path
+from eddy.lake.tables import TableSpec
+from eddy.schemas.errors import ConfigError, MissingResource, Unavailable
 
 # A reader that meets a table of several writers; the sink needs neither.
 _PROPERTIES = {

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 from urllib.parse import urlsplit
 
-from schemas.errors import ConfigError
+from eddy.schemas.errors import ConfigError
 
 _SCHEMES = ("sqlite:///", "postgresql://", "glue:")
 

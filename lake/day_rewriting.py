@@ -12,11 +12,11 @@ from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import CommitFailedException, ValidationException
 from pyiceberg.table import Table
 
-from lake import catalog as catalogs
-from lake.config import LakeConfig
-from lake.days import Day
-from lake.tables import TableSpec
-from schemas.errors import Unavailable
+from eddy.lake import catalog as catalogs
+from eddy.lake.config import LakeConfig
+from eddy.lake.days import Day
+from eddy.lake.tables import TableSpec
+from eddy.schemas.errors import Unavailable
 
 Outcome = Literal["written", "kept"]
 _ATTEMPTS = 5

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
-from schemas.errors import ConfigError
+from eddy.schemas.errors import ConfigError
 
 YESTERDAY = "yesterday"
 

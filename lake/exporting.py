@@ -14,14 +14,14 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 from pyarrow.fs import FileSystem
 
-from lake.config import LakeConfig
-from lake.days import Day
-from lake.outages import named_outages
-from lake.plain_rows import encode, rows_of, with_text
-from lake.query import answering
-from lake.store import filesystem, object_path
-from lake.tables import TableSpec
-from schemas.errors import ConfigError, MissingResource
+from eddy.lake.config import LakeConfig
+from eddy.lake.days import Day
+from eddy.lake.outages import named_outages
+from eddy.lake.plain_rows import encode, rows_of, with_text
+from eddy.lake.query import answering
+from eddy.lake.store import filesystem, object_path
+from eddy.lake.tables import TableSpec
+from eddy.schemas.errors import ConfigError, MissingResource
 
 Format = Literal["csv", "json", "parquet"]
 ENDINGS: dict[Format, str] = {"csv": "csv.gz", "json": "jsonl.gz", "parquet": "parquet"}
@@ -75,7 +75,7 @@ def export(
     Parameters
     ----------
     connection : DuckDBPyConnection
-        See `lake.query.connect`.
+        See `eddy.lake.query.connect`.
     days : (Day, Day)
         The first and the last one.
     target : str

@@ -22,10 +22,10 @@ from pyiceberg.io.pyarrow import _dataframe_to_data_files  # appends write files
 from pyiceberg.manifest import DataFile
 from pyiceberg.table import Table
 
-from lake.attempts import once
-from lake.outages import named_outages
-from schemas.anomalies import ModelRef
-from schemas.errors import ConfigError, Unavailable
+from eddy.lake.outages import named_outages
+from eddy.lake.single_attempt import once
+from eddy.schemas.anomalies import ModelRef
+from eddy.schemas.errors import ConfigError, Unavailable
 
 ROWS_A_WRITE = 250_000
 """Held in memory before they are written: about 200 MB."""
@@ -35,7 +35,7 @@ _TIME = pa.timestamp("us", tz="UTC")
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
+class EventRows:
     """n events of a file.
 
     Attributes
@@ -61,7 +61,7 @@ class Rows:
     model: ModelRef | None = None
 
 
-class Note(msgspec.Struct, frozen=True):
+class LoadNote(msgspec.Struct, frozen=True):
     """What a table remembers of a file that was loaded."""
 
     file: str
@@ -69,17 +69,17 @@ class Note(msgspec.Struct, frozen=True):
     sha256: str
 
 
-def notes(table: Table) -> list[Note]:
+def notes(table: Table) -> list[LoadNote]:
     """Return what a table remembers of the files loaded into it."""
     return [
-        Note(told["file"], told["rows"], name.removeprefix(_NOTE))
+        LoadNote(told["file"], told["rows"], name.removeprefix(_NOTE))
         for name, text in table.properties.items()
         if name.startswith(_NOTE)
         for told in [json.loads(text)]
     ]
 
 
-def earlier(table: Table, file: str, sha256: str) -> Note | None:
+def earlier(table: Table, file: str, sha256: str) -> LoadNote | None:
     """Return the load of the same content, whatever the file was called; None where there is none.
 
     Raises
@@ -124,7 +124,7 @@ class FileLoad:
         self._numbers = itertools.count(0)
         self.rows = 0
 
-    def add(self, rows: Rows) -> None:
+    def add(self, rows: EventRows) -> None:
         """Add rows; memory is bounded by `ROWS_A_WRITE` of them.
 
         Raises
@@ -140,7 +140,7 @@ class FileLoad:
         if self._held_rows >= ROWS_A_WRITE:
             self._flush()
 
-    def commit(self) -> Note | None:
+    def commit(self) -> LoadNote | None:
         """Make all rows visible at once; where the same content was loaded meanwhile, say as what.
 
         Raises
@@ -184,7 +184,7 @@ class FileLoad:
             )
 
 
-def arrow_table(schema: pa.Schema, file: str, rows: Rows) -> pa.Table:
+def arrow_table(schema: pa.Schema, file: str, rows: EventRows) -> pa.Table:
     """Return rows as the columns of a table of history; those of the sink are null."""
     count = len(rows.numbers)
     columns = {

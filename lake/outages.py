@@ -8,7 +8,7 @@ from pyarrow import ArrowException
 from pyiceberg.exceptions import RESTError
 from sqlalchemy.exc import SQLAlchemyError
 
-from schemas.errors import Unavailable
+from eddy.schemas.errors import Unavailable
 
 _OUTAGES = (OSError, ArrowException, SQLAlchemyError, RESTError, BotoCoreError, ClientError)
 

@@ -18,10 +18,10 @@ import pyarrow as pa
 from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError
 
-from lake.catalog import open_catalog
-from lake.config import LakeConfig
-from lake.outages import named_outages
-from schemas.errors import ConfigError, MissingResource, Unavailable
+from eddy.lake.catalog import open_catalog
+from eddy.lake.config import LakeConfig
+from eddy.lake.outages import named_outages
+from eddy.schemas.errors import ConfigError, MissingResource, Unavailable
 
 _EXTENSIONS = ("httpfs", "avro", "iceberg")
 _SETTINGS: dict[str, str | bool | int | float | list[str]] = {

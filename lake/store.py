@@ -7,9 +7,9 @@ from urllib.parse import urlsplit
 
 from pyarrow.fs import FileSystem, FileType, S3FileSystem
 
-from lake.config import LakeConfig
-from lake.outages import named_outages
-from schemas.errors import ConfigError
+from eddy.lake.config import LakeConfig
+from eddy.lake.outages import named_outages
+from eddy.schemas.errors import ConfigError
 
 
 def filesystem(config: LakeConfig) -> FileSystem:

@@ -9,10 +9,10 @@ from pyiceberg.partitioning import PartitionField, PartitionSpec
 from pyiceberg.schema import Schema
 from pyiceberg.transforms import DayTransform
 
-from lake.columns import KAFKA, Columns, columns_of, schema_of
-from schemas.anomalies import Anomaly
-from schemas.clustered import Clustered
-from schemas.scored import Scored
+from eddy.lake.columns import KAFKA, Columns, columns_of, schema_of
+from eddy.schemas.anomalies import Anomaly
+from eddy.schemas.clustered import Clustered
+from eddy.schemas.scored import Scored
 
 Kind = Literal["anomalies", "changes", "history", "rejections", "clusters"]
 

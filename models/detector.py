@@ -13,7 +13,7 @@ class Detector(Protocol):
 
     Constructors take hyper-parameters only; time and randomness come in as arguments. The result
     is a deterministic function of (hyper-parameters, model, rows so far): how the rows were cut
-    into batches changes nothing. `models.checks` holds the checks every detector must pass.
+    into batches changes nothing. `eddy.models.checks` holds the checks every detector must pass.
     """
 
     name: str

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from models.judge import Identity, Judge, Model
+from eddy.models.judge import Identity, Judge, Model
 
 
 def _nothing(_: Any) -> str:
@@ -38,7 +38,7 @@ class Domain:
     forecasts : bool
         Whether its verdicts have ``forecasts()``, for the topic ``forecasts.<name>``.
     fixed : frozenset of str, optional
-        Settings that take a restart; its judges are `models.judge.Governed` for all others.
+        Settings that take a restart; its judges are `Reconfigurable` for all others.
         None: every setting takes one.
     contents : callable
         ``contents(policy)`` identifies what the files hold that a policy names.

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.numba_typing import compiled, compiled_and_kept, fingerprint, inlined
+from eddy.models.numba_typing import compiled, compiled_and_kept, fingerprint, inlined
 
 Ints = NDArray[np.int64]
 Slots = NDArray[np.int32]

@@ -13,9 +13,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.anomalies import Anomaly, ModelRef
-from schemas.forecasts import Forecast
-from schemas.vectors import no_vectors
+from eddy.schemas.anomalies import Anomaly, ModelRef
+from eddy.schemas.forecasts import Forecast
+from eddy.schemas.vectors import no_vectors
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +38,16 @@ class Events:
     occurred_at : ndarray of int64, shape (n,)
         Microseconds since 1970, UTC.
     values : ndarray of float64, shape (n, k)
-        The event type's number fields in `schemas.columns.Program.numbers` order; NaN for null.
+        The event type's number fields in `eddy.schemas.columns.Program.numbers` order; NaN for
+        null.
     keys : ndarray of uint64, shape (n, m)
         Hashes of the event type's key fields.
     event : callable
         ``event(i)`` decodes row i into the typed struct; only for rows that need their text.
     vectors : ndarray of float64, shape (n, w)
-        The event type's field `schemas.columns.Program.vector`; NaN behind what a row holds. `w`
-        depends on how events were cut into batches, so verdicts must not. None by default: (n, 0).
+        The event type's field `eddy.schemas.columns.Program.vector`; NaN behind what a row holds.
+        `w` depends on how events were cut into batches, so verdicts must not. None by default: (n,
+        0).
     """
 
     offsets: NDArray[np.int64]
@@ -99,11 +101,11 @@ class Deciding(Protocol):
     """Verdicts that keep what they were made from, for labels to be joined to."""
 
     def decisions(self) -> Iterable[bytes]:
-        """Build the records of the domain's topic of decisions, see `schemas.decisions`."""
+        """Build the records of the domain's topic of decisions, see `eddy.schemas.decisions`."""
         ...
 
 
-Tallies = Mapping[tuple[str, str], int]
+Counts = Mapping[tuple[str, str], int]
 """How often what came about, by what and which: ("late", "revised"), ("late", "dropped"),
 ("untracked", "pooled"), ("evicted", "silent"), ("suppressed", "snooze") and so on. Verdicts may
 have them as ``tallies``. Of scores: ("champion", "1") is how many lay up to 1, ("challenger", ...)
@@ -221,7 +223,7 @@ class LabelledJudge(Judge, Protocol):
         """Learn from the beginning of a partition again: it is not what it was."""
         ...
 
-    def learn(self, labels: Labels) -> Tallies:
+    def learn(self, labels: Labels) -> Counts:
         """Take labels in; those of offsets that were taken in before change nothing.
 
         Returns
@@ -244,11 +246,11 @@ class ShadowedJudge(Judge, Protocol):
 
 
 @runtime_checkable
-class Governed(Judge, Protocol):
+class Reconfigurable(Judge, Protocol):
     """A judge whose policy may change while it runs."""
 
     def govern(self, policy: Any, identity: Identity) -> None:
-        """Go on under another policy of the same fixed settings, see `models.domain.Domain`."""
+        """Go on under another policy of the same fixed settings."""
         ...
 
 

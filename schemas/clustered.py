@@ -1,7 +1,7 @@
 """The anomaly as the daily job over the lake finds it, beside what the stream said."""
 
-from schemas.anomalies import Anomaly
-from schemas.scored import Verdict
+from eddy.schemas.anomalies import Anomaly
+from eddy.schemas.scored import Verdict
 
 
 class Clustered(Anomaly, frozen=True, kw_only=True, gc=False):

@@ -11,10 +11,10 @@ import numpy as np
 from msgspec import inspect
 from numpy.typing import NDArray
 
-from schemas.fields import OCCURRED_AT, TIME, Field
-from schemas.keys import NO_KEY, hash_text
-from schemas.tables import build
-from schemas.vectors import no_vectors, widened
+from eddy.schemas.fields import OCCURRED_AT, TIME, Field
+from eddy.schemas.keys import NO_KEY, hash_text
+from eddy.schemas.tables import build
+from eddy.schemas.vectors import no_vectors, widened
 
 MOST_FIELDS = 62  # one bit each in a signed word
 
@@ -58,7 +58,7 @@ class Program:
 
     Examples
     --------
-    >>> from schemas.rides import Ride
+    >>> from eddy.schemas.rides import Ride
     >>> Program.of(Ride).numbers
     ('distance_km', 'duration_s', 'fare', 'passengers')
     """

@@ -12,7 +12,7 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from schemas.anomalies import ModelRef
+from eddy.schemas.anomalies import ModelRef
 
 SCHEMA_VERSION = 1
 MOST_ROWS = 2_000
@@ -43,7 +43,7 @@ class Decisions(msgspec.Struct, frozen=True, kw_only=True):
     offsets, occurred_at : ndarray of int64, shape (n,)
         Times in microseconds since 1970, UTC.
     events, cards : ndarray of uint64, shape (n,)
-        `schemas.keys.hash_text` of event_id and card_token.
+        `eddy.schemas.keys.hash_text` of event_id and card_token.
     features : ndarray of float64, shape (n, d)
         NaN where the event did not say.
     scores, challenger_scores : ndarray of float64, shape (n,)

@@ -34,7 +34,7 @@ class RejectedRecord(EddyError):
     Parameters
     ----------
     reason : str
-        A member of `schemas.rejections.REASONS`.
+        A member of `eddy.schemas.rejections.REASONS`.
     detail : str
         What is wrong, naming the field; never holds the record's content.
     """
@@ -89,7 +89,7 @@ class Fenced(FatalError):
     exit_code = 4
 
 
-class FuseBlown(FatalError):
+class CircuitOpen(FatalError):
     """Nearly every record of an input topic is rejected."""
 
     exit_code = 5

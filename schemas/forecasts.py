@@ -4,7 +4,7 @@ from datetime import datetime
 
 import msgspec
 
-from schemas.anomalies import ModelRef, Source
+from eddy.schemas.anomalies import ModelRef, Source
 
 SCHEMA_VERSION = 1
 

@@ -1,6 +1,6 @@
 """JSON Schema of what goes in and out, and what a new version may not change.
 
-``python -m schemas.json_schema`` writes the schemas to docs/reference. The copies in
+``python -m eddy.schemas.json_schema`` writes the schemas to docs/reference. The copies in
 docs/reference/baseline are those of the last release; they are replaced by hand when one is made.
 """
 
@@ -13,19 +13,19 @@ from typing import Any
 
 import msgspec
 
-from schemas.anomalies import Anomaly
-from schemas.forecasts import Forecast
-from schemas.labels import Label
-from schemas.payments import Payment
-from schemas.rejections import Rejection
-from schemas.rides import Ride
-from schemas.scored import Scored
-from schemas.transactions import Transaction
+from eddy.schemas.anomalies import Anomaly
+from eddy.schemas.forecasts import Forecast
+from eddy.schemas.labels import Label
+from eddy.schemas.payments import Payment
+from eddy.schemas.rejections import Rejection
+from eddy.schemas.rides import Ride
+from eddy.schemas.scored import Scored
+from eddy.schemas.transactions import Transaction
 
 Schema = Mapping[str, Any]
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-FOLDER = Path(__file__).parents[1] / "docs" / "reference"
+FOLDER = Path(__file__).resolve().parents[1] / "docs" / "reference"
 
 _ANYTHING = ("array", "boolean", "integer", "null", "number", "object", "string")
 _AT_LEAST = ("minLength", "minItems", "minProperties")

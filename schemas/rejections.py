@@ -21,8 +21,8 @@ class Rejection(msgspec.Struct, frozen=True, kw_only=True):
     """One record set aside; published on ``rejections.<domain>`` under its original key.
 
     The value published is `payload`, byte for byte but for what looks like a card number (see
-    `schemas.card_numbers.redacted`), as is the key; the other fields travel as headers (`reason`,
-    `detail`, `topic`, `partition`, `offset`, `trace`).
+    `eddy.schemas.card_numbers.redacted`), as is the key; the other fields travel as headers
+    (`reason`, `detail`, `topic`, `partition`, `offset`, `trace`).
     """
 
     reason: Reason

@@ -5,7 +5,7 @@ from typing import Literal, get_args
 
 import msgspec
 
-from schemas.anomalies import ModelRef, Source
+from eddy.schemas.anomalies import ModelRef, Source
 
 Verdict = Literal["normal", "anomaly", "warming"]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
@@ -28,8 +28,8 @@ class Scored(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         Where the event stands.
     event : Raw
         The event as it was sent, byte for byte; its fields are those of the domain's event type.
-        Where it holds what readers of tables trip over, see `schemas.scored_records`, the fields
-        of the event type alone.
+        Where it holds what readers of tables trip over, see `eddy.schemas.scored_records`, the
+        fields of the event type alone.
     """
 
     occurred_at: datetime

@@ -23,10 +23,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.anomalies import ModelRef
-from schemas.scored import VERDICTS
-from schemas.scored_text import LONGEST_OFFSET, LONGEST_TIME, fitting, write
-from schemas.spans import Spans
+from eddy.schemas.anomalies import ModelRef
+from eddy.schemas.scored import VERDICTS
+from eddy.schemas.scored_text import LONGEST_OFFSET, LONGEST_TIME, fitting, write
+from eddy.schemas.spans import Spans
 
 _encode = msgspec.json.Encoder().encode
 _LARGEST = 2**63 - 1
@@ -34,7 +34,7 @@ _NORMAL, _ANOMALY, _WARMING = range(len(VERDICTS))
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class JudgedEvents:
     """n valid events of one partition, and what was said of them.
 
     Attributes
@@ -72,12 +72,12 @@ def verdicts(scores: NDArray[np.float64], flagged: NDArray[np.int64]) -> NDArray
     return found
 
 
-def scored_records(judged: Judged, model: ModelRef, topic: str, partition: int) -> Spans:
+def scored_records(judged: JudgedEvents, model: ModelRef, topic: str, partition: int) -> Spans:
     """Return the record of each event, in order.
 
     Parameters
     ----------
-    judged : Judged
+    judged : JudgedEvents
     model : ModelRef
         The model that judged.
     topic, partition : str, int
@@ -117,7 +117,7 @@ def scored_records(judged: Judged, model: ModelRef, topic: str, partition: int) 
 def prepare() -> None:
     """Load the compiled code now instead of with the first batch."""
     nothing = np.empty(0, np.int64)
-    blank = Judged(Spans.of([]), nothing, nothing, np.empty(0), nothing, lambda _: None)
+    blank = JudgedEvents(Spans.of([]), nothing, nothing, np.empty(0), nothing, lambda _: None)
     scored_records(blank, ModelRef("", "", ""), "", 0)
 
 
@@ -137,7 +137,7 @@ def _bounded(value: Any) -> Any:
     return value
 
 
-def _fitting(judged: Judged) -> Spans:
+def _fitting(judged: JudgedEvents) -> Spans:
     """Return the events with those written anew that cannot stay as they are."""
     _, addresses, lengths = judged.events
     addresses, lengths = np.ascontiguousarray(addresses), np.ascontiguousarray(lengths)
@@ -153,7 +153,7 @@ def _fitting(judged: Judged) -> Spans:
 
 
 def _pieces(model: ModelRef, topic: str, partition: int) -> Sequence[bytes]:
-    """Return the text between what differs from event to event, see `schemas.scored_text`."""
+    """Return the text between what differs from event to event, see `eddy.schemas.scored_text`."""
     rest = b',"model":%b,"source":{"topic":%b,"partition":%d,"offset":' % (
         _encode(model),
         _encode(topic),

@@ -1,6 +1,6 @@
 """The compiled loops that write scored events as JSON, and see whether an event may go in as sent.
 
-Addresses are plain integers throughout, as in `schemas.decoding`.
+Addresses are plain integers throughout, as in `eddy.schemas.decoding`.
 """
 
 import hashlib
@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from schemas.decoding import machine, numbers
-from schemas.decoding.machine import (
+from eddy.schemas.decoding import machine, numbers
+from eddy.schemas.decoding.machine import (
     BACKSLASH,
     BLOCK,
     QUOTE,
@@ -27,7 +27,7 @@ from schemas.decoding.machine import (
     store_word,
     trailing_zeros,
 )
-from schemas.decoding.numbers import MINUS, NINE
+from eddy.schemas.decoding.numbers import MINUS, NINE
 
 LONGEST_EVENT = 50_000
 """Jackson, which Kafka Connect reads JSON with, refuses longer names; a shorter record has none."""
@@ -179,7 +179,7 @@ def piece(to: int, pieces: int, which: int) -> int:
 
 
 def _build(sources: str) -> tuple[Callable[..., None], Callable[..., None]]:
-    """Make the entry kernels; `sources` as in `schemas.decoding.plain`."""
+    """Make the entry kernels; `sources` as in `eddy.schemas.decoding.plain`."""
 
     @compiled_and_kept
     def fitting(addresses: int, lengths: int, count: int, out: int) -> None:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.decoding import buffers
+from eddy.schemas.decoding import buffers
 
 
 class Spans(NamedTuple):

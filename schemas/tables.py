@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.fields import Field
+from eddy.schemas.fields import Field
 
 _HEADER = np.dtype(
     [

@@ -27,7 +27,7 @@ class ModelInformation(ModelName):
     typical: dict[str, float] = Field(description="By feature; stands in where one is not known.")
 
 
-class Verdict(BaseModel):
+class RowVerdict(BaseModel):
     """What the model says of one row."""
 
     is_inlier: bool = Field(description="Whether the score is at most 1.0.")
@@ -39,7 +39,7 @@ class Verdict(BaseModel):
     )
 
 
-class Prediction(Verdict):
+class Prediction(RowVerdict):
     """What the model says of one row, and which model."""
 
     model: ModelName
@@ -49,10 +49,10 @@ class Predictions(BaseModel):
     """What the model says of many rows, in their order."""
 
     model: ModelName
-    predictions: list[Verdict]
+    predictions: list[RowVerdict]
 
 
-class Reason(BaseModel):
+class ScoreReason(BaseModel):
     """One feature's part in a score."""
 
     feature: str
@@ -67,11 +67,11 @@ class Explanation(BaseModel):
     is_inlier: bool
     score: float = Field(description=_SCORE)
     base_score: float = Field(description="The score where no feature says anything.")
-    reasons: list[Reason] = Field(description="The largest parts first.")
+    reasons: list[ScoreReason] = Field(description="The largest parts first.")
     model: ModelName
 
 
-class Health(BaseModel):
+class HealthAnswer(BaseModel):
     """An answer to a probe."""
 
     ok: bool

@@ -7,14 +7,14 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
 
-from serving import answers
-from serving.config import ServingConfig
-from serving.following import Following
-from serving.guard import Guard
-from serving.metrics import ServingMetrics
-from serving.openapi import OPENAPI, Description, errors
-from serving.problems import Refused
-from serving.service import Service
+from eddy.serving import answers
+from eddy.serving.config import ServingConfig
+from eddy.serving.following import Following
+from eddy.serving.guard import Guard
+from eddy.serving.metrics import ServingMetrics
+from eddy.serving.openapi import OPENAPI, Description, errors
+from eddy.serving.problems import Refused
+from eddy.serving.service import Service
 
 _DETAILS = {
     404: f"nothing is there; {OPENAPI} tells what is",
@@ -73,8 +73,8 @@ def _add_routes(app: FastAPI, service: Service) -> None:
     add("POST", service.prediction, answers.Prediction, *_BODY)
     add("POST", service.predictions, answers.Predictions, *_BODY)
     add("POST", service.explain, answers.Explanation, *_BODY)
-    add("GET", service.live, answers.Health)
-    add("GET", service.ready, answers.Health, 503)
+    add("GET", service.live, answers.HealthAnswer)
+    add("GET", service.ready, answers.HealthAnswer, 503)
     add("GET", service.metrics, None, 401)
 
 

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from schemas.errors import ConfigError
+from eddy.schemas.errors import ConfigError
 
 _AT_LEAST = {
     "port": 0,

@@ -6,12 +6,12 @@ from typing import Any
 
 import structlog
 
-from models.judge import Model
-from models.registry.registry import Registry
-from models.registry.reload import ModelWatcher
-from schemas.errors import ModelRefused, Unavailable
-from serving.metrics import ServingMetrics
-from serving.served import Served
+from eddy.models.judge import Model
+from eddy.models.registry.registry import Registry
+from eddy.models.registry.reload import ModelWatcher
+from eddy.schemas.errors import ModelRefused, Unavailable
+from eddy.serving.metrics import ServingMetrics
+from eddy.serving.served import Served
 
 log = structlog.get_logger()
 

@@ -13,10 +13,10 @@ import structlog
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serving.config import ServingConfig
-from serving.metrics import ServingMetrics
-from serving.problems import Refused
-from serving.tokens import Tokens
+from eddy.serving.config import ServingConfig
+from eddy.serving.metrics import ServingMetrics
+from eddy.serving.problems import Refused
+from eddy.serving.tokens import Tokens
 
 log = structlog.get_logger()
 

@@ -2,16 +2,16 @@
 
 import numpy as np
 
-from serving.answers import (
+from eddy.serving.answers import (
     Explanation,
     ModelInformation,
     ModelName,
     Prediction,
     Predictions,
-    Reason,
+    ScoreReason,
 )
-from serving.rows import Rows, check_finite
-from serving.served import Served
+from eddy.serving.rows import Rows, check_finite
+from eddy.serving.served import Served
 
 
 def information(served: Served) -> ModelInformation:
@@ -70,7 +70,7 @@ def explain(served: Served, row: Rows) -> Explanation:
     parts = scorer.contributions(row)[0]
     check_finite(score, parts)
     reasons = [
-        Reason(
+        ScoreReason(
             feature=name,
             value=None if np.isnan(value) else value,
             typical=typical,

@@ -8,14 +8,14 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
-from serving import judging
-from serving.answers import Health
-from serving.config import ServingConfig
-from serving.following import Following
-from serving.guard import PROBES
-from serving.problems import MEDIA_TYPE, FieldError, Problem, Refused
-from serving.requests import LARGEST, ManyRows, OneRow
-from serving.served import Served
+from eddy.serving import judging
+from eddy.serving.answers import HealthAnswer
+from eddy.serving.config import ServingConfig
+from eddy.serving.following import Following
+from eddy.serving.guard import PROBES
+from eddy.serving.problems import MEDIA_TYPE, FieldError, Problem, Refused
+from eddy.serving.requests import LARGEST, ManyRows, OneRow
+from eddy.serving.served import Served
 
 OPENAPI = "/openapi.json"
 
@@ -161,8 +161,8 @@ def _named(served: list[Served]) -> dict[str, Any]:
 
 def _add_examples(paths: dict[str, Any], served: list[Served]) -> None:
     """Add examples: real ones of the first model in use."""
-    _answer(paths["/live"]["get"], Health(ok=True, detail="answers"))
-    _answer(paths["/ready"]["get"], Health(ok=True, detail="models: transactions"))
+    _answer(paths["/live"]["get"], HealthAnswer(ok=True, detail="answers"))
+    _answer(paths["/ready"]["get"], HealthAnswer(ok=True, detail="models: transactions"))
     if not served:
         return
     first = served[0]

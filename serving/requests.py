@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationError
 
-from serving.problems import refusal
+from eddy.serving.problems import refusal
 
 MOST_FEATURES = 1_024
 """The longest row."""
@@ -44,7 +44,7 @@ class ManyRows(BaseModel):
 
 
 def one_row(body: bytes) -> OneRow:
-    """Return the request in a body; `serving.problems.Refused` where it is none."""
+    """Return the request in a body; `eddy.serving.problems.Refused` where it is none."""
     try:
         return OneRow.model_validate_json(body)
     except ValidationError as error:
@@ -52,7 +52,7 @@ def one_row(body: bytes) -> OneRow:
 
 
 def many_rows(body: bytes) -> ManyRows:
-    """Return the request in a body; `serving.problems.Refused` where it is none."""
+    """Return the request in a body; `eddy.serving.problems.Refused` where it is none."""
     try:
         return ManyRows.model_validate_json(body)
     except ValidationError as error:

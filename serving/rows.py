@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from serving.problems import MOST_ERRORS, FieldError, Refused, shown, unprocessable
-from serving.requests import ManyRows, OneRow
+from eddy.serving.problems import MOST_ERRORS, FieldError, Refused, shown, unprocessable
+from eddy.serving.requests import ManyRows, OneRow
 
 Rows = NDArray[np.float64]
 

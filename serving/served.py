@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from schemas.anomalies import ModelRef
+from eddy.schemas.anomalies import ModelRef
 
 if TYPE_CHECKING:
-    from models.detectors.fraud.scorer import Scorer
+    from eddy.models.detectors.fraud.scorer import Scorer
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,13 +10,13 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from serving import judging, requests, rows
-from serving.answers import Health
-from serving.config import ServingConfig
-from serving.following import Following
-from serving.metrics import ServingMetrics
-from serving.problems import Refused
-from serving.served import Served
+from eddy.serving import judging, requests, rows
+from eddy.serving.answers import HealthAnswer
+from eddy.serving.config import ServingConfig
+from eddy.serving.following import Following
+from eddy.serving.metrics import ServingMetrics
+from eddy.serving.problems import Refused
+from eddy.serving.served import Served
 
 A = TypeVar("A", bound=BaseModel)
 
@@ -74,15 +74,15 @@ class Service:
         row = rows.of_one(requests.one_row(await _body(request)), served.features)
         return await self._in_a_thread(lambda: _json(judging.explain(served, row)))
 
-    async def live(self) -> Health:
+    async def live(self) -> HealthAnswer:
         """Say that the process answers."""
-        return Health(ok=True, detail="answers")
+        return HealthAnswer(ok=True, detail="answers")
 
-    async def ready(self) -> Health:
+    async def ready(self) -> HealthAnswer:
         """Say whether every model is loaded and verified."""
         if missing := self._following.missing:
             raise Refused(503, f"no model yet: {', '.join(missing)}", headers={"Retry-After": "1"})
-        return Health(ok=True, detail=f"models: {', '.join(self._following.names)}")
+        return HealthAnswer(ok=True, detail=f"models: {', '.join(self._following.names)}")
 
     async def metrics(self) -> Response:
         """Show the metrics for Prometheus."""

@@ -4,7 +4,7 @@ import hashlib
 import hmac
 from collections.abc import Sequence
 
-from serving.problems import Refused
+from eddy.serving.problems import Refused
 
 _SCHEME = b"bearer "
 

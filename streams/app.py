@@ -15,11 +15,11 @@ from typing import Any, cast
 import faust
 import structlog
 
-from streams import control
-from streams.batch import Batch
-from streams.channel import SteadyChannel
-from streams.config import EngineConfig
-from streams.connection import Connection
+from eddy.streams import control
+from eddy.streams.batch import Batch
+from eddy.streams.channel import SteadyChannel
+from eddy.streams.config import EngineConfig
+from eddy.streams.connection import Connection
 
 log = structlog.get_logger()
 

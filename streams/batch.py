@@ -7,12 +7,12 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from models.judge import Events
-from schemas.card_numbers import redacted
-from schemas.columns import Columns
-from schemas.errors import RejectedRecord
-from schemas.rejections import Reason, Rejection
-from streams.records import Records, Run
+from eddy.models.judge import Events
+from eddy.schemas.card_numbers import redacted
+from eddy.schemas.columns import Columns
+from eddy.schemas.errors import RejectedRecord
+from eddy.schemas.rejections import Reason, Rejection
+from eddy.streams.records import Records, Run
 
 
 @dataclass(frozen=True, slots=True)

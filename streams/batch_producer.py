@@ -16,16 +16,16 @@ import confluent_kafka as ck
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.errors import Unavailable
-from schemas.spans import Spans
-from streams.librdkafka import Library
+from eddy.schemas.errors import Unavailable
+from eddy.schemas.spans import Spans
+from eddy.streams.librdkafka import Library
 
 _KNOWN = {("2.16.1", 176)}
 """Versions of confluent-kafka and the bytes of their producer object."""
 
 _ANY_PARTITION = -1
 _COPY = 2
-# rd_kafka_message_t as eight-byte words, see `streams.messages`; one more for whoever produces
+# rd_kafka_message_t as eight-byte words, see `eddy.streams.messages`; one more for whoever produces
 _PAYLOAD, _LENGTH, _KEY, _KEY_LENGTH, _WORDS = 3, 4, 5, 6, 9
 
 

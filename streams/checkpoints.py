@@ -16,7 +16,7 @@ import obstore
 from obstore.exceptions import BaseError
 from obstore.store import LocalStore, ObjectStore, from_url
 
-from schemas.errors import ConfigError, Unavailable
+from eddy.schemas.errors import ConfigError, Unavailable
 
 MAGIC = b"EDDYCKP1"
 KEPT = 3
@@ -35,7 +35,7 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     sha256: str
 
 
-class Found(msgspec.Struct, frozen=True):
+class StoredCheckpoint(msgspec.Struct, frozen=True):
     """A checkpoint that fits."""
 
     header: Header
@@ -118,7 +118,7 @@ class Checkpoints:
 
     def newest(
         self, topic: str, partition: int, at_most: int, state_hash: str
-    ) -> tuple[Found | None, list[Refusal]]:
+    ) -> tuple[StoredCheckpoint | None, list[Refusal]]:
         """Return the newest fitting checkpoint at or below an offset, and why others did not fit.
 
         Raises
@@ -155,7 +155,7 @@ class Checkpoints:
             raise Unavailable(f"checkpoints of {topic}-{partition}: {error}") from error
         return [int(name[:20]) for name in names if name.endswith(".ckpt") and name[:20].isdigit()]
 
-    def _read(self, topic: str, partition: int, offset: int) -> Found | Refusal:
+    def _read(self, topic: str, partition: int, offset: int) -> StoredCheckpoint | Refusal:
         path = f"{self._folder(topic, partition)}/{offset:020d}.ckpt"
         try:
             blob = bytes(obstore.get(self._store, path).bytes())
@@ -175,7 +175,7 @@ class Checkpoints:
             obstore.delete(self._store, f"{folder}/{offset:020d}.ckpt")
 
 
-def _decode(blob: bytes) -> Found | Refusal:
+def _decode(blob: bytes) -> StoredCheckpoint | Refusal:
     if not blob.startswith(MAGIC):
         return "corrupt"
     start = len(MAGIC) + 4
@@ -185,6 +185,6 @@ def _decode(blob: bytes) -> Found | Refusal:
         header = msgspec.json.decode(blob[start : start + length], type=Header)
         if hashlib.sha256(body).hexdigest() != header.sha256:
             return "corrupt"
-        return Found(header, bytes(cramjam.zstd.decompress(body)))
+        return StoredCheckpoint(header, bytes(cramjam.zstd.decompress(body)))
     except (msgspec.MsgspecError, cramjam.DecompressionError):
         return "corrupt"

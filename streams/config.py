@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
-from schemas.errors import ConfigError
-from schemas.topics import DomainTopics
+from eddy.schemas.errors import ConfigError
+from eddy.schemas.topics import DomainTopics
 
 _AT_LEAST = {
     "batch_size": 1,

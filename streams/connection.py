@@ -4,7 +4,7 @@ import ssl
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
-from schemas.errors import ConfigError
+from eddy.schemas.errors import ConfigError
 
 Protocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 Mechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "GSSAPI"]

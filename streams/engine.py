@@ -19,25 +19,25 @@ from typing import Any, cast
 import numpy as np
 import structlog
 
-from models.judge import Governed, Model, ShadowedJudge
-from schemas.errors import EddyError, FatalError, Unavailable
-from streams.batch import Batch, DecodedRun
-from streams.checkpoints import Checkpoints
-from streams.config import EngineConfig
-from streams.fetchers import TopicPartition
-from streams.labelling import Labelling
-from streams.lane import Lane
-from streams.membership import Membership
-from streams.metrics import Metrics
-from streams.output import Output
-from streams.partition import Partition
-from streams.patience import patiently
-from streams.publisher import ProducerLost, Publisher, TransactionAborted
-from streams.reader import Reader
-from streams.records import OFFSET_RESET, ReadError, raise_if_refused
-from streams.restore import Restorer
-from streams.snapshots import Snapshots
-from streams.transactions import Transactions
+from eddy.models.judge import Model, Reconfigurable, ShadowedJudge
+from eddy.schemas.errors import EddyError, FatalError, Unavailable
+from eddy.streams.batch import Batch, DecodedRun
+from eddy.streams.checkpoints import Checkpoints
+from eddy.streams.config import EngineConfig
+from eddy.streams.fetchers import TopicPartition
+from eddy.streams.label_updates import LabelUpdates
+from eddy.streams.lane import Lane
+from eddy.streams.membership import Membership
+from eddy.streams.metrics import Metrics
+from eddy.streams.output import Output
+from eddy.streams.partition import Partition
+from eddy.streams.publisher import ProducerLost, Publisher, TransactionAborted
+from eddy.streams.reader import Reader
+from eddy.streams.records import OFFSET_RESET, ReadError, raise_if_refused
+from eddy.streams.restore import Restorer
+from eddy.streams.retries import retry
+from eddy.streams.snapshots import Snapshots
+from eddy.streams.transactions import Transactions
 
 log = structlog.get_logger()
 
@@ -56,7 +56,7 @@ class Engine:
         By input topic.
     reader_thread : ThreadPoolExecutor
         The one thread that may touch `reader`.
-    labels : Labelling, optional
+    labels : LabelUpdates, optional
         Where judges learn what is said of their events later.
     """
 
@@ -71,7 +71,7 @@ class Engine:
         checkpoints: Checkpoints,
         metrics: Metrics,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-        labels: Labelling | None = None,
+        labels: LabelUpdates | None = None,
     ) -> None:
         self._config = config
         self._lanes = dict(lanes)
@@ -264,9 +264,9 @@ class Engine:
         self._transactions.forget()
         await asyncio.sleep(0.0 if self._recoveries == 1 else 0.1 * 2**self._recoveries)
         if isinstance(cause, ProducerLost):
-            await patiently(self._transactions.reconnect)
-        await patiently(self._transactions.abort)
-        await patiently(lambda: self._start(list(self._partitions)))
+            await retry(self._transactions.reconnect)
+        await retry(self._transactions.abort)
+        await retry(lambda: self._start(list(self._partitions)))
 
     def _count_recovery(self, cause: Exception) -> None:
         if self._transactions.commits != self._commits_seen:
@@ -289,7 +289,7 @@ class Engine:
         async with self._lock:
             self._metrics.rebalances.inc()
             log.info("partitions_assigned", places=places)
-            await patiently(lambda: self._start(places))
+            await retry(lambda: self._start(places))
 
     async def revoked(self, places: Sequence[TopicPartition]) -> None:
         """Commit what is open, leave checkpoints for the next owner, let go."""
@@ -422,7 +422,7 @@ class Engine:
         lane.policy, lane.config_hash = policy, config_hash
         for partition in self._partitions.values():
             if partition.lane is lane:
-                judge = cast("Governed", partition.judge)
+                judge = cast("Reconfigurable", partition.judge)
                 judge.govern(policy, lane.identity(partition.place[1]))
 
     # -- the end ------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """Two ways to fetch records from assigned partitions, behind one contract.
 
-Neither joins a group; who owns which partition is `streams.membership`'s business.
+Neither joins a group; who owns which partition is `eddy.streams.membership`'s business.
 """
 
 import ctypes
@@ -15,13 +15,13 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 
-from schemas.decoding import buffers
-from schemas.errors import Unavailable
-from schemas.spans import Spans
-from streams import messages
-from streams.connection import Connection
-from streams.librdkafka import Handle, Library
-from streams.records import ReadError, Records, Run
+from eddy.schemas.decoding import buffers
+from eddy.schemas.errors import Unavailable
+from eddy.schemas.spans import Spans
+from eddy.streams import messages
+from eddy.streams.connection import Connection
+from eddy.streams.librdkafka import Handle, Library
+from eddy.streams.records import ReadError, Records, Run
 
 log = structlog.get_logger()
 

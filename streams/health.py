@@ -12,11 +12,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import msgspec
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
-from schemas.errors import MissingResource
+from eddy.schemas.errors import MissingResource
 
 
 @dataclass(frozen=True, slots=True)
-class Health:
+class ProbeResult:
     """An answer to "are you alive" or "are you ready"."""
 
     ok: bool
@@ -31,7 +31,7 @@ class HealthServer:
     registry : CollectorRegistry
         What ``/metrics`` shows.
     live, ready : callable
-        Give the `Health` of the moment.
+        Give the `ProbeResult` of the moment.
     host, port : str, int
         Port 0 takes a free one; `port` tells which.
 
@@ -44,8 +44,8 @@ class HealthServer:
     def __init__(
         self,
         registry: CollectorRegistry,
-        live: Callable[[], Health],
-        ready: Callable[[], Health],
+        live: Callable[[], ProbeResult],
+        ready: Callable[[], ProbeResult],
         host: str,
         port: int,
     ) -> None:
@@ -72,7 +72,7 @@ class HealthServer:
 
 class _Handler(BaseHTTPRequestHandler):
     registry: CollectorRegistry
-    probes: dict[str, Callable[[], Health]]
+    probes: dict[str, Callable[[], ProbeResult]]
 
     def do_GET(self) -> None:
         path = self.path.partition("?")[0]

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 import confluent_kafka as ck
 from confluent_kafka.admin import AdminClient, ConfigResource  # type: ignore[attr-defined]
 
-from schemas.errors import MissingResource
-from streams.connection import Connection
-from streams.reading import TopicReader
-from streams.topics import TopicSpec
+from eddy.schemas.errors import MissingResource
+from eddy.streams.connection import Connection
+from eddy.streams.reading import TopicReader
+from eddy.streams.topics import TopicSpec
 
 _POLL_S = 0.05
 

@@ -13,12 +13,12 @@ import msgspec
 import numpy as np
 import structlog
 
-from models.judge import Labels
-from schemas.keys import NO_KEY, hash_text
-from schemas.labels import Label
-from streams.connection import Connection
-from streams.metrics import Metrics
-from streams.reading import Record, TopicReader
+from eddy.models.judge import Labels
+from eddy.schemas.keys import NO_KEY, hash_text
+from eddy.schemas.labels import Label
+from eddy.streams.connection import Connection
+from eddy.streams.metrics import Metrics
+from eddy.streams.reading import TopicReader, TopicRecord
 
 log = structlog.get_logger()
 
@@ -122,7 +122,7 @@ class LabelFeed:
         while batch := list(islice(records, _MOST_AT_ONCE)):
             yield from self._columns(batch, count=count)
 
-    def _columns(self, records: list[Record], *, count: bool) -> Iterator[tuple[str, Labels]]:
+    def _columns(self, records: list[TopicRecord], *, count: bool) -> Iterator[tuple[str, Labels]]:
         read = [(record, self._label(record, count=count)) for record in records]
         labels = [(r, one) for r, one in read if one is not None and one.is_fraud is not None]
         # by domain and partition; within a partition the order of offsets stays
@@ -133,7 +133,7 @@ class LabelFeed:
             if domain in self._domains:
                 yield domain, _labels(number, list(group))
 
-    def _label(self, record: Record, *, count: bool) -> Label | None:
+    def _label(self, record: TopicRecord, *, count: bool) -> Label | None:
         if record.value is None:
             return None
         try:
@@ -154,11 +154,11 @@ class LabelFeed:
 _MEND = "send one JSON object as in docs/reference/label.schema.json"
 
 
-def _place(record: Record) -> str:
+def _place(record: TopicRecord) -> str:
     return f"{record.topic}-{record.partition}-{record.offset}"
 
 
-def _labels(number: int, group: list[tuple[Record, Label]]) -> Labels:
+def _labels(number: int, group: list[tuple[TopicRecord, Label]]) -> Labels:
     labels = [label for _, label in group]
     return Labels(
         partition=number,

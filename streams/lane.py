@@ -6,16 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from models.domain import Domain
-from models.judge import Events, Identity, Judge, Model, ShadowedJudge
-from schemas.columns import Program
-from schemas.errors import FuseBlown
-from schemas.rejections import Rejection
-from streams.config import Route
-from streams.metrics import Metrics
+from eddy.models.domain import Domain
+from eddy.models.judge import Events, Identity, Judge, Model, ShadowedJudge
+from eddy.schemas.columns import Program
+from eddy.schemas.errors import CircuitOpen
+from eddy.schemas.rejections import Rejection
+from eddy.streams.config import Route
+from eddy.streams.metrics import Metrics
 
 
-class Fuse:
+class CircuitBreaker:
     """Blows when nearly all of a window of successive records were rejected.
 
     Parameters
@@ -46,7 +46,7 @@ class Fuse:
         self._seen = self._rejected = 0
         if share >= self._ratio:
             why = f"last: {last.reason}: {last.detail} at {last.trace}" if last else ""
-            raise FuseBlown(
+            raise CircuitOpen(
                 f"{domain}: {share:.0%} of the last {self._window} records were rejected ({why}); "
                 "nothing of the open transaction was committed. Mend the producer, or move the "
                 "group's offsets beyond the bad records, then start again"
@@ -79,7 +79,7 @@ class Lane:
     config_hash: str
     model: Model
     poll_model: Callable[[], Model | None]
-    fuse: Fuse
+    fuse: CircuitBreaker
     poll_challenger: Callable[[], tuple[Model | None] | None] = lambda: None
     poll_policy: Callable[[], tuple[Any, str] | None] = lambda: None
     state_hash: str = ""

@@ -12,7 +12,7 @@ from typing import Any
 
 import confluent_kafka
 
-from schemas.errors import ConfigError, Unavailable
+from eddy.schemas.errors import ConfigError, Unavailable
 
 _CONSUMER = 1
 _VOID = ctypes.c_void_p

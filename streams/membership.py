@@ -12,10 +12,10 @@ from typing import Any, Protocol
 import confluent_kafka as ck
 import structlog
 
-from schemas.errors import Fenced, MissingResource, Unavailable
-from streams.connection import Connection
-from streams.fetchers import TopicPartition
-from streams.publisher import Position
+from eddy.schemas.errors import Fenced, MissingResource, Unavailable
+from eddy.streams.connection import Connection
+from eddy.streams.fetchers import TopicPartition
+from eddy.streams.publisher import Position
 
 log = structlog.get_logger()
 

@@ -14,7 +14,7 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from schemas.spans import Spans
+from eddy.schemas.spans import Spans
 
 # rd_kafka_message_t as eight-byte words: err and padding, topic, partition and padding, payload,
 # length, key, key length, offset.

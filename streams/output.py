@@ -8,14 +8,14 @@ from operator import attrgetter
 import msgspec
 import numpy as np
 
-from models.judge import Deciding, Events, Forecasting, Tallies, Verdicts
-from schemas.rejections import Rejection
-from schemas.scored_records import Judged, scored_records
-from schemas.spans import Spans
-from streams.batch import DecodedRun
-from streams.lane import Lane
-from streams.metrics import Metrics
-from streams.publisher import Publisher
+from eddy.models.judge import Counts, Deciding, Events, Forecasting, Verdicts
+from eddy.schemas.rejections import Rejection
+from eddy.schemas.scored_records import JudgedEvents, scored_records
+from eddy.schemas.spans import Spans
+from eddy.streams.batch import DecodedRun
+from eddy.streams.lane import Lane
+from eddy.streams.metrics import Metrics
+from eddy.streams.publisher import Publisher
 
 _encode = msgspec.json.Encoder().encode
 _labels = attrgetter("domain", "detector", "severity")
@@ -51,7 +51,7 @@ class Output:
     def verdicts(self, lane: Lane, verdicts: Verdicts) -> None:
         """Publish what was said of a run: anomalies, and forecasts where there are any."""
         self._anomalies(lane, verdicts)
-        tallies: Tallies = getattr(verdicts, "tallies", {})
+        tallies: Counts = getattr(verdicts, "tallies", {})
         for (what, which), count in tallies.items():
             if what in _ROLES:
                 self._metrics.scores.labels(lane.domain.name, what, which).inc(count)
@@ -69,7 +69,7 @@ class Output:
             for record in verdicts.decisions():
                 self._publisher.produce(topic, record, None)
 
-    def _disagreement(self, lane: Lane, tallies: Tallies) -> None:
+    def _disagreement(self, lane: Lane, tallies: Counts) -> None:
         if lane.challenger is None:  # gone since this was judged
             return
         name = lane.challenger.ref.name
@@ -111,10 +111,10 @@ class Output:
     def scored(
         self, lane: Lane, run: DecodedRun, rows: np.ndarray, events: Events, verdicts: Verdicts
     ) -> None:
-        """Publish every judged event with its score, see `schemas.scored_records`."""
+        """Publish every judged event with its score, see `eddy.schemas.scored_records`."""
         records = run.records
         sent = Spans(records, records.addresses[rows], records.lengths[rows])
-        judged = Judged(
+        judged = JudgedEvents(
             sent,
             events.offsets,
             events.occurred_at,

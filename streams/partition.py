@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import cast
 
-from models.judge import Judge, TimedJudge, Verdicts
-from streams.batch import DecodedRun
-from streams.fetchers import TopicPartition
-from streams.idle import IdleClock
-from streams.lane import Lane
-from streams.publisher import Position
+from eddy.models.judge import Judge, TimedJudge, Verdicts
+from eddy.streams.batch import DecodedRun
+from eddy.streams.fetchers import TopicPartition
+from eddy.streams.idle_clock import IdleClock
+from eddy.streams.lane import Lane
+from eddy.streams.publisher import Position
 
 
 @dataclass(slots=True)

@@ -3,11 +3,11 @@
 import time
 from collections import defaultdict
 
-from models.judge import Errors
-from streams.engine import Engine
-from streams.health import Health
-from streams.metrics import Metrics
-from streams.partition import Partition
+from eddy.models.judge import Errors
+from eddy.streams.engine import Engine
+from eddy.streams.health import ProbeResult
+from eddy.streams.metrics import Metrics
+from eddy.streams.partition import Partition
 
 # Looks at the queue in a row that brought nothing: a second or more.
 _EMPTY_READS = 50
@@ -52,23 +52,27 @@ class Probes:
             metrics.consumer_lag_seconds.labels(topic).set(age)
         self._observe_lanes()
 
-    def live(self) -> Health:
+    def live(self) -> ProbeResult:
         """Whether events move, or there are none."""
         still = time.monotonic() - self._moved
         if still > self._limit_s:
             behind = sum(self._engine.lag().values())
-            return Health(False, f"no progress for {still:.0f} s with {behind} messages of lag")
-        return Health(True, "progress" if still < self._limit_s / 2 else f"quiet for {still:.0f} s")
+            return ProbeResult(
+                False, f"no progress for {still:.0f} s with {behind} messages of lag"
+            )
+        return ProbeResult(
+            True, "progress" if still < self._limit_s / 2 else f"quiet for {still:.0f} s"
+        )
 
-    def ready(self) -> Health:
+    def ready(self) -> ProbeResult:
         """Whether all owned partitions have their state."""
         partitions = list(self._engine.partitions.values())
         waiting = [p.place for p in partitions if not p.live and p.position < p.live_from]
         if waiting and not self._settled():
-            return Health(False, f"restoring {waiting}")
+            return ProbeResult(False, f"restoring {waiting}")
         if not partitions:
-            return Health(False, "no partitions assigned")
-        return Health(True, f"{len(partitions)} partitions")
+            return ProbeResult(False, "no partitions assigned")
+        return ProbeResult(True, f"{len(partitions)} partitions")
 
     def done(self) -> bool:
         """Whether every partition has reached its route's stop.

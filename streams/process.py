@@ -19,25 +19,25 @@ from typing import NoReturn
 
 import structlog
 
-from schemas import scored_records
-from schemas.decoding import Decoder
-from schemas.errors import EddyError, FatalError
-from schemas.topics import CONTROL, LABELS
-from streams.app import App
-from streams.checkpoints import Checkpoints, open_store
-from streams.config import EngineConfig
-from streams.connection import Connection
-from streams.engine import Engine
-from streams.fetchers import TopicPartition, open_fetcher
-from streams.health import HealthServer
-from streams.labelling import Labelling
-from streams.labels import LabelFeed
-from streams.lane import Lane
-from streams.membership import Membership
-from streams.metrics import Metrics
-from streams.probes import Probes
-from streams.publisher import Publisher
-from streams.reader import Reader
+from eddy.schemas import scored_records
+from eddy.schemas.decoding import Decoder
+from eddy.schemas.errors import EddyError, FatalError
+from eddy.schemas.topics import CONTROL, LABELS
+from eddy.streams.app import App
+from eddy.streams.checkpoints import Checkpoints, open_store
+from eddy.streams.config import EngineConfig
+from eddy.streams.connection import Connection
+from eddy.streams.engine import Engine
+from eddy.streams.fetchers import TopicPartition, open_fetcher
+from eddy.streams.health import HealthServer
+from eddy.streams.label_updates import LabelUpdates
+from eddy.streams.labels import LabelFeed
+from eddy.streams.lane import Lane
+from eddy.streams.membership import Membership
+from eddy.streams.metrics import Metrics
+from eddy.streams.probes import Probes
+from eddy.streams.publisher import Publisher
+from eddy.streams.reader import Reader
 
 log = structlog.get_logger()
 
@@ -325,12 +325,12 @@ class Process:
         self._stop.set()
 
 
-def _labelling(wiring: Wiring, metrics: Metrics) -> Labelling | None:
+def _labelling(wiring: Wiring, metrics: Metrics) -> LabelUpdates | None:
     domains = [lane.domain.name for lane in wiring.lanes if lane.domain.is_labelled]
     if not domains:
         return None
     feed = LabelFeed(wiring.connection, wiring.labels_topic, domains, metrics)
-    return Labelling(feed, metrics)
+    return LabelUpdates(feed, metrics)
 
 
 def run(wiring: Wiring, metrics: Metrics | None = None) -> None:

@@ -14,11 +14,11 @@ import confluent_kafka as ck
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.errors import EddyError, Unavailable
-from schemas.spans import Spans
-from streams.batch_producer import BatchProducer, batch_producer
-from streams.connection import Connection
-from streams.fetchers import TopicPartition
+from eddy.schemas.errors import EddyError, Unavailable
+from eddy.schemas.spans import Spans
+from eddy.streams.batch_producer import BatchProducer, batch_producer
+from eddy.streams.connection import Connection
+from eddy.streams.fetchers import TopicPartition
 
 _MOST_QUEUED = 500_000
 _LOST = {

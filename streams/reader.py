@@ -3,14 +3,14 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from schemas.decoding import Decoder
-from streams.batch import Batch, DecodedRun
-from streams.fetchers import Fetcher, TopicPartition
-from streams.records import ReadError, Records
+from eddy.schemas.decoding import Decoder
+from eddy.streams.batch import Batch, DecodedRun
+from eddy.streams.fetchers import Fetcher, TopicPartition
+from eddy.streams.records import ReadError, Records
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class PollResult:
     """What one look at the queue brought: a batch, errors, or neither."""
 
     batch: Batch | None
@@ -53,17 +53,17 @@ class Reader:
         if gone:
             self._fetcher.unassign(gone)
 
-    def read(self, count: int, timeout_ms: int) -> Reading:
+    def read(self, count: int, timeout_ms: int) -> PollResult:
         """Return the next batch, decoded; waits up to `timeout_ms`."""
         records = self._fetcher.fetch(count, timeout_ms)
         if records is None:
-            return Reading(None, [])
+            return PollResult(None, [])
         try:
             batch = self._decode(records)
         except BaseException:
             records.release()
             raise
-        return Reading(batch, records.errors)
+        return PollResult(batch, records.errors)
 
     def end_offset(self, partition: TopicPartition) -> int | None:
         """Return the end of a partition as of the last fetch, None before the first."""

@@ -8,8 +8,8 @@ from typing import Any
 
 import confluent_kafka as ck
 
-from schemas.errors import MissingResource
-from streams.connection import Connection
+from eddy.schemas.errors import MissingResource
+from eddy.streams.connection import Connection
 
 _ATTEMPTS = 6
 _WAIT_S, _STUCK_S = 0.5, 60.0
@@ -25,7 +25,7 @@ _HOPELESS = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class TopicRecord:
     """One record as read; `timestamp_ms` is Kafka's."""
 
     topic: str
@@ -118,7 +118,7 @@ class TopicReader:
 
     def read(
         self, topic: str, start: dict[int, int] | None = None, stop: dict[int, int] | None = None
-    ) -> Iterator[Record]:
+    ) -> Iterator[TopicRecord]:
         """Yield the records of a topic up to its end as of now, or up to `stop`."""
         ranges = self.ranges(topic)
         begin = {n: max(low, (start or {}).get(n, low)) for n, (low, _) in ranges.items()}
@@ -144,7 +144,7 @@ class TopicReader:
 
     def follow(
         self, topics: list[str], from_beginning: bool, stopped: Callable[[], bool]
-    ) -> Iterator[Record | None]:
+    ) -> Iterator[TopicRecord | None]:
         """Yield records as they come, None when nothing came for a moment."""
         start = []
         for topic in topics:
@@ -174,9 +174,9 @@ def _finish_or_raise(message: Any, open_: set[int]) -> None:
         raise MissingResource(f"{message.topic()}: {error.str()}")
 
 
-def _record(message: Any) -> Record:
+def _record(message: Any) -> TopicRecord:
     headers = {name: value or b"" for name, value in message.headers() or []}
-    return Record(
+    return TopicRecord(
         message.topic(),
         message.partition(),
         message.offset(),

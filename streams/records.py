@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.errors import MissingResource
-from schemas.spans import Spans
+from eddy.schemas.errors import MissingResource
+from eddy.schemas.spans import Spans
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,16 +4,16 @@ from collections.abc import Sequence
 
 import structlog
 
-from schemas.errors import Unavailable
-from streams.checkpoints import Checkpoints
-from streams.config import EngineConfig
-from streams.fetchers import TopicPartition
-from streams.idle import IdleClock
-from streams.lane import Lane
-from streams.membership import Membership
-from streams.metrics import Metrics
-from streams.partition import Partition
-from streams.publisher import Position
+from eddy.schemas.errors import Unavailable
+from eddy.streams.checkpoints import Checkpoints
+from eddy.streams.config import EngineConfig
+from eddy.streams.fetchers import TopicPartition
+from eddy.streams.idle_clock import IdleClock
+from eddy.streams.lane import Lane
+from eddy.streams.membership import Membership
+from eddy.streams.metrics import Metrics
+from eddy.streams.partition import Partition
+from eddy.streams.publisher import Position
 
 log = structlog.get_logger()
 

@@ -7,9 +7,9 @@ from concurrent.futures import Future
 import confluent_kafka as ck
 from confluent_kafka.admin import AdminClient
 
-from schemas.errors import MissingResource
-from streams.connection import Connection
-from streams.reading import TopicReader
+from eddy.schemas.errors import MissingResource
+from eddy.streams.connection import Connection
+from eddy.streams.reading import TopicReader
 
 _Futures = dict[str, "Future[ck.ConsumerGroupTopicPartitions]"]
 

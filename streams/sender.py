@@ -5,8 +5,8 @@ from typing import Any
 
 import confluent_kafka as ck
 
-from schemas.errors import MissingResource
-from streams.connection import Connection
+from eddy.schemas.errors import MissingResource
+from eddy.streams.connection import Connection
 
 
 class Sender:

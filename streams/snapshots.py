@@ -7,10 +7,10 @@ from datetime import datetime
 
 import structlog
 
-from schemas.errors import Unavailable
-from streams.checkpoints import Checkpoints
-from streams.metrics import Metrics
-from streams.partition import Partition
+from eddy.schemas.errors import Unavailable
+from eddy.streams.checkpoints import Checkpoints
+from eddy.streams.metrics import Metrics
+from eddy.streams.partition import Partition
 
 log = structlog.get_logger()
 

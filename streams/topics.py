@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 import confluent_kafka as ck
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
-from schemas.errors import MissingResource
-from schemas.topics import CONTROL, LABELS, DomainTopics
-from streams.connection import Connection
+from eddy.schemas.errors import MissingResource
+from eddy.schemas.topics import CONTROL, LABELS, DomainTopics
+from eddy.streams.connection import Connection
 
 _DAY_MS = 86_400_000
 

@@ -16,13 +16,13 @@ from typing import Any
 
 import structlog
 
-from schemas.errors import Unavailable
-from streams.config import EngineConfig
-from streams.fetchers import TopicPartition
-from streams.lane import Lane
-from streams.membership import Membership
-from streams.metrics import Metrics
-from streams.publisher import Position, ProducerLost, Publisher
+from eddy.schemas.errors import Unavailable
+from eddy.streams.config import EngineConfig
+from eddy.streams.fetchers import TopicPartition
+from eddy.streams.lane import Lane
+from eddy.streams.membership import Membership
+from eddy.streams.metrics import Metrics
+from eddy.streams.publisher import Position, ProducerLost, Publisher
 
 log = structlog.get_logger()
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from tests.brokers import Kafka, embedded_kafka, session_kafka
-from tests.lake_world import (  # noqa: F401 - fixtures
+from tests.support.brokers import Kafka, embedded_kafka, session_kafka
+from tests.support.lake_world import (  # noqa: F401 - fixtures
     connect,
     lake_config,
     object_store,
@@ -16,7 +16,7 @@ from tests.lake_world import (  # noqa: F401 - fixtures
     own_store,
     postgres,
 )
-from tests.mlflow_world import empty_mlflow, mlflow_database, mlflow_server  # noqa: F401 - fixtures
+from tests.support.mlflow_world import empty_mlflow, mlflow_database, mlflow_server  # noqa: F401 - fixtures
 
 
 @pytest.fixture(scope="session")
@@ -43,7 +43,7 @@ def logs_as_they_are() -> Iterator[None]:
     before = structlog.get_config()
     structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("eddy.logs.configure", lambda _config: None)
+        patch.setattr("eddy.app.logs.configure", lambda _config: None)
         yield
     structlog.configure(**before)
 

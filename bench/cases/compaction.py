@@ -11,15 +11,15 @@ from typing import Any
 import msgspec
 from pyarrow.fs import S3FileSystem
 
-from bench.lake_job import Figures, Job, spec_of
+from bench.lake_job import CompactionJob, Figures, spec_of
 from bench.peers.job import EXACTLY_ONCE
 from bench.results import ENGINE, Result
 from bench.site import Site
-from deploy.embedded.machine import LOOPBACK, free_port
-from deploy.embedded.processes import Process, launch, wait_until_ready
-from lake import catalog
-from lake.config import LakeConfig
-from schemas.errors import MissingResource
+from eddy.lake import catalog
+from eddy.lake.config import LakeConfig
+from eddy.sandbox.machine import LOOPBACK, free_port
+from eddy.sandbox.processes import BackgroundProcess, launch, wait_until_ready
+from eddy.schemas.errors import MissingResource
 
 DAYS = (("anomalies", 1_000_000, 100), ("history", 1_000_000, 100))
 LONG = ("history", 10_000_000, 500)
@@ -76,7 +76,7 @@ def measure(folder: Path, endpoint: str, kind: str, rows: int, files: int) -> Fi
     catalog.create(lake, [spec_of(kind)])
 
     def do(what: str) -> Any:
-        job = Job(what, kind, rows, files, str(folder), lake)
+        job = CompactionJob(what, kind, rows, files, str(folder), lake)
         return _in_a_process(job)
 
     different = do("fill")
@@ -87,7 +87,7 @@ def measure(folder: Path, endpoint: str, kind: str, rows: int, files: int) -> Fi
     return msgspec.structs.replace(figures, query_before_ms=before_ms, query_after_ms=do("ask"))
 
 
-def _in_a_process(job: Job) -> Any:
+def _in_a_process(job: CompactionJob) -> Any:
     argument = msgspec.json.encode(job).decode()
     done = subprocess.run(
         [sys.executable, "-m", "bench.lake_job", argument],
@@ -103,7 +103,7 @@ def s3_server(folder: Path) -> Iterator[str]:
     """Run an S3 server in memory with a bucket; yields its URL."""
     port = free_port()
     endpoint = f"http://{LOOPBACK}:{port}"
-    process = Process(
+    process = BackgroundProcess(
         name="moto",
         argv=(sys.executable, "-m", "moto.server", "-H", LOOPBACK, "-p", str(port)),
         ready=lambda: _answers(endpoint),

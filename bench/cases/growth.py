@@ -7,8 +7,8 @@ from bench.peers.job import EXACTLY_ONCE
 from bench.results import ENGINE, Result
 from bench.samples import TooShortError
 from bench.site import PARTITIONS, Site
-from schemas.errors import MissingResource
-from schemas.topics import DomainTopics
+from eddy.schemas.errors import MissingResource
+from eddy.schemas.topics import DomainTopics
 
 FEW_EVENTS = 1_000_000
 MANY_EVENTS = 10_000_000

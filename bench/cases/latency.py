@@ -15,7 +15,7 @@ from bench.results import ENGINE, Result
 from bench.samples import percentile
 from bench.site import PARTITIONS, Site
 from bench.usage import usage
-from schemas.errors import MissingResource
+from eddy.schemas.errors import MissingResource
 
 EVENTS_PER_S = 5_000
 FAR_OUT_SHARE = 0.02

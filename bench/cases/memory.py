@@ -9,7 +9,7 @@ from bench.peers.job import EXACTLY_ONCE
 from bench.results import ENGINE, Result
 from bench.site import Site
 from bench.usage import usage
-from schemas.errors import MissingResource
+from eddy.schemas.errors import MissingResource
 
 REST_S = 5.0
 

@@ -3,16 +3,16 @@
 import time
 
 from bench.catch_up import catch_up
-from bench.engine import Engine, engine
+from bench.engine import BenchmarkedEngine, engine
 from bench.listener import Listener
 from bench.load import Pacer
 from bench.peers.job import EXACTLY_ONCE
 from bench.results import ENGINE, Result
 from bench.samples import percentile
 from bench.site import PARTITIONS, Site
-from deploy.embedded.processes import ProcessId, launch
-from schemas.errors import MissingResource
-from schemas.topics import DomainTopics
+from eddy.sandbox.processes import ProcessId, launch
+from eddy.schemas.errors import MissingResource
+from eddy.schemas.topics import DomainTopics
 
 EVENTS_PER_S = 10_000
 FAR_OUT_SHARE = 0.01
@@ -45,7 +45,7 @@ def run(site: Site) -> None:
 
 
 def _kills(
-    site: Site, tested: Engine, topics: DomainTopics, pacer: Pacer, listener: Listener
+    site: Site, tested: BenchmarkedEngine, topics: DomainTopics, pacer: Pacer, listener: Listener
 ) -> list[float]:
     log, seconds = site.log_of(tested.process), []
     process = launch(tested.process, log)

@@ -16,7 +16,7 @@ from bench.peers.peer import Peer
 from bench.results import ENGINE, PORTABLE, Result
 from bench.samples import TooShortError
 from bench.site import Site
-from schemas.errors import MissingResource
+from eddy.schemas.errors import MissingResource
 
 ENGINE_RUNS, PORTABLE_RUNS = 5, 1
 

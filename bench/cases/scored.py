@@ -11,7 +11,7 @@ from bench.peers.job import EXACTLY_ONCE
 from bench.results import ENGINE, Result
 from bench.samples import TooShortError
 from bench.site import Site
-from schemas.errors import MissingResource
+from eddy.schemas.errors import MissingResource
 
 RUNS = 3
 

@@ -4,7 +4,7 @@ import time
 
 from bench import load
 from bench.catch_up import catch_up
-from bench.engine import Engine, tpv_engine
+from bench.engine import BenchmarkedEngine, tpv_engine
 from bench.measure import measure_engine, measure_peer
 from bench.payments import payments
 from bench.peers.job import EXACTLY_ONCE
@@ -13,9 +13,9 @@ from bench.results import ENGINE, Result
 from bench.samples import TooShortError
 from bench.site import PARTITIONS, Site
 from bench.usage import usage
-from deploy.embedded.processes import launch
-from schemas.errors import MissingResource
-from schemas.topics import DomainTopics
+from eddy.sandbox.processes import launch
+from eddy.schemas.errors import MissingResource
+from eddy.schemas.topics import DomainTopics
 
 MERCHANTS, MANY_MERCHANTS = 100_000, 1_000_000
 MANY_EVENTS = 2_500_000
@@ -90,7 +90,7 @@ def _million(site: Site, few_mib: float) -> None:
     )
 
 
-def _wait_for_checkpoints(tested: Engine) -> None:
+def _wait_for_checkpoints(tested: BenchmarkedEngine) -> None:
     before = tested.metric("eddy_checkpoints_total")
     end = time.monotonic() + _CHECKPOINTS_WITHIN_S
     while tested.metric("eddy_checkpoints_total") < before + PARTITIONS:
@@ -99,7 +99,7 @@ def _wait_for_checkpoints(tested: Engine) -> None:
         time.sleep(0.5)
 
 
-def _wait_until_whole(tested: Engine, merchants: float) -> None:
+def _wait_until_whole(tested: BenchmarkedEngine, merchants: float) -> None:
     end = time.monotonic() + _READY_WITHIN_S
     while time.monotonic() < end:
         try:

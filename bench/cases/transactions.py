@@ -11,14 +11,14 @@ from bench.results import ENGINE, Result
 from bench.samples import TooShortError
 from bench.site import PARTITIONS, Site
 from bench.transactions import DAY_US, Payments, label_records, payments, records
-from models.features.transaction_history import (
+from eddy.models.features.transaction_history import (
     HistorySettings,
     TransactionHistory,
     TransactionRows,
 )
-from models.training.transactions import Trained
-from schemas.errors import MissingResource
-from schemas.topics import LABELS, DomainTopics
+from eddy.schemas.errors import MissingResource
+from eddy.schemas.topics import LABELS, DomainTopics
+from eddy.training.transactions.train import Trained
 
 CARDS, DAYS, A_DAY = 100_000, 40, 1.92
 """Cards, days and transactions of a card and day as in the Handbook; then memory is flat."""

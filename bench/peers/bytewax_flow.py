@@ -10,13 +10,13 @@ from typing import Any
 import msgspec
 
 from bench.environment import bench_python
-from bench.peers.job import AT_LEAST_ONCE, Job
+from bench.peers.job import AT_LEAST_ONCE, PeerJob
 from bench.peers.peer import Peer, python_process
 from bench.peers.work import Counter, Windows, anomaly
-from deploy.embedded.processes import Process
+from eddy.sandbox.processes import BackgroundProcess
 
 
-def _process(job: Job) -> Process:
+def _process(job: PeerJob) -> BackgroundProcess:
     return python_process("bytewax_flow", job, bench_python())
 
 
@@ -32,7 +32,7 @@ PEER = Peer(
 )
 
 
-def main(job: Job) -> None:
+def main(job: PeerJob) -> None:
     """Run the flow until the process is ended."""
     # not in every venv
     import bytewax.operators as op  # noqa: PLC0415
@@ -67,4 +67,4 @@ def main(job: Job) -> None:
 
 
 if __name__ == "__main__":
-    main(Job.from_environment())
+    main(PeerJob.from_environment())

@@ -11,11 +11,11 @@ from string import Template
 from rich.console import Console
 
 from bench.java import java
-from bench.peers.job import EXACTLY_ONCE, Job
+from bench.peers.job import EXACTLY_ONCE, PeerJob
 from bench.peers.peer import Peer
-from deploy.embedded.jars import ensure_jars, jar_directory
-from deploy.embedded.java import java_environment
-from deploy.embedded.processes import Process
+from eddy.sandbox.jars import ensure_jars, jar_directory
+from eddy.sandbox.java import java_environment
+from eddy.sandbox.processes import BackgroundProcess
 
 _JARS = Path(__file__).with_name("java") / "flink-jars.txt"
 
@@ -61,7 +61,7 @@ SELECT event_id, 'rides', occurred_at, score FROM (
 """)
 
 
-def _process(job: Job) -> Process:
+def _process(job: PeerJob) -> BackgroundProcess:
     with Console().status("fetching Flink ..."):
         ensure_jars(listing=_JARS)
     jars, folder = jar_directory(_JARS), Path(job.folder)
@@ -70,14 +70,14 @@ def _process(job: Job) -> Process:
     (folder / "config.yaml").write_text(_CONFIG.replace("$folder", job.folder), encoding="utf-8")
     client = ("org.apache.flink.table.client.SqlClient", "embedded")
     history = ("-hist", str(folder / "history"))
-    return Process(
+    return BackgroundProcess(
         name="flink_sql",
         argv=(str(java()), "-Xmx1g", *client, *history, "-f", str(script)),
         env={**java_environment(jars), "FLINK_CONF_DIR": str(folder)},
     )
 
 
-def script_text(job: Job) -> str:
+def script_text(job: PeerJob) -> str:
     """Return the SQL for a job."""
     return _SCRIPT.substitute(
         bootstrap=job.bootstrap, events=job.events, anomalies=job.anomalies, group=job.group

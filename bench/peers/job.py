@@ -10,7 +10,7 @@ EXACTLY_ONCE = "exactly once"
 AT_LEAST_ONCE = "at least once"
 
 
-class Job(msgspec.Struct, frozen=True, kw_only=True):
+class PeerJob(msgspec.Struct, frozen=True, kw_only=True):
     """Judge the rides of a topic, publish the anomalies.
 
     Attributes
@@ -44,6 +44,6 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         return {VARIABLE: msgspec.json.encode(self).decode()}
 
     @staticmethod
-    def from_environment() -> "Job":
+    def from_environment() -> "PeerJob":
         """Return the job this process was started for."""
-        return msgspec.json.decode(os.environ[VARIABLE], type=Job)
+        return msgspec.json.decode(os.environ[VARIABLE], type=PeerJob)

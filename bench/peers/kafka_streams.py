@@ -8,24 +8,24 @@ from pathlib import Path
 from rich.console import Console
 
 from bench.java import compile_class, compiler, java
-from bench.peers.job import EXACTLY_ONCE, Job
+from bench.peers.job import EXACTLY_ONCE, PeerJob
 from bench.peers.peer import Peer
-from deploy.embedded.jars import ensure_jars, jar_directory
-from deploy.embedded.java import java_environment
-from deploy.embedded.processes import Process
+from eddy.sandbox.jars import ensure_jars, jar_directory
+from eddy.sandbox.java import java_environment
+from eddy.sandbox.processes import BackgroundProcess
 
 _JAVA = Path(__file__).with_name("java")
 _JARS = _JAVA / "kafka-streams-jars.txt"
 _THREADS = 2
 
 
-def _process(job: Job) -> Process:
+def _process(job: PeerJob) -> BackgroundProcess:
     compiler()  # says so before anything is downloaded
     with Console().status("fetching Kafka Streams ..."):
         ensure_jars(listing=_JARS)
     jars, classes = jar_directory(_JARS), Path(job.folder) / "classes"
     compile_class(_JAVA / "RideStream.java", jars, classes)
-    return Process(
+    return BackgroundProcess(
         name="kafka_streams",
         argv=(
             str(java()),

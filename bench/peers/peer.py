@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.peers.job import Job
-from deploy.embedded.processes import Process
+from bench.peers.job import PeerJob
+from eddy.sandbox.processes import BackgroundProcess
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -33,11 +33,11 @@ class Peer:
     process : callable
         ``process(job)`` says how to start it.
 
-        Raises `schemas.errors.MissingResource` where it cannot run here.
+        Raises `eddy.schemas.errors.MissingResource` where it cannot run here.
     runs : int
         How often it is measured; the median counts.
     counts_itself : bool
-        It commits no offsets; it writes its count to `Job.counter` instead.
+        It commits no offsets; it writes its count to `PeerJob.counter` instead.
     """
 
     name: str
@@ -46,15 +46,15 @@ class Peer:
     warm_up: int
     events: int
     seconds: float
-    process: Callable[[Job], Process]
+    process: Callable[[PeerJob], BackgroundProcess]
     runs: int = 1
     counts_itself: bool = False
 
 
-def python_process(name: str, job: Job, python: Path | None = None) -> Process:
+def python_process(name: str, job: PeerJob, python: Path | None = None) -> BackgroundProcess:
     """Return the process of ``bench/peers/<name>.py``, by this Python or the one given."""
     interpreter = str(python or sys.executable)
-    return Process(
+    return BackgroundProcess(
         name=name,
         argv=(interpreter, "-m", f"bench.peers.{name}"),
         env=os.environ | {"PYTHONPATH": str(ROOT)} | job.environment(),

@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.peers.job import EXACTLY_ONCE, Job
+from bench.peers.job import EXACTLY_ONCE, PeerJob
 from bench.peers.peer import Peer, python_process
 from bench.peers.work import Windows, anomaly
 
@@ -49,7 +49,7 @@ _numbers = operator.attrgetter("distance_km", "duration_s")
 class Loop:
     """The loop: consume, judge, produce, commit."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: PeerJob) -> None:
         self._job = job
         self._done: dict[int, int] = {}
         self._consumer = _consumer(job)
@@ -105,7 +105,7 @@ class Loop:
         self._done.clear()
 
 
-def _consumer(job: Job) -> ck.Consumer:
+def _consumer(job: PeerJob) -> ck.Consumer:
     return ck.Consumer(
         {
             "bootstrap.servers": job.bootstrap,
@@ -124,7 +124,7 @@ def _consumer(job: Job) -> ck.Consumer:
     )
 
 
-def _producer(job: Job) -> ck.Producer:
+def _producer(job: PeerJob) -> ck.Producer:
     return ck.Producer(
         {
             "bootstrap.servers": job.bootstrap,
@@ -136,4 +136,4 @@ def _producer(job: Job) -> ck.Producer:
 
 
 if __name__ == "__main__":
-    Loop(Job.from_environment()).run()
+    Loop(PeerJob.from_environment()).run()

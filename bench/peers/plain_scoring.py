@@ -20,16 +20,16 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit
 
 from bench.fraud_model import opened
-from bench.peers.job import EXACTLY_ONCE, Job
+from bench.peers.job import EXACTLY_ONCE, PeerJob
 from bench.peers.peer import Peer, python_process
 from bench.peers.plain_loop import Loop
 from bench.peers.work import anomaly
-from deploy.embedded.processes import Process
-from models.features.transaction_history import (
+from eddy.models.features.transaction_history import (
     HistorySettings,
     TransactionHistory,
     TransactionRows,
 )
+from eddy.sandbox.processes import BackgroundProcess
 
 _MODEL = "BENCH_MODEL"
 _WORD = 2**64 - 1
@@ -48,7 +48,7 @@ def peer(model: Path) -> Peer:
     )
 
 
-def _process(model: Path, job: Job) -> Process:
+def _process(model: Path, job: PeerJob) -> BackgroundProcess:
     plain = python_process("plain_scoring", job)
     return replace(plain, env={**(plain.env or {}), _MODEL: str(model)})
 
@@ -67,7 +67,7 @@ _decode = msgspec.json.Decoder(_Transaction).decode
 class ScoringLoop(Loop):
     """The loop: consume, describe, score, produce, commit."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: PeerJob) -> None:
         super().__init__(job)
         self._parameters, self._estimator = opened(Path(os.environ[_MODEL]))
         self._history = TransactionHistory(HistorySettings())
@@ -109,4 +109,4 @@ def _rows(payments: Sequence[_Transaction]) -> TransactionRows:
 
 
 if __name__ == "__main__":
-    ScoringLoop(Job.from_environment()).run()
+    ScoringLoop(PeerJob.from_environment()).run()

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from bench.peers.job import EXACTLY_ONCE, Job
+from bench.peers.job import EXACTLY_ONCE, PeerJob
 from bench.peers.peer import Peer, python_process
 from bench.peers.plain_loop import Loop
 
@@ -42,7 +42,7 @@ _SIGNS = {"sale": 1.0, "refund": -1.0}
 class SumsLoop(Loop):
     """The loop: consume, add up, produce what has closed, commit."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: PeerJob) -> None:
         super().__init__(job)
         self._open: dict[int, dict[int, dict[str, float]]] = {}
 
@@ -79,4 +79,4 @@ def _minute(occurred_at: str) -> int:
 
 
 if __name__ == "__main__":
-    SumsLoop(Job.from_environment()).run()
+    SumsLoop(PeerJob.from_environment()).run()

@@ -8,15 +8,15 @@ from functools import partial
 from typing import Any
 
 from bench.environment import bench_python
-from bench.peers.job import AT_LEAST_ONCE, EXACTLY_ONCE, Job
+from bench.peers.job import AT_LEAST_ONCE, EXACTLY_ONCE, PeerJob
 from bench.peers.peer import Peer, python_process
 from bench.peers.work import Windows, anomaly_fields
-from deploy.embedded.processes import Process
+from eddy.sandbox.processes import BackgroundProcess
 
 COMMIT_INTERVAL_S = {AT_LEAST_ONCE: 5.0, EXACTLY_ONCE: 0.2}
 
 
-def _process(job: Job) -> Process:
+def _process(job: PeerJob) -> BackgroundProcess:
     return python_process("quix", job, bench_python())
 
 
@@ -25,7 +25,7 @@ AT_LEAST_ONCE_PEER = _peer(name="Quix Streams", guarantee=AT_LEAST_ONCE)
 EXACTLY_ONCE_PEER = _peer(name="Quix Streams EOS", guarantee=EXACTLY_ONCE)
 
 
-def main(job: Job) -> None:
+def main(job: PeerJob) -> None:
     """Run the application until the process is ended."""
     from quixstreams import Application, message_context  # noqa: PLC0415 - not in every venv
 
@@ -55,4 +55,4 @@ def main(job: Job) -> None:
 
 
 if __name__ == "__main__":
-    main(Job.from_environment())
+    main(PeerJob.from_environment())

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from bench.peers.job import AT_LEAST_ONCE, Job
+from bench.peers.job import AT_LEAST_ONCE, PeerJob
 from bench.peers.peer import Peer, python_process
 from bench.peers.work import Windows, anomaly
 
@@ -25,7 +25,7 @@ PEER = Peer(
 )
 
 
-def main(job: Job) -> None:
+def main(job: PeerJob) -> None:
     """Run the worker until the process is ended."""
     import mode.loop  # noqa: PLC0415 - uvloop counts only where it comes before faust
 
@@ -59,4 +59,4 @@ def main(job: Job) -> None:
 
 
 if __name__ == "__main__":
-    main(Job.from_environment())
+    main(PeerJob.from_environment())

@@ -1,15 +1,8 @@
 """All peers, in the order in which they run."""
 
-from bench.peers import (
-    bytewax_flow,
-    flink_sql,
-    kafka_streams,
-    plain_loop,
-    quix,
-    stock_faust,
-)
+from bench.peers import bytewax_flow, flink_sql, kafka_streams, plain_loop, quix, stock_faust
 from bench.peers.peer import Peer
-from schemas.errors import ConfigError
+from eddy.schemas.errors import ConfigError
 
 PEERS: tuple[Peer, ...] = (
     plain_loop.PEER,

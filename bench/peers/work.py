@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.model import MIN_WINDOW, WINDOW, parameters
-from bench.peers.job import Job
-from models.detectors.windowed_dbscan import WindowedDbscan
-from models.domains.rides import features
+from bench.peers.job import PeerJob
+from eddy.models.detectors.dbscan.windowed import WindowedDbscan
+from eddy.models.domains.rides.domain import features
 
 _COUNT_EVERY_S = 0.05
 
@@ -54,7 +54,7 @@ def _new_detector() -> WindowedDbscan:
 
 
 def _feature(value: float) -> float:
-    """Return one of `models.domains.rides.features`, without an array."""
+    """Return one of `eddy.models.domains.rides.domain.features`, without an array."""
     return math.copysign(math.log1p(abs(value)), value)
 
 
@@ -78,7 +78,7 @@ def anomaly(event_id: str, occurred_at: str) -> bytes:
 class Counter:
     """Counts events into a file that is looked at from outside, a few times a second."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: PeerJob) -> None:
         self._count = 0
         self._file = job.counter
         threading.Thread(target=self._write, daemon=True).start()

@@ -23,12 +23,13 @@ from typing import Any
 
 import msgspec
 
-from eddy import settings, transaction_models
-from eddy.arrivals import BucketArrivals
-from eddy.notifications import concerns, created_objects
-from eddy.retraining import retrain
-from eddy.watching import runs_at
-from schemas.errors import ConfigError, Unavailable
+from eddy.app import settings
+from eddy.app.retraining.inbox import BucketInbox
+from eddy.app.retraining.notifications import concerns, created_objects
+from eddy.app.retraining.retrain import retrain
+from eddy.app.retraining.watch import runs_at
+from eddy.app.training import transaction_models
+from eddy.schemas.errors import ConfigError, Unavailable
 
 
 def handler(event: Any, context: Any) -> dict[str, Any]:
@@ -48,7 +49,7 @@ def handler(event: Any, context: Any) -> dict[str, Any]:
     if not objects:
         return {"outcome": "ignored"}
     chosen = settings.load()
-    arrivals = BucketArrivals(inbox, chosen.lake)
+    arrivals = BucketInbox(inbox, chosen.lake)
     _wait_for_rest(arrivals)
     file = os.environ.get("RETRAIN_PARAMETERS")
     run = retrain(
@@ -69,7 +70,7 @@ def handler(event: Any, context: Any) -> dict[str, Any]:
     }
 
 
-def _wait_for_rest(arrivals: BucketArrivals) -> None:
+def _wait_for_rest(arrivals: BucketInbox) -> None:
     """Raise Unavailable while objects may still be arriving."""
     quiet = timedelta(seconds=float(os.environ.get("RETRAIN_QUIET_S", "60")))
     newest = max((one.modified_at for one in arrivals.look()), default=None)

@@ -1,8 +1,8 @@
 """What Spark's Python workers do with the rows of a partition, one Arrow batch after the other.
 
-Features come from `models.features.transaction_history` itself, the code of the stream: all rows of
-a card, or of a terminal, are in one partition, in the order they came. A worker holds one batch and
-what the history remembers of its partition, however many rows the partition has.
+Features come from `eddy.models.features.transaction_history` itself, the code of the stream: all
+rows of a card, or of a terminal, are in one partition, in the order they came. A worker holds one
+batch and what the history remembers of its partition, however many rows the partition has.
 """
 
 import re
@@ -16,20 +16,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from models.features.names import CARD, FEATURES, OWN, TERMINAL, component
-from models.features.transaction_history import (
+from eddy.models.features.names import CARD, FEATURES, OWN, TERMINAL, component
+from eddy.models.features.transaction_history import (
     HistorySettings,
     LabelRows,
     TransactionHistory,
     TransactionRows,
 )
-from models.training.labels import Labels
-from schemas.columns import Columns
-from schemas.decoding import Decoder
-from schemas.errors import ConfigError
-from schemas.labels import Label
-from schemas.transactions import Transaction
-from schemas.vectors import widened
+from eddy.schemas.columns import Columns
+from eddy.schemas.decoding import Decoder
+from eddy.schemas.errors import ConfigError
+from eddy.schemas.labels import Label
+from eddy.schemas.transactions import Transaction
+from eddy.schemas.vectors import widened
+from eddy.training.transactions.labels import Labels
 
 Mapped = Callable[[Iterable[Any]], Iterator[Any]]
 """What `DataFrame.mapInArrow` takes: record batches in, record batches out."""

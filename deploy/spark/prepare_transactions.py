@@ -5,10 +5,10 @@ whole terminals, then for whole cards, each in the order in which the rows came.
 by what a partition's history remembers, some 39 days of its cards or terminals, never by the data.
 
 ``transactions`` and ``labels`` are JSON lines as they stand on the topics, or Parquet with the
-fields of `schemas.transactions.Transaction` and `schemas.labels.Label` as columns. Rows count as
-having come in the order of the files' paths, and within a file as they stand there; `--order time`
-is for files that are in no such order. The table is what ``eddy train`` reads: a folder with a
-folder of Parquet files for each day.
+fields of `eddy.schemas.transactions.Transaction` and `eddy.schemas.labels.Label` as columns. Rows
+count as having come in the order of the files' paths, and within a file as they stand there;
+`--order time` is for files that are in no such order. The table is what ``eddy train`` reads: a
+folder with a folder of Parquet files for each day.
 
 Runs with spark-submit and as an AWS Glue job; deploy/spark/README.md tells how.
 """
@@ -25,7 +25,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as f
 from pyspark.storagelevel import StorageLevel
 
-from deploy.spark.partition_rows import (
+from eddy.deploy.spark.partition_rows import (
     PLACE,
     VERDICTS,
     Told,
@@ -34,12 +34,12 @@ from deploy.spark.partition_rows import (
     describe_cards,
     describe_terminals,
 )
-from deploy.spark.records import read_records
-from models.features.names import CARD, FEATURES, OWN, TERMINAL, component
-from models.features.transaction_history import HistorySettings
-from schemas.errors import ConfigError
-from schemas.labels import Label
-from schemas.transactions import MOST_COMPONENTS, Transaction
+from eddy.deploy.spark.records import read_records
+from eddy.models.features.names import CARD, FEATURES, OWN, TERMINAL, component
+from eddy.models.features.transaction_history import HistorySettings
+from eddy.schemas.errors import ConfigError
+from eddy.schemas.labels import Label
+from eddy.schemas.transactions import MOST_COMPONENTS, Transaction
 
 _PLACES = "file int, block long, line long"
 _SHARES = 1 << 20  # into how many parts events fall, for a sample of them
@@ -50,7 +50,7 @@ def main(words: Sequence[str]) -> int:
     chosen = arguments(words)
     spark = session()
     try:
-        print(json.dumps(Preparing(spark, chosen).run()))
+        print(json.dumps(PreparationJob(spark, chosen).run()))
     except (ConfigError, AnalysisException) as error:  # the latter: no such path, or one too many
         print(str(error).splitlines()[0], file=sys.stderr)  # Java's stack says no more
         return 2
@@ -120,7 +120,7 @@ def _count(text: str) -> int:
     return int(text)
 
 
-class Preparing:
+class PreparationJob:
     """One run of the job.
 
     Parameters

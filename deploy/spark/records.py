@@ -10,8 +10,8 @@ import msgspec
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as f
 
-from deploy.spark.partition_rows import name_of
-from schemas.errors import ConfigError
+from eddy.deploy.spark.partition_rows import name_of
+from eddy.schemas.errors import ConfigError
 
 LINES = (".jsonl", ".ndjson", ".json")
 PARQUET = (".parquet", ".pq")

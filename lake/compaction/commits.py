@@ -10,7 +10,7 @@ from pyiceberg.table import Table, Transaction
 from pyiceberg.table.snapshots import Snapshot, ancestors_of
 from pyiceberg.table.update import AssertTableUUID
 
-from schemas.errors import Unavailable
+from eddy.schemas.errors import Unavailable
 
 OFFSETS = "kafka.connect.offsets."
 """Begins the names under which the sink keeps in a snapshot's summary how far it is."""

@@ -13,15 +13,15 @@ from uuid import uuid4
 from pyiceberg.manifest import DataFile
 from pyiceberg.table import Table
 
-from lake.compaction.commits import Conflict, Load, commit
-from lake.compaction.day_files import MARK, DayFiles, around, days_of, size_of
-from lake.compaction.json_lines import Staged
-from lake.compaction.reading import Reader
-from lake.compaction.results import DayResult, Show
-from lake.compaction.slices import Slices
-from lake.compaction.verdicts import Tally, Verdicts
-from lake.compaction.writing import TARGET_BYTES, DayWriter
-from lake.tables import TableSpec
+from eddy.lake.compaction.commits import Conflict, Load, commit
+from eddy.lake.compaction.day_files import MARK, DayFiles, around, days_of, size_of
+from eddy.lake.compaction.json_lines import Staged
+from eddy.lake.compaction.reading import FileReader
+from eddy.lake.compaction.results import DayResult, Show
+from eddy.lake.compaction.slices import Slices
+from eddy.lake.compaction.verdicts import CompactionCounts, NewestRows
+from eddy.lake.compaction.writing import TARGET_BYTES, DayWriter
+from eddy.lake.tables import TableSpec
 
 LOOK_AROUND_DAYS = 7
 """How many days before and after a day hold what else was said of its anomalies.
@@ -143,7 +143,7 @@ class Compactor:
         ):
             tallies = verdicts.tallies()
             for day in seen:
-                tally = tallies.get(day.day, Tally())
+                tally = tallies.get(day.day, CompactionCounts())
                 if self._is_due(day, day.day in group, tally):
                     yield self._rewrite(table, day, verdicts, tally, Path(folder))
                 elif day.day in group:
@@ -153,18 +153,23 @@ class Compactor:
         """Whether a day's own rows leave nothing to do."""
         return day.is_settled and day.day not in self.staged.files
 
-    def _verdicts(self, table: Table, seen: list[DayFiles], folder: Path) -> Verdicts:
+    def _verdicts(self, table: Table, seen: list[DayFiles], folder: Path) -> NewestRows:
         rows = sum(day.rows + self.staged.rows.get(day.day, 0) for day in seen)
         bar = _Bar(self.show, f"{self.spec.name}: deciding", rows)
-        return Verdicts(table, self.spec, seen, self.staged.read, folder, bar.step)
+        return NewestRows(table, self.spec, seen, self.staged.read, folder, bar.step)
 
-    def _is_due(self, day: DayFiles, asked_for: bool, tally: Tally) -> bool:
+    def _is_due(self, day: DayFiles, asked_for: bool, tally: CompactionCounts) -> bool:
         if asked_for:
             return not day.is_settled or tally.folded > 0 or tally.added > 0
         return tally.folded > 0 and day.day < self.open_from
 
     def _rewrite(
-        self, table: Table, day: DayFiles, verdicts: Verdicts, tally: Tally, folder: Path
+        self,
+        table: Table,
+        day: DayFiles,
+        verdicts: NewestRows,
+        tally: CompactionCounts,
+        folder: Path,
     ) -> DayResult:
         begin = time.monotonic()
         new = self._write(table, day, verdicts, tally, folder)
@@ -194,9 +199,14 @@ class Compactor:
         )
 
     def _write(
-        self, table: Table, day: DayFiles, verdicts: Verdicts, tally: Tally, folder: Path
+        self,
+        table: Table,
+        day: DayFiles,
+        verdicts: NewestRows,
+        tally: CompactionCounts,
+        folder: Path,
     ) -> list[DataFile]:
-        reader = Reader(table)
+        reader = FileReader(table)
         slices = Slices(folder, reader.arrow, day.rows + tally.added)
         bar = _Bar(self.show, f"{self.spec.name} {day.day}: reading", day.rows + tally.added)
         with closing(verdicts.places(day.day)) as places:

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from pyiceberg.manifest import DataFile, DataFileContent
 from pyiceberg.table import Table
 
-from schemas.errors import Unavailable
+from eddy.schemas.errors import Unavailable
 
 MARK = "compacted"
 """Begins the names of files that compaction wrote: ``compacted-RUN-NUMBER.parquet``."""

@@ -13,10 +13,10 @@ from pyiceberg.exceptions import CommitFailedException
 from pyiceberg.io.pyarrow import PyArrowFileIO
 from pyiceberg.table import Table
 
-from lake.compaction.commits import TRIES, Load, carriers, last_sink_commit_ms
-from lake.compaction.day_files import MARK
-from lake.compaction.results import Swept
-from schemas.errors import ConfigError
+from eddy.lake.compaction.commits import TRIES, Load, carriers, last_sink_commit_ms
+from eddy.lake.compaction.day_files import MARK
+from eddy.lake.compaction.results import Swept
+from eddy.schemas.errors import ConfigError
 
 SNAPSHOT_AGE = timedelta(days=7)
 SHORTEST_SNAPSHOT_AGE = timedelta(hours=1)

@@ -26,9 +26,9 @@ import msgspec
 import pyarrow as pa
 from pyarrow.fs import FileSelector, FileSystem, FileType
 
-from lake.compaction.results import Show
-from lake.outages import named_outages
-from lake.tables import TableSpec
+from eddy.lake.compaction.results import Show
+from eddy.lake.outages import named_outages
+from eddy.lake.tables import TableSpec
 
 _NAME = re.compile(r"(?P<topic>.+)[+-](?P<partition>\d+)[+-](?P<offset>\d+)(\.jsonl?)?(\.gz)?")
 _DATES = (

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
 
-from lake.compaction.results import DayResult, Swept
-from schemas.errors import MissingResource
+from eddy.lake.compaction.results import DayResult, Swept
+from eddy.schemas.errors import MissingResource
 
 _BY_TABLE = {
     "rows": "Rows of the compacted days, as they were left.",

@@ -18,9 +18,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyiceberg.table import Table
 
-from lake.compaction.day_files import DayFiles
-from lake.compaction.reading import BATCH_ROWS, Reader
-from lake.tables import TableSpec
+from eddy.lake.compaction.day_files import DayFiles
+from eddy.lake.compaction.reading import BATCH_ROWS, FileReader
+from eddy.lake.tables import TableSpec
 
 DROPPED = -1
 _SETTINGS: dict[str, str | bool | int | float | list[str]] = {
@@ -38,7 +38,7 @@ Step = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class CompactionCounts:
     """What becomes of a day's rows.
 
     Attributes
@@ -59,10 +59,10 @@ class Tally:
 
 
 Incoming = Callable[[date], Iterator[pa.RecordBatch]]
-"""Returns rows of a day that are not in the table; as its `Reader` gives those that are."""
+"""Returns rows of a day that are not in the table; as its `FileReader` gives those that are."""
 
 
-class Verdicts:
+class NewestRows:
     """Of rows with one identity the newest is kept, whatever day it is on.
 
     With one exception, as every day is a commit of its own: where the newest is an incoming row, it
@@ -120,14 +120,14 @@ class Verdicts:
     ) -> None:
         self._connection.close()
 
-    def tallies(self) -> dict[date, Tally]:
+    def tallies(self) -> dict[date, CompactionCounts]:
         """Return what becomes of each day's rows; days without rows are left out."""
         rows = self._connection.execute(
             "SELECT day, count(place), count(place) FILTER (incoming),"
             " count(*) FILTER (winner = day AND NOT incoming),"
             " count(*) FILTER (winner <> day AND NOT incoming) FROM verdicts GROUP BY day"
         ).fetchall()
-        return {day: Tally(*counts) for day, *counts in rows}
+        return {day: CompactionCounts(*counts) for day, *counts in rows}
 
     def places(self, day: date) -> "Places":
         """Return where a day's rows go, in the order in which they are read."""
@@ -140,13 +140,13 @@ class Verdicts:
         return Places(cursor)
 
     def _arrow(self, table: Table) -> pa.Schema:
-        schema = Reader(table, list(self._names)).arrow
+        schema = FileReader(table, list(self._names)).arrow
         fields = [pa.field(name, _leaf(schema, path)) for path, name in self._names.items()]
         own = {"number": pa.int64(), "day": pa.date32(), "incoming": pa.bool_()}
         return pa.schema([*(pa.field(*one) for one in own.items()), *fields])
 
     def _rows(self, table: Table, days: Sequence[DayFiles], step: Step) -> Iterator[pa.RecordBatch]:
-        reader, schema = Reader(table, list(self._names)), self._arrow(table)
+        reader, schema = FileReader(table, list(self._names)), self._arrow(table)
         number = 0
         for day, is_incoming, batch in self._batches(reader, days):
             count = batch.num_rows
@@ -159,7 +159,7 @@ class Verdicts:
             step(count)
 
     def _batches(
-        self, reader: Reader, days: Sequence[DayFiles]
+        self, reader: FileReader, days: Sequence[DayFiles]
     ) -> Iterator[tuple[date, bool, pa.RecordBatch]]:
         for day in days:
             for batch in reader.read(day.files):

@@ -8,7 +8,8 @@ cannot coincide
 * where a window reaches back to before the history began, or into rows that it lost;
 * where the window is bounded by time: what it holds then depends on the latest time ever seen.
 
-The summary says how many rides that concerns: `Summary.compared` and `Summary.short_of_history`.
+The summary says how many rides that concerns: `ClusteringSummary.compared` and
+`ClusteringSummary.short_of_history`.
 """
 
 from collections import Counter
@@ -23,13 +24,13 @@ import numpy as np
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from lake.days import Day
-from lake.rides.reading import DayOfRides, Place, Stretch
-from models.judge import Events, Judge, Verdicts
-from schemas.anomalies import Anomaly, ModelRef
-from schemas.clustered import Clustered
-from schemas.columns import Program
-from schemas.rides import Ride
+from eddy.lake.days import Day
+from eddy.lake.rides.reading import DayOfRides, Place, RideRun
+from eddy.models.judge import Events, Judge, Verdicts
+from eddy.schemas.anomalies import Anomaly, ModelRef
+from eddy.schemas.clustered import Clustered
+from eddy.schemas.columns import Program
+from eddy.schemas.rides import Ride
 
 SCHEMA_VERSION = 1
 _CHUNK = 100_000
@@ -60,7 +61,7 @@ class Compared(msgspec.Struct, kw_only=True):
     not_streamed: int = 0
 
 
-class Partition(msgspec.Struct, kw_only=True):
+class PartitionDay(msgspec.Struct, kw_only=True):
     """A source partition's share of a day."""
 
     topic: str
@@ -70,7 +71,7 @@ class Partition(msgspec.Struct, kw_only=True):
     last_offset: int
 
 
-class Summary(msgspec.Struct, kw_only=True):
+class ClusteringSummary(msgspec.Struct, kw_only=True):
     """What a day came to; the same at every run over the same rides.
 
     Attributes
@@ -85,7 +86,7 @@ class Summary(msgspec.Struct, kw_only=True):
     short_of_history : int
         Rides whose window may have held more in the stream than the lake has before them.
     compared : Compared
-    partitions : list of Partition
+    partitions : list of PartitionDay
     detector : str
     model : ModelRef
     config_hash : str
@@ -101,14 +102,14 @@ class Summary(msgspec.Struct, kw_only=True):
     unusable: int = 0
     short_of_history: int = 0
     compared: Compared = msgspec.field(default_factory=Compared)
-    partitions: list[Partition] = []
+    partitions: list[PartitionDay] = []
     detector: str
     model: ModelRef
     config_hash: str
 
 
 @dataclass(slots=True)
-class Said:
+class DayResult:
     """What was said of one partition's rides of a day, in the order of their offsets.
 
     Attributes
@@ -127,7 +128,7 @@ class Said:
     anomalies: list[tuple[int, Anomaly]] = field(default_factory=list)
 
     @classmethod
-    def nothing(cls, rides: int) -> "Said":
+    def nothing(cls, rides: int) -> "DayResult":
         """Return what to fill in."""
         blank = np.zeros(rides, np.bool_)
         return cls(np.full(rides, np.nan), blank, blank.copy())
@@ -147,13 +148,13 @@ class Said:
 
 
 def cluster(
-    day: Day, found: DayOfRides, build: BuildJudge, summary: Summary, told: Told
+    day: Day, found: DayOfRides, build: BuildJudge, summary: ClusteringSummary, told: Told
 ) -> list[Clustered]:
     """Judge a day's rides; return the anomalies by time and id, and fill in the summary.
 
     An anomaly counts as detected when the day was over, so that another run says the same.
     """
-    said = {place: Said.nothing(len(rides)) for place, rides in found.rides.items()}
+    said = {place: DayResult.nothing(len(rides)) for place, rides in found.rides.items()}
     for stretch in found.stretches:
         judge = build(*stretch.place)
         mine = said[stretch.place]
@@ -173,7 +174,7 @@ def cluster(
     return anomalies
 
 
-def _steps(judge: Judge, stretch: Stretch) -> Iterator[tuple[int, int, bool]]:
+def _steps(judge: Judge, stretch: RideRun) -> Iterator[tuple[int, int, bool]]:
     """Yield what to judge at once, and whether the window may by then have held more."""
     # what comes before the day's first is only learned from; with so many the window is full
     count, full = len(stretch.offsets), judge.history + 1
@@ -184,7 +185,7 @@ def _steps(judge: Judge, stretch: Stretch) -> Iterator[tuple[int, int, bool]]:
         yield start, stop, is_short
 
 
-def _events(stretch: Stretch, rows: slice, found: DayOfRides) -> Events:
+def _events(stretch: RideRun, rows: slice, found: DayOfRides) -> Events:
     program = Program.of(Ride)
     n = len(stretch.offsets[rows])
     values = np.full((n, len(program.numbers)), np.nan)
@@ -225,7 +226,10 @@ def _clustered(anomaly: Anomaly, found: DayOfRides, place: Place, row: int) -> C
 
 
 def _sum_up(
-    summary: Summary, found: DayOfRides, said: dict[Place, Said], anomalies: list[Clustered]
+    summary: ClusteringSummary,
+    found: DayOfRides,
+    said: dict[Place, DayResult],
+    anomalies: list[Clustered],
 ) -> None:
     summary.rides = sum(map(len, found.rides.values()))
     summary.warming = int(sum(np.isnan(one.scores).sum() for one in said.values()))
@@ -236,7 +240,7 @@ def _sum_up(
     for place, one in said.items():
         _compare(summary.compared, found, found.rides[place].rows, one, summary.model.sha256)
     summary.partitions = [
-        Partition(
+        PartitionDay(
             topic=topic,
             partition=partition,
             rides=len(rides),
@@ -248,7 +252,7 @@ def _sum_up(
 
 
 def _compare(
-    compared: Compared, found: DayOfRides, rows: NDArray[np.int64], said: Said, sha256: str
+    compared: Compared, found: DayOfRides, rows: NDArray[np.int64], said: DayResult, sha256: str
 ) -> None:
     told = found.told
     judged = pc.is_valid(told["model.sha256"]).to_numpy()[rows]

@@ -11,11 +11,11 @@ from typing import Literal
 
 import msgspec
 
-from lake.days import Day
-from lake.rides.clustering import SCHEMA_VERSION, Summary
-from lake.store import Folder, digest
-from schemas.anomalies import ModelRef
-from schemas.clustered import Clustered
+from eddy.lake.days import Day
+from eddy.lake.rides.clustering import SCHEMA_VERSION, ClusteringSummary
+from eddy.lake.store import Folder, digest
+from eddy.schemas.anomalies import ModelRef
+from eddy.schemas.clustered import Clustered
 
 ANOMALIES, SUMMARY, MANIFEST = "anomalies.jsonl.gz", "summary.json", "manifest.json"
 
@@ -31,8 +31,8 @@ class ManifestFile(msgspec.Struct, kw_only=True):
     sha256: str
 
 
-class Manifest(msgspec.Struct, kw_only=True):
-    """What a whole day consists of; see `lake.rides.clustering.Summary` for the rest."""
+class DayManifest(msgspec.Struct, kw_only=True):
+    """What a whole day consists of; for the rest see `ClusteringSummary`."""
 
     schema_version: int
     day: str
@@ -44,7 +44,7 @@ class Manifest(msgspec.Struct, kw_only=True):
     files: list[ManifestFile]
 
 
-def publish(folder: Folder, anomalies: Sequence[Clustered], summary: Summary) -> Outcome:
+def publish(folder: Folder, anomalies: Sequence[Clustered], summary: ClusteringSummary) -> Outcome:
     """Write a day's files, unless they are there and the same already.
 
     Raises
@@ -65,7 +65,7 @@ def publish(folder: Folder, anomalies: Sequence[Clustered], summary: Summary) ->
     return "written"
 
 
-def read(folder: Folder) -> tuple[Summary, list[Clustered]] | None:
+def read(folder: Folder) -> tuple[ClusteringSummary, list[Clustered]] | None:
     """Return what was published, or None where there is nothing whole.
 
     Raises
@@ -76,13 +76,13 @@ def read(folder: Folder) -> tuple[Summary, list[Clustered]] | None:
     text = folder.read(MANIFEST)
     if text is None:
         return None
-    manifest = msgspec.json.decode(text, type=Manifest)
+    manifest = msgspec.json.decode(text, type=DayManifest)
     contents = {file.name: folder.read(file.name) or b"" for file in manifest.files}
     if any(digest(contents[file.name]) != file.sha256 for file in manifest.files):
         return None
     lines = gzip.decompress(contents[ANOMALIES]).splitlines()
     anomalies = [msgspec.json.decode(line, type=Clustered) for line in lines]
-    return msgspec.json.decode(contents[SUMMARY], type=Summary), anomalies
+    return msgspec.json.decode(contents[SUMMARY], type=ClusteringSummary), anomalies
 
 
 def folder_of(folder: Folder, day: Day) -> Folder:
@@ -90,9 +90,11 @@ def folder_of(folder: Folder, day: Day) -> Folder:
     return Folder(folder.store, f"{folder.path}/json/rides/dt={day}")
 
 
-def _manifest(contents: dict[str, bytes], anomalies: int, summary: Summary) -> Manifest:
+def _manifest(
+    contents: dict[str, bytes], anomalies: int, summary: ClusteringSummary
+) -> DayManifest:
     rows = {ANOMALIES: anomalies, SUMMARY: 1}
-    return Manifest(
+    return DayManifest(
         schema_version=SCHEMA_VERSION,
         day=summary.day,
         rides=summary.rides,

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pyiceberg.table import Table
 
-from lake.days import Day
+from eddy.lake.days import Day
 
 Ints = NDArray[np.int64]
 Place = tuple[str, int]
@@ -32,7 +32,7 @@ _FEW = ("source.topic", "verdict", "model.sha256")  # columns of few different t
 
 
 @dataclass(frozen=True, slots=True)
-class Rides:
+class PartitionRides:
     """Rides of one partition in the order of their offsets, no offset twice.
 
     Attributes
@@ -55,14 +55,14 @@ class Rides:
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class RideRun:
     """Neighbouring rides of one partition, to be judged one after the other by a fresh judge.
 
     Attributes
     ----------
     place : (str, int)
     offsets, occurred_at, values
-        See `Rides`.
+        See `PartitionRides`.
     day_rows : ndarray of int64, shape (n,)
         Position among the day's rides of this place; -1 for rides of other days.
     from_the_start : bool
@@ -91,17 +91,17 @@ class DayOfRides:
     rides : dict of (str, int) to Rides
         The day's own.
     told : pyarrow.Table
-        Ids of the rides and what the stream said of them, in no order, see `Rides.rows`:
+        Ids of the rides and what the stream said of them, in no order, see `PartitionRides.rows`:
         ``event.event_id``, ``event.ride_id``, ``score``, ``verdict``, ``model.sha256``.
-    stretches : list of Stretch
+    stretches : list of RideRun
         Cover every ride of the day once; by topic, partition and offset.
     duplicates, unusable : int
         Rows left out: delivered twice, or without what makes a ride.
     """
 
-    rides: dict[Place, Rides]
+    rides: dict[Place, PartitionRides]
     told: pa.Table
-    stretches: list[Stretch]
+    stretches: list[RideRun]
     duplicates: int
     unusable: int
 
@@ -124,7 +124,7 @@ def read(table: Table, day: Day, reach: int, told: Callable[[int], None]) -> Day
     rides = dict(_by_place(found))
     duplicates = found.num_rows - sum(map(len, rides.values()))
     widths = dict.fromkeys(rides, 2 * reach)
-    done: dict[Place, list[Stretch]] = {}
+    done: dict[Place, list[RideRun]] = {}
     while widths:
         ranges = {place: _ranges(rides[place].offsets, widths[place]) for place in widths}
         around = _scan(table, f"{day.others(_TIME)} and {_covering(ranges)}", _NEEDED)
@@ -158,7 +158,7 @@ def _usable(rows: pa.Table) -> tuple[pa.Table, int]:
     return kept, rows.num_rows - kept.num_rows
 
 
-def _by_place(found: pa.Table) -> Iterator[tuple[Place, Rides]]:
+def _by_place(found: pa.Table) -> Iterator[tuple[Place, PartitionRides]]:
     if not found.num_rows:
         return
     topics, topic = _codes(found["source.topic"])
@@ -177,7 +177,9 @@ def _by_place(found: pa.Table) -> Iterator[tuple[Place, Rides]]:
         at = rows[part]
         yield (
             (topics[keys[part[0], 0]], int(keys[part[0], 1])),
-            Rides(keys[part, 2], times[at], np.stack([one[at] for one in values], axis=1), at),
+            PartitionRides(
+                keys[part, 2], times[at], np.stack([one[at] for one in values], axis=1), at
+            ),
         )
 
 
@@ -222,7 +224,9 @@ def _covering(ranges: dict[Place, Ints]) -> str:
     return f"({offsets}) and source.topic in ({', '.join(map(repr, topics))})"
 
 
-def _stretches(place: Place, rides: Rides, others: Rides | None, ranges: Ints) -> Iterator[Stretch]:
+def _stretches(
+    place: Place, rides: PartitionRides, others: PartitionRides | None, ranges: Ints
+) -> Iterator[RideRun]:
     offsets, times, values = rides.offsets, rides.occurred_at, rides.values
     rows = np.arange(len(rides))
     if others is not None:
@@ -235,4 +239,4 @@ def _stretches(place: Place, rides: Rides, others: Rides | None, ranges: Ints) -
     times, values, rows = times[first], values[first], rows[first]
     for low, up in ranges:
         cut = slice(*np.searchsorted(offsets, [low, up + 1]))
-        yield Stretch(place, offsets[cut], times[cut], values[cut], rows[cut], bool(low == 0))
+        yield RideRun(place, offsets[cut], times[cut], values[cut], rows[cut], bool(low == 0))

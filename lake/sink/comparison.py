@@ -9,15 +9,15 @@ import msgspec
 import pyarrow as pa
 from pyiceberg.table import Table
 
-from lake.sink.rows import Delivered
-from lake.tables import Kind, TableSpec
-from schemas.anomalies import Source
+from eddy.lake.sink.rows import Delivered
+from eddy.lake.tables import Kind, TableSpec
+from eddy.schemas.anomalies import Source
 
 _MEMORY = "768MB"
 _EXAMPLES = 5
 
 
-class Stretch(NamedTuple):
+class OffsetRange(NamedTuple):
     """The records of one partition that are looked at.
 
     Attributes
@@ -124,7 +124,7 @@ _DOUBLED = "select count(*) - count(distinct id) from kept"
 _FOLDED: dict[Kind, bool] = {"anomalies": True, "history": True, "changes": False}
 
 
-class Comparison:
+class TableComparison:
     """Compares the tables of one connector with its topics; a context manager.
 
     Everything is held by DuckDB, which goes to the disk where memory is not enough.
@@ -159,7 +159,7 @@ class Comparison:
             topics, partitions, offsets = zip(*places, strict=True)
             self._insert("aside", pa.table([topics, partitions, offsets], schema=_PLACE))
 
-    def look_at(self, stretches: Iterable[Stretch]) -> None:
+    def look_at(self, stretches: Iterable[OffsetRange]) -> None:
         """Say which records count."""
         self._db.execute("delete from stretch")
         for one in stretches:

@@ -10,7 +10,7 @@ from http.client import HTTPException
 from typing import Any
 from urllib.parse import quote
 
-from schemas.errors import ConfigError, Unavailable
+from eddy.schemas.errors import ConfigError, Unavailable
 
 _TIMEOUT_S = 30.0
 _SETTLES_WITHIN_S = 60.0

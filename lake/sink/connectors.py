@@ -1,9 +1,9 @@
 """The sink connectors: which topic goes into which tables, and Kafka Connect's settings for it.
 
 Each connector writes what a read_committed consumer sees into its tables, exactly once as long as
-its coordinator's group has offsets (see `streams.seeding`). A record that is no JSON object goes to
-the connector's dead-letter topic; one whose fields have the wrong types fails the task, and the
-watchdog (`eddy lake watch`) sets it aside there.
+its coordinator's group has offsets (see `eddy.streams.seeding`). A record that is no JSON object
+goes to the connector's dead-letter topic; one whose fields have the wrong types fails the task,
+and the watchdog (`eddy lake watch`) sets it aside there.
 """
 
 from collections.abc import Mapping
@@ -13,10 +13,10 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from lake import tables
-from lake.config import LakeConfig
-from lake.tables import TableSpec
-from schemas.topics import DomainTopics
+from eddy.lake import tables
+from eddy.lake.config import LakeConfig
+from eddy.lake.tables import TableSpec
+from eddy.schemas.topics import DomainTopics
 
 MASK = "********"
 _SECRETS = ("iceberg.catalog.s3.secret-access-key", "iceberg.catalog.jdbc.password")
@@ -24,7 +24,7 @@ _BYTES = "org.apache.kafka.connect.converters.ByteArrayConverter"
 
 
 @dataclass(frozen=True, slots=True)
-class Feed:
+class SinkFeed:
     """A domain whose topics feed the lake."""
 
     topics: DomainTopics
@@ -80,7 +80,7 @@ class Connector:
         return text
 
 
-def connectors(config: LakeConfig, feeds: Mapping[str, Feed]) -> list[Connector]:
+def connectors(config: LakeConfig, feeds: Mapping[str, SinkFeed]) -> list[Connector]:
     """Return the connectors of these domains: one a family of topics.
 
     Parameters

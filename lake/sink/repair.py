@@ -7,29 +7,29 @@ from typing import Any
 from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import CommitFailedException
 
-from lake import catalog as catalogs
-from lake.attempts import once
-from lake.compaction.commits import sink_properties
-from lake.config import LakeConfig
-from lake.sink.connectors import Connector
-from lake.sink.rows import Delivered, arrow_of, row_of
-from lake.tables import TableSpec
-from schemas.errors import RejectedRecord, Unavailable
+from eddy.lake import catalog as catalogs
+from eddy.lake.compaction.commits import sink_properties
+from eddy.lake.config import LakeConfig
+from eddy.lake.single_attempt import once
+from eddy.lake.sink.connectors import Connector
+from eddy.lake.sink.rows import Delivered, arrow_of, row_of
+from eddy.lake.tables import TableSpec
+from eddy.schemas.errors import RejectedRecord, Unavailable
 
 _TRIES = 5
 
 
 @dataclass(slots=True)
-class Judged:
+class CheckedRecords:
     """Records told apart: those that can be rows, and those that cannot, each with the reason."""
 
     good: list[Delivered] = field(default_factory=list)
     bad: list[tuple[Delivered, RejectedRecord]] = field(default_factory=list)
 
 
-def judge(connector: Connector, records: Iterable[Delivered]) -> Judged:
+def judge(connector: Connector, records: Iterable[Delivered]) -> CheckedRecords:
     """Tell records apart by whether every table of the connector can hold them."""
-    told = Judged()
+    told = CheckedRecords()
     for record in records:
         try:
             rows = [row_of(spec, record) for spec in connector.tables]

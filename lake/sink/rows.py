@@ -16,10 +16,10 @@ import pyarrow as pa
 from msgspec import inspect
 from pyiceberg.schema import Schema
 
-from lake import tables
-from lake.columns import KAFKA, columns_of
-from lake.tables import TableSpec
-from schemas.errors import RejectedRecord
+from eddy.lake import tables
+from eddy.lake.columns import KAFKA, columns_of
+from eddy.lake.tables import TableSpec
+from eddy.schemas.errors import RejectedRecord
 
 _BUILTIN = (datetime, bytes)
 

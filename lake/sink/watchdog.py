@@ -11,10 +11,10 @@ from typing import Literal
 
 import structlog
 
-from lake.sink.connect import ConnectClient, ConnectorStatus
-from lake.sink.connectors import Connector
-from lake.sink.poison import Place, cause_in, place_in
-from schemas.errors import EddyError
+from eddy.lake.sink.connect import ConnectClient, ConnectorStatus
+from eddy.lake.sink.connectors import Connector
+from eddy.lake.sink.failed_record import RecordPosition, cause_in, place_in
+from eddy.schemas.errors import EddyError
 
 log = structlog.get_logger()
 
@@ -28,7 +28,7 @@ class _Case:
     failures: int = 0
     not_before: float = 0.0
     runs_since: float | None = None
-    suspect: Place | None = None
+    suspect: RecordPosition | None = None
 
 
 class Watchdog:
@@ -54,7 +54,7 @@ class Watchdog:
         self,
         client: ConnectClient,
         connectors: Sequence[Connector],
-        move_on: Callable[[Connector, Place, str], None],
+        move_on: Callable[[Connector, RecordPosition, str], None],
         clock: Callable[[], float] = time.monotonic,
         longest_wait_s: float = 60.0,
     ) -> None:

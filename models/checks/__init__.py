@@ -4,12 +4,12 @@ For tests, and for whoever writes a detector or a domain of their own: give a fa
 
 Examples
 --------
->>> from models.checks import DETECTOR_CHECKS
+>>> from eddy.models.checks import DETECTOR_CHECKS
 >>> for check in DETECTOR_CHECKS:
 ...     check(MyDetector, features, times)  # doctest: +SKIP
 """
 
-from models.checks.detectors import DETECTOR_CHECKS
-from models.checks.judges import JUDGE_CHECKS, JudgeCase
+from eddy.models.checks.detectors import DETECTOR_CHECKS
+from eddy.models.checks.judges import JUDGE_CHECKS, JudgeCase
 
 __all__ = ["DETECTOR_CHECKS", "JUDGE_CHECKS", "JudgeCase"]

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from models.checks.rows import (
+from eddy.models.checks.rows import (
     Floats,
     Ints,
     batches,
@@ -14,7 +14,7 @@ from models.checks.rows import (
     same,
     ways_to_cut,
 )
-from models.detector import Detector
+from eddy.models.detector import Detector
 
 MakeDetector = Callable[[], Detector]
 DetectorCheck = Callable[[MakeDetector, Floats, Ints], None]

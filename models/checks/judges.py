@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from models.checks.rows import (
+from eddy.models.checks.rows import (
     Floats,
     Ints,
     batches,
@@ -17,8 +17,8 @@ from models.checks.rows import (
     same,
     ways_to_cut,
 )
-from models.judge import Events, Judge, Model
-from schemas.anomalies import Anomaly
+from eddy.models.judge import Events, Judge, Model
+from eddy.schemas.anomalies import Anomaly
 
 NOW = datetime(2000, 1, 1, tzinfo=UTC)
 
@@ -55,7 +55,7 @@ JudgeCheck = Callable[[JudgeCase], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class JudgeOutput:
     """All that a judge said of a run of events."""
 
     scores: Floats
@@ -75,7 +75,7 @@ def part(events: Events, start: int, stop: int) -> Events:
     )
 
 
-def say(judge: Judge, events: Events, cuts: Sequence[int] = ()) -> Said:
+def say(judge: Judge, events: Events, cuts: Sequence[int] = ()) -> JudgeOutput:
     """Judge events in batches that begin at `cuts`, and tell all that was said.
 
     Parameters
@@ -91,7 +91,7 @@ def say(judge: Judge, events: Events, cuts: Sequence[int] = ()) -> Said:
         scores.append(verdicts.scores)
         flagged.append(verdicts.flagged + start)
         anomalies += verdicts.anomalies(range(len(verdicts.flagged)), NOW)
-    return Said(np.concatenate(scores), np.concatenate(flagged), anomalies)
+    return JudgeOutput(np.concatenate(scores), np.concatenate(flagged), anomalies)
 
 
 def check_same_events_same_verdicts(case: JudgeCase) -> None:
@@ -229,7 +229,7 @@ JUDGE_CHECKS: tuple[JudgeCheck, ...] = (
 )
 
 
-def _same_said(found: Said, expected: Said, what: str) -> None:
+def _same_said(found: JudgeOutput, expected: JudgeOutput, what: str) -> None:
     same(found.scores, expected.scores, f"{what}, scores")
     same(found.flagged, expected.flagged, f"{what}, flagged")
     require(found.anomalies == expected.anomalies, f"{what}: the anomalies differ")

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from models.checks.rows import Floats, batches, numbers, require, same, ways_to_cut
-from models.detectors.fraud.scorer import Scorer
+from eddy.models.checks.rows import Floats, batches, numbers, require, same, ways_to_cut
+from eddy.models.detectors.fraud.scorer import Scorer
 
 ScorerCheck = Callable[[Scorer, Floats], None]
 

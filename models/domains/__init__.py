@@ -5,11 +5,11 @@ Rows are imported when they are asked for: a process pays for the domains it run
 
 from importlib import import_module
 
-from models.domain import Domain
-from schemas.errors import ConfigError
+from eddy.models.domain import Domain
+from eddy.schemas.errors import ConfigError
 
 NAMES: tuple[str, ...] = ("rides", "transactions", "tpv")
-"""Domains: ``models.domains.<name>.DOMAIN`` is the row."""
+"""Domains: ``eddy.models.domains.<name>.domain.DOMAIN`` is the row."""
 
 
 def domain(name: str) -> Domain:
@@ -22,7 +22,7 @@ def domain(name: str) -> Domain:
     """
     if name not in NAMES:
         raise ConfigError(f"domain {name!r}: there are {', '.join(NAMES)}")
-    row = import_module(f"models.domains.{name}").DOMAIN
+    row = import_module(f"eddy.models.domains.{name}.domain").DOMAIN
     assert isinstance(row, Domain)
     return row
 

@@ -6,19 +6,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models import entity_table
-from models.entity_table import NO_ROOM, TOO_SMALL, find_or_add
-from models.features import memory, ring
-from models.features.memory import (
-    ALWAYS,
-    EARLIEST,
-    KEEP,
-    LATE,
-    NEVER,
-    WATERMARK,
-    Memory,
-)
-from models.features.ring import (
+from eddy.models import entity_table
+from eddy.models.entity_table import NO_ROOM, TOO_SMALL, find_or_add
+from eddy.models.features import memory, ring
+from eddy.models.features.memory import ALWAYS, EARLIEST, KEEP, LATE, NEVER, WATERMARK, Memory
+from eddy.models.features.ring import (
     add_fraud,
     append,
     count_frauds,
@@ -33,7 +25,7 @@ from models.features.ring import (
     time_at,
     value_at,
 )
-from models.numba_typing import compiled, compiled_and_kept, fingerprint
+from eddy.models.numba_typing import compiled, compiled_and_kept, fingerprint
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -55,7 +47,7 @@ _SIX, _LOW_BITS = np.uint64(6), np.uint64(63)
 _ONE, _NOTHING = np.uint64(1), np.uint64(0)
 
 
-class Rows(NamedTuple):
+class TransactionRows(NamedTuple):
     """n transactions in the order they came.
 
     Attributes
@@ -74,7 +66,7 @@ class Rows(NamedTuple):
     events: Keys
 
 
-class Verdicts(NamedTuple):
+class EventLabels(NamedTuple):
     """m labels, by event; those of one event by when they count, then in the order they came.
 
     Attributes
@@ -95,7 +87,7 @@ class Verdicts(NamedTuple):
 
 
 @compiled
-def _first(v: Verdicts, event: int) -> int:
+def _first(v: EventLabels, event: int) -> int:
     """Return the first label on an event, -1 where there is none."""
     low = np.uint64(event) & _SIEVE_MASK
     if v.sieve[low >> _SIX] >> (low & _LOW_BITS) & _ONE == _NOTHING:
@@ -124,7 +116,7 @@ def _is_noted(m: Memory, s: int, event: int, time: int, since: int) -> bool:
 
 
 @compiled
-def _note(m: Memory, s: int, v: Verdicts, i: int, time: int, oldest: int) -> bool:
+def _note(m: Memory, s: int, v: EventLabels, i: int, time: int, oldest: int) -> bool:
     """Note what the labels from i on say of an event; False where there is no room for it.
 
     Labels from before the event, or from before `oldest`, say nothing: the latter may be
@@ -221,14 +213,19 @@ def _describe_terminal(m: Memory, s: int, time: int, event: int, out: Floats) ->
 def _entries(
     source: int,
 ) -> tuple[
-    Callable[[Memory, Memory, Rows, Verdicts, int, Floats], tuple[int, int, int]],
-    Callable[[Memory, Verdicts, Codes, Ints, int], tuple[int, int, int]],
+    Callable[[Memory, Memory, TransactionRows, EventLabels, int, Floats], tuple[int, int, int]],
+    Callable[[Memory, EventLabels, Codes, Ints, int], tuple[int, int, int]],
 ]:
     """Make the functions to call from outside, which carry the version of their sources."""
 
     @compiled_and_kept
     def describe(
-        cards: Memory, terminals: Memory, rows: Rows, waiting: Verdicts, start: int, out: Floats
+        cards: Memory,
+        terminals: Memory,
+        rows: TransactionRows,
+        waiting: EventLabels,
+        start: int,
+        out: Floats,
     ) -> tuple[int, int, int]:
         """Write the features of rows from `start` on, learning each; say where and why it ended."""
         split = 2 * len(cards.windows)
@@ -259,7 +256,7 @@ def _entries(
 
     @compiled_and_kept
     def learn(
-        m: Memory, labels: Verdicts, found: Codes, times: Ints, start: int
+        m: Memory, labels: EventLabels, found: Codes, times: Ints, start: int
     ) -> tuple[int, int, int]:
         """Note labels of events that are remembered, from slot `start` on, and when these were."""
         for s in range(start, m.table.counters[0]):

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.entity_table import EntityTable, Table
-from models.numba_typing import compiled_and_kept
+from eddy.models.entity_table import EntityTable, Table
+from eddy.models.numba_typing import compiled_and_kept
 
 Ints = NDArray[np.int64]
 

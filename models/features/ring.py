@@ -8,8 +8,8 @@ counted event by event.
 import numpy as np
 from numpy.typing import NDArray
 
-from models.entity_table import release
-from models.features.memory import (
+from eddy.models.entity_table import release
+from eddy.models.features.memory import (
     EVICTED,
     FREE_FRAUD,
     HAND,
@@ -23,7 +23,7 @@ from models.features.memory import (
     WATERMARK,
     Memory,
 )
-from models.numba_typing import compiled
+from eddy.models.numba_typing import compiled
 
 _LOW = np.int64(0xFFFFFFFF)
 _LOOKED_AT = 8  # entities among which the one longest unseen must make room

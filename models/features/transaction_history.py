@@ -25,8 +25,8 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from models.features import kernel
-from models.features.memory import (
+from eddy.models.features import kernel
+from eddy.models.features.memory import (
     EARLIEST,
     EVICTED,
     HAS_LOST,
@@ -36,8 +36,8 @@ from models.features.memory import (
     WATERMARK,
     EventMemory,
 )
-from models.features.names import CARD, DAYS, FEATURES, OWN, TERMINAL
-from models.features.waiting_labels import WaitingLabels, event_order
+from eddy.models.features.names import CARD, DAYS, FEATURES, OWN, TERMINAL
+from eddy.models.features.waiting_labels import WaitingLabels, event_order
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -85,7 +85,7 @@ class TransactionRows(NamedTuple):
     occurred_at : ndarray of int64, shape (n,)
         Microseconds since 1970, UTC.
     cards, terminals, events : ndarray of uint64, shape (n,)
-        `schemas.keys.hash_text` of card_token, terminal_id and event_id.
+        `eddy.schemas.keys.hash_text` of card_token, terminal_id and event_id.
     amounts : ndarray of float64, shape (n,)
         Finite, within +-1e9.
     """
@@ -171,7 +171,9 @@ class TransactionHistory:
         out[:, 2] = of_day < 7 * 3_600_000
         amounts = np.rint(rows.amounts * kernel.AMOUNT_UNITS).astype(np.int64)
         cards, terminals, events = map(_u64, (rows.cards, rows.terminals, rows.events))
-        self._run(kernel.Rows(times, cards, terminals, amounts, events), out[:, len(OWN) :])
+        self._run(
+            kernel.TransactionRows(times, cards, terminals, amounts, events), out[:, len(OWN) :]
+        )
         self._waiting.expire(self._terminals_watermark_ms - self._keep_ms)
         return out
 
@@ -250,7 +252,7 @@ class TransactionHistory:
             fresh._waiting,
         )
 
-    def _run(self, rows: kernel.Rows, out: Floats) -> None:
+    def _run(self, rows: kernel.TransactionRows, out: Floats) -> None:
         grow: dict[int, Callable[[], None]] = {
             kernel.CARD_TABLE: self._cards.grow_table,
             kernel.CARD_ARENA: self._cards.grow_arena,
@@ -268,7 +270,7 @@ class TransactionHistory:
             grow[why]()
 
     def _learn(
-        self, verdicts: kernel.Verdicts, found: NDArray[np.uint8], times: Ints, slot: int
+        self, verdicts: kernel.EventLabels, found: NDArray[np.uint8], times: Ints, slot: int
     ) -> int:
         return kernel.learn(self._terminals.arrays, verdicts, found, times, slot)[0]
 

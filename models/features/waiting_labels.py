@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.features.kernel import SIEVE_BITS, Verdicts
+from eddy.models.features.kernel import SIEVE_BITS, EventLabels
 
 Keys = NDArray[np.uint64]
 Ints = NDArray[np.int64]
@@ -31,7 +31,7 @@ class WaitingLabels:
 
     def sorted_by_event(
         self, events: Keys, is_fraud: NDArray[np.bool_], since_ms: Ints
-    ) -> Verdicts:
+    ) -> EventLabels:
         """Return labels as the kernel wants them."""
         order = event_order(events, since_ms)
         return _verdicts(
@@ -40,7 +40,7 @@ class WaitingLabels:
             np.ascontiguousarray(since_ms[order], np.int64),
         )
 
-    def add(self, verdicts: Verdicts, chosen: NDArray[np.bool_]) -> None:
+    def add(self, verdicts: EventLabels, chosen: NDArray[np.bool_]) -> None:
         """Let some labels wait. "Genuine" says nothing of an event of which nothing was said."""
         events, is_fraud = verdicts.events[chosen], verdicts.is_fraud[chosen]
         since = verdicts.since[chosen]
@@ -117,9 +117,9 @@ def _among(events: Keys, held: Keys) -> NDArray[np.bool_]:
     return found
 
 
-def _verdicts(events: Keys, is_fraud: NDArray[np.uint8], since: Ints) -> Verdicts:
+def _verdicts(events: Keys, is_fraud: NDArray[np.uint8], since: Ints) -> EventLabels:
     sieve = np.zeros(SIEVE_BITS // _WORD_BITS, np.uint64)
     low = events & np.uint64(SIEVE_BITS - 1)
     words, bits = low >> np.uint64(6), np.uint64(1) << (low & np.uint64(63))
     np.bitwise_or.at(sieve, words.astype(np.int64), bits)
-    return Verdicts(events, is_fraud, since, sieve)
+    return EventLabels(events, is_fraud, since, sieve)

@@ -16,7 +16,7 @@ import holidays
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.errors import ConfigError
+from eddy.schemas.errors import ConfigError
 
 SUNDAY = 6
 PAYDAY_OF_MONTH = 25
@@ -24,7 +24,7 @@ PAYDAY_OF_MONTH = 25
 _KEPT = 128
 
 
-class Day(NamedTuple):
+class CalendarDay(NamedTuple):
     """One date in one country.
 
     Attributes
@@ -46,15 +46,15 @@ class Moment(NamedTuple):
     ----------
     week_slot : int
         Day of the week (Monday is 0) times slots per day, plus the slot of the day.
-    day : Day
+    day : CalendarDay
     """
 
     week_slot: int
-    day: Day
+    day: CalendarDay
 
 
 @dataclass(frozen=True, slots=True)
-class Moments:
+class CalendarFeatures:
     """One interval in each of s segments' places.
 
     Attributes
@@ -70,7 +70,7 @@ class Moments:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class SegmentLocation:
     """Where the merchants of a segment are.
 
     Attributes
@@ -102,7 +102,7 @@ def _last_working_day(day: date, country: str | None) -> date:
 
 
 @lru_cache(maxsize=_KEPT)
-def day_of(day: date, country: str | None = None) -> Day:
+def day_of(day: date, country: str | None = None) -> CalendarDay:
     """Return what is special about a date.
 
     Raises
@@ -117,18 +117,18 @@ def day_of(day: date, country: str | None = None) -> Day:
         _last_working_day(last, country),
     }
     holiday = _holidays_of(country, day.year).get(day) if country else None
-    return Day(holiday, day in paydays, day == last)
+    return CalendarDay(holiday, day in paydays, day == last)
 
 
 @lru_cache(maxsize=_KEPT)
-def moment(start_us: int, place: Place, slots_per_day: int = 12) -> Moment:
+def moment(start_us: int, place: SegmentLocation, slots_per_day: int = 12) -> Moment:
     """Return the slot of the week an interval falls in, and its day.
 
     Parameters
     ----------
     start_us : int
         Its beginning, in microseconds since 1970, UTC.
-    place : Place
+    place : SegmentLocation
     slots_per_day : int
     """
     utc = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=start_us)
@@ -138,10 +138,12 @@ def moment(start_us: int, place: Place, slots_per_day: int = 12) -> Moment:
     return Moment(local.weekday() * slots_per_day + slot, day_of(local.date(), place.country))
 
 
-def moments(start_us: int, places: Sequence[Place], slots_per_day: int = 12) -> Moments:
+def moments(
+    start_us: int, places: Sequence[SegmentLocation], slots_per_day: int = 12
+) -> CalendarFeatures:
     """Return an interval as seen from each segment's place, in their order."""
     seen = [moment(start_us, place, slots_per_day) for place in places]
-    return Moments(
+    return CalendarFeatures(
         np.array([one.week_slot for one in seen], np.int64),
         np.array([one.day.holiday is not None for one in seen], np.bool_),
         np.array([one.day.is_payday for one in seen], np.bool_),

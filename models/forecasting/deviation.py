@@ -1,8 +1,8 @@
 """How far an interval is from its forecast: 1.0 is the boundary of an alarm.
 
 The boundary is where a share `false_alarm_rate` of ordinary intervals would lie beyond, by the
-segment's own tail (see `models.forecasting.conformal`); and never so near that the deviation does
-not matter: at least `min_absolute`, at least `min_relative` of what was expected. These
+segment's own tail (see `eddy.models.forecasting.conformal`); and never so near that the deviation
+does not matter: at least `min_absolute`, at least `min_relative` of what was expected. These
 three alone set it; a stream needs no labels. (The defaults of the method were chosen while looking
 at nyc_taxi, whose five labelled windows are therefore no untouched test; see docs/benchmarks.md.)
 """
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.forecasting.conformal import ConformalBand
+from eddy.models.forecasting.conformal import ConformalBand
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -1,6 +1,6 @@
 """What is known of the entities, and what it lets expect: compiled, for `seasonal_kernel`.
 
-Formulas are in `models.forecasting.seasonal`.
+Formulas are in `eddy.models.forecasting.seasonal`.
 """
 
 import math
@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.numba_typing import compiled, inlined
+from eddy.models.numba_typing import compiled, inlined
 
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]

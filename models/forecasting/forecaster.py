@@ -18,15 +18,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.forecasting.calendar import Moments
-from models.forecasting.conformal import ConformalBand
-from models.forecasting.deviation import Boundary, Deviation, deviation
-from models.forecasting.network.contest import Champion, Contest
-from models.forecasting.network.correction import Baseline
-from models.forecasting.network.errors import ModelErrors
-from models.forecasting.network.weights import NetworkWeights
-from models.forecasting.seasonal import COLD_START, Learning, SeasonalBand
-from models.forecasting.shifts import ShiftRule, Shifts
+from eddy.models.forecasting.calendar import CalendarFeatures
+from eddy.models.forecasting.conformal import ConformalBand
+from eddy.models.forecasting.deviation import Boundary, Deviation, deviation
+from eddy.models.forecasting.network.contest import Champion, ModelComparison
+from eddy.models.forecasting.network.correction import Baseline
+from eddy.models.forecasting.network.errors import ModelErrors
+from eddy.models.forecasting.network.weights import NetworkWeights
+from eddy.models.forecasting.seasonal import COLD_START, LearningRates, SeasonalBand
+from eddy.models.forecasting.shifts import ShiftRule, Shifts
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -95,7 +95,7 @@ class Forecaster:
     rule : Boundary
         What makes a deviation an alarm; may be replaced at any time.
     shift : ShiftRule
-    learning : Learning
+    learning : LearningRates
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class Forecaster:
         coverage: float = 0.95,
         rule: Boundary | None = None,
         shift: ShiftRule | None = None,
-        learning: Learning | None = None,
+        learning: LearningRates | None = None,
     ) -> None:
         self.rule = rule or Boundary()
         self.baseline = SeasonalBand(segments, slots_per_day=slots_per_day, learning=learning)
@@ -114,7 +114,7 @@ class Forecaster:
             2 * segments, coverage=coverage, window_intervals=14.0 * slots_per_day
         )
         self.shifts = Shifts(shift or _shift_rule(slots_per_day))
-        self._contest = Contest(segments, slots_per_day)
+        self._contest = ModelComparison(segments, slots_per_day)
 
     def __len__(self) -> int:
         return len(self.baseline)
@@ -160,11 +160,11 @@ class Forecaster:
         """Errors one interval ahead by model, over the same intervals; both where a network is."""
         return self._contest.errors
 
-    def forecast(self, when: Moments, slots: Ints | None = None) -> Band:
+    def forecast(self, when: CalendarFeatures, slots: Ints | None = None) -> Band:
         """Forecast the next interval; changes nothing."""
         return self.ahead([when], slots)[0]
 
-    def inputs(self, when: Moments) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def inputs(self, when: CalendarFeatures) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return what the network is told of the next interval: of all entities, and of segments.
 
         For training; LookupError where there is no network.
@@ -172,7 +172,7 @@ class Forecaster:
         at = np.arange(len(self))
         return self._contest.inputs(self._base(when, *self.baseline.forecast(when), at), at)
 
-    def ahead(self, when: list[Moments], slots: Ints | None = None) -> list[Band]:
+    def ahead(self, when: list[CalendarFeatures], slots: Ints | None = None) -> list[Band]:
         """Forecast the next intervals, the first of `when` being the next to close.
 
         Bands are calibrated for one interval ahead: of those further on, fewer intervals may be
@@ -186,7 +186,7 @@ class Forecaster:
 
     def close(
         self,
-        when: Moments,
+        when: CalendarFeatures,
         observed: Floats,
         *,
         known: Flags | None = None,
@@ -199,7 +199,7 @@ class Forecaster:
 
         Parameters
         ----------
-        when : Moments
+        when : CalendarFeatures
         observed : ndarray of float64, shape (k,)
         known : ndarray of bool, shape (k,), optional
             Others are missing: not flagged, not learned from; their deviation means nothing.
@@ -241,7 +241,7 @@ class Forecaster:
             part.restore(state)
         self._contest.restore(state, len(self))
 
-    def _base(self, when: Moments, expected: Floats, scale: Floats, at: Ints) -> Baseline:
+    def _base(self, when: CalendarFeatures, expected: Floats, scale: Floats, at: Ints) -> Baseline:
         return Baseline(
             when,
             expected,

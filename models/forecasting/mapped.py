@@ -15,8 +15,8 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from models.registry.durable import sync_folder, writing
-from schemas.errors import ConfigError, MissingResource
+from eddy.models.registry.durable import sync_folder, writing
+from eddy.schemas.errors import ConfigError, MissingResource
 
 Head = TypeVar("Head")
 

@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.forecasting import seasonal_kernel as kernel
-from models.forecasting.calendar import Moments
-from models.forecasting.expectation import LAGS, LEAST_LEVEL, Entities, Rates
-from models.forecasting.segments import Segments
+from eddy.models.forecasting import seasonal_kernel as kernel
+from eddy.models.forecasting.calendar import CalendarFeatures
+from eddy.models.forecasting.expectation import LAGS, LEAST_LEVEL, Entities, Rates
+from eddy.models.forecasting.segments import Segments
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -31,7 +31,7 @@ COLD_START = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Learning:
+class LearningRates:
     """How fast is learned and forgotten.
 
     Attributes
@@ -67,17 +67,17 @@ class SeasonalBand:
     segments : int
         How many segments share priors and calendars.
     slots_per_day : int
-    learning : Learning
+    learning : LearningRates
     """
 
     def __init__(
-        self, segments: int = 1, *, slots_per_day: int = 12, learning: Learning | None = None
+        self, segments: int = 1, *, slots_per_day: int = 12, learning: LearningRates | None = None
     ) -> None:
         if slots_per_day < 1 or segments < 1:
             raise ValueError("at least one segment and one slot a day")
         self._slots_per_day = slots_per_day
         self._segments = Segments(segments, slots_per_day)
-        self._rates = _rates(learning or Learning(), slots_per_day)
+        self._rates = _rates(learning or LearningRates(), slots_per_day)
         self._entities = _empty(0, slots_per_day)
 
     def __len__(self) -> int:
@@ -132,12 +132,12 @@ class SeasonalBand:
         for name, array in self._entities._asdict().items():
             array[slots] = state[f"entity_{name}"]
 
-    def forecast(self, when: Moments, slots: Ints | None = None) -> tuple[Floats, Floats]:
+    def forecast(self, when: CalendarFeatures, slots: Ints | None = None) -> tuple[Floats, Floats]:
         """Forecast the next interval.
 
         Parameters
         ----------
-        when : Moments
+        when : CalendarFeatures
             The interval as each segment sees it.
         slots : ndarray of int64, shape (k,), optional
             These entities only.
@@ -153,10 +153,13 @@ class SeasonalBand:
         kernel.forecast(self._entities, now, self._rates, at, expected, scale)
         return expected, scale
 
-    def ahead(self, when: list[Moments], slots: Ints | None = None) -> tuple[Floats, Floats]:
+    def ahead(
+        self, when: list[CalendarFeatures], slots: Ints | None = None
+    ) -> tuple[Floats, Floats]:
         """Forecast the next intervals, `when` in order: expected, scale, both shape (h, k).
 
-        The scale is that of a forecast of one interval; `models.forecasting.conformal` widens it.
+        The scale is that of a forecast of one interval; `eddy.models.forecasting.conformal` widens
+        it.
         """
         at = self._all(slots)
         expected, scale = np.empty((len(when), len(at))), np.empty((len(when), len(at)))
@@ -170,7 +173,7 @@ class SeasonalBand:
 
     def update(
         self,
-        when: Moments,
+        when: CalendarFeatures,
         observed: Floats,
         *,
         known: Flags | None = None,
@@ -181,7 +184,7 @@ class SeasonalBand:
 
         Parameters
         ----------
-        when : Moments
+        when : CalendarFeatures
         observed : ndarray of float64, shape (k,)
             Below zero counts as zero.
         known : ndarray of bool, shape (k,), optional
@@ -268,7 +271,7 @@ def _empty(count: int, slots_per_day: int) -> Entities:
     )
 
 
-def _rates(learning: Learning, slots_per_day: int) -> Rates:
+def _rates(learning: LearningRates, slots_per_day: int) -> Rates:
     week = 7.0 * slots_per_day
     return Rates(
         weeks=1.0 / (learning.level_weeks * week),

@@ -1,6 +1,6 @@
 """The compiled part of the seasonal baseline: one pass over the entities a closed interval.
 
-Formulas are in `models.forecasting.seasonal`.
+Formulas are in `eddy.models.forecasting.seasonal`.
 """
 
 from collections.abc import Callable
@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.forecasting import expectation
-from models.forecasting.expectation import (
+from eddy.models.forecasting import expectation
+from eddy.models.forecasting.expectation import (
     ERROR_LEAST,
     ERROR_MOST,
     LAGS,
@@ -26,7 +26,7 @@ from models.forecasting.expectation import (
     spread_of,
     unit_of,
 )
-from models.numba_typing import compiled, compiled_and_kept, fingerprint
+from eddy.models.numba_typing import compiled, compiled_and_kept, fingerprint
 
 _RATIO_MOST = 8.0  # a slot of the week is at most so many times its level
 _RESIDUAL_MOST = 4.0  # times the scale: a single surprise does not widen the band
@@ -34,7 +34,7 @@ _BETWEEN = 0.3  # by how much profiles differ between the merchants of a segment
 _COUNT_MOST = 255
 
 
-class Tallies(NamedTuple):
+class UpdateCounts(NamedTuple):
     """What the segments learn of an interval, summed over their entities.
 
     Attributes
@@ -154,7 +154,7 @@ def _update(
     learn: NDArray[np.bool_],
     known: NDArray[np.bool_],
     slots: NDArray[np.int64],
-    tallies: Tallies,
+    tallies: UpdateCounts,
 ) -> None:
     """Learn from one closed interval; `known` ones that are not to be learned from are skipped."""
     for k in range(len(slots)):
@@ -223,7 +223,7 @@ def _entries(source: int) -> tuple[Callable[..., int], Callable[..., int], Calla
         learn: NDArray[np.bool_],
         known: NDArray[np.bool_],
         slots: NDArray[np.int64],
-        tallies: Tallies,
+        tallies: UpdateCounts,
     ) -> int:
         _update(e, now, r, observed, learn, known, slots, tallies)
         return source

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.forecasting.calendar import SUNDAY, Moments
-from models.forecasting.expectation import Now
-from models.forecasting.seasonal_kernel import Tallies
+from eddy.models.forecasting.calendar import SUNDAY, CalendarFeatures
+from eddy.models.forecasting.expectation import Now
+from eddy.models.forecasting.seasonal_kernel import UpdateCounts
 
 Floats = NDArray[np.float64]
 
@@ -48,7 +48,7 @@ class Segments:
     def __len__(self) -> int:
         return len(self._state["spread"])
 
-    def now(self, when: Moments) -> Now:
+    def now(self, when: CalendarFeatures) -> Now:
         """Return the interval as the segments see it: a holiday is a Sunday times a factor."""
         day_slot = when.week_slot % self._slots
         week_slot = np.where(when.is_holiday, SUNDAY * self._slots + day_slot, when.week_slot)
@@ -65,11 +65,11 @@ class Segments:
             self._state["counts"][np.arange(len(self)), week_slot] > 0,
         )
 
-    def tallies(self) -> Tallies:
+    def tallies(self) -> UpdateCounts:
         """Return empty sums for `learn`."""
-        return Tallies(*(np.zeros((len(self), 2)) for _ in Tallies._fields))
+        return UpdateCounts(*(np.zeros((len(self), 2)) for _ in UpdateCounts._fields))
 
-    def learn(self, when: Moments, now: Now, seen: Tallies) -> None:
+    def learn(self, when: CalendarFeatures, now: Now, seen: UpdateCounts) -> None:
         """Learn from what the entities saw of an interval."""
         rows = np.flatnonzero(seen.ratio[:, 1] > 0)
         ratio = seen.ratio[rows, 0] / seen.ratio[rows, 1]
@@ -113,7 +113,7 @@ class Segments:
         other = np.where(seen.any(axis=1), mean, 1.0)
         return np.where(self._state["counts"][rows, week_slot] > 0, own, other)
 
-    def _active(self, when: Moments) -> NDArray[np.bool_]:
+    def _active(self, when: CalendarFeatures) -> NDArray[np.bool_]:
         """Return which of holiday, payday, month end hold; a holiday is nothing but a holiday."""
         holiday = when.is_holiday
         return np.column_stack([holiday, when.is_payday & ~holiday, when.is_month_end & ~holiday])
@@ -122,13 +122,13 @@ class Segments:
         others = np.arange(self._slots, self._slots + _FACTORS)
         return np.column_stack([day_slot, np.tile(others, (len(self), 1))])
 
-    def _factors(self, when: Moments, day_slot: NDArray[np.int64]) -> Floats:
+    def _factors(self, when: CalendarFeatures, day_slot: NDArray[np.int64]) -> Floats:
         """Return the factors of holiday, payday and month end, shape (s, 3); 1 where not so."""
         sums = self._state["calendar"][np.arange(len(self))[:, None], self._places(day_slot)]
         ratio = np.clip(sums[..., 0] / sums[..., 1], _FACTOR_LEAST, _FACTOR_MOST)
         return np.where(self._active(when), ratio, 1.0)
 
-    def _learn_calendar(self, when: Moments, now: Now, seen: Tallies) -> None:
+    def _learn_calendar(self, when: CalendarFeatures, now: Now, seen: UpdateCounts) -> None:
         """Add the interval, as a mean over entities, to the sums of what it was."""
         rows = np.flatnonzero(seen.calendar[:, 1] > _LEAST_EXPECTED)
         active = self._active(when)

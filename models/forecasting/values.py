@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.forecasting.conformal import ConformalBand
+from eddy.models.forecasting.conformal import ConformalBand
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]

@@ -11,7 +11,7 @@
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from schemas.errors import ConfigError
+from eddy.schemas.errors import ConfigError
 
 _SQLITE = "sqlite:///"
 _KEY = "storage.registry"

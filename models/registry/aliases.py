@@ -13,9 +13,9 @@ from typing import Any
 
 import msgspec
 
-from models.registry import durable
-from models.registry.registry import CHAMPION, Action, AliasChange
-from schemas.errors import DamagedModel
+from eddy.models.registry import durable
+from eddy.models.registry.registry import CHAMPION, Action, AliasChange
+from eddy.schemas.errors import DamagedModel
 
 _LIMIT_BYTES = 1024 * 1024
 _LOG_LIMIT_BYTES = 64 * 1024 * 1024

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from schemas.errors import DamagedModel, MissingResource, Unavailable
+from eddy.schemas.errors import DamagedModel, MissingResource, Unavailable
 
 _RETRY_S = 0.02
 _BLOCK_BYTES = 1024 * 1024

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from models.registry.artefact import PARAMETERS_FILE, decode_parameters
-from models.registry.registry import MAX_FILES, File, is_file_name
-from schemas.errors import ConfigError, DamagedModel, ModelRefused
+from eddy.models.artefact import PARAMETERS_FILE, decode_parameters
+from eddy.models.registry.registry import MAX_FILES, File, is_file_name
+from eddy.schemas.errors import ConfigError, DamagedModel, ModelRefused
 
 MANIFEST_FILE = "manifest.json"
 

@@ -22,12 +22,12 @@ from typing import Any
 
 import msgspec
 
-from models.judge import Model
-from models.registry import durable
-from models.registry.aliases import AliasFile, next_change
-from models.registry.artefact import MAX_ARTEFACT_BYTES
-from models.registry.files import MANIFEST_FILE, all_files, check_size, eddy_version, opened
-from models.registry.registry import (
+from eddy.models.artefact import MAX_ARTEFACT_BYTES
+from eddy.models.judge import Model
+from eddy.models.registry import durable
+from eddy.models.registry.aliases import AliasFile, next_change
+from eddy.models.registry.files import MANIFEST_FILE, all_files, check_size, eddy_version, opened
+from eddy.models.registry.registry import (
     CHAMPION,
     LATEST,
     Action,
@@ -42,13 +42,13 @@ from models.registry.registry import (
     is_version,
     pick,
 )
-from schemas.errors import DamagedModel, UnknownModel
+from eddy.schemas.errors import DamagedModel, UnknownModel
 
 _MAX_MANIFEST_BYTES = 1024 * 1024
 
 
 class FolderRegistry:
-    """A `models.registry.registry.Registry` below one folder.
+    """A `eddy.models.registry.registry.Registry` below one folder.
 
     Parameters
     ----------

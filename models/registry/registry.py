@@ -11,10 +11,10 @@ from typing import Annotated, Any, Literal, Protocol
 import msgspec
 from msgspec import Meta
 
-from models.judge import Model
-from models.registry.artefact import PARAMETERS_FILE, digest
-from schemas.anomalies import ModelRef
-from schemas.errors import ConfigError, DamagedModel, UnknownModel
+from eddy.models.artefact import PARAMETERS_FILE, digest
+from eddy.models.judge import Model
+from eddy.schemas.anomalies import ModelRef
+from eddy.schemas.errors import ConfigError, DamagedModel, UnknownModel
 
 CHAMPION = "champion"
 CHALLENGER = "challenger"
@@ -135,8 +135,8 @@ class Registry(Protocol):
     """Holds models by name and version.
 
     `which` is a version ("3"), an alias ("champion") or "latest". Reading raises only
-    `schemas.errors.ModelRefused` (or one of its kinds) and `schemas.errors.Unavailable`, so that
-    a running stream can keep its last good model.
+    `eddy.schemas.errors.ModelRefused` (or one of its kinds) and `eddy.schemas.errors.Unavailable`,
+    so that a running stream can keep its last good model.
     """
 
     def register(

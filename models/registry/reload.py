@@ -5,10 +5,10 @@ from typing import Any, Literal
 
 import msgspec
 
-from models.judge import Model
-from models.registry.registry import CHAMPION, Manifest, Registry
-from schemas.anomalies import ModelRef
-from schemas.errors import ModelRefused, Unavailable, UnknownModel
+from eddy.models.judge import Model
+from eddy.models.registry.registry import CHAMPION, Manifest, Registry
+from eddy.schemas.anomalies import ModelRef
+from eddy.schemas.errors import ModelRefused, Unavailable, UnknownModel
 
 Kind = Literal["reloaded", "unchanged", "refused"]
 

@@ -10,11 +10,11 @@ import msgspec
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from schemas.columns import Columns, Program
-from schemas.decoding.plain import PlainDecoder
-from schemas.decoding.strict import StrictDecoder
-from schemas.errors import RejectedRecord
-from schemas.fields import OCCURRED_AT
+from eddy.schemas.columns import Columns, Program
+from eddy.schemas.decoding.plain import PlainDecoder
+from eddy.schemas.decoding.strict import StrictDecoder
+from eddy.schemas.errors import RejectedRecord
+from eddy.schemas.fields import OCCURRED_AT
 
 _YEAR_9999_MS = 253_402_300_800_000
 
@@ -51,7 +51,7 @@ class Decoder:
 
     Examples
     --------
-    >>> from schemas.rides import Ride
+    >>> from eddy.schemas.rides import Ride
     >>> decoder = Decoder(Ride, max_skew_s=300.0)
     >>> kept, addresses, lengths = buffers([None, b'{"event_id": 7}'])
     >>> decoded = decoder.decode(addresses, lengths, [-1, -1])

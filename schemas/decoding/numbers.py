@@ -8,7 +8,7 @@ D. Lemire, Fast Number Parsing Without Fallback (2023), for why no case is left 
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.decoding.machine import (
+from eddy.schemas.decoding.machine import (
     ZERO,
     Word,
     as_float,

@@ -15,13 +15,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas import card_numbers, fields, keys, rejections, tables
-from schemas.columns import Columns, Program
-from schemas.decoding import machine, numbers, records, texts, timestamps
-from schemas.decoding.machine import BLOCK, compiled_and_kept, read_int, store_byte, store_int
-from schemas.decoding.records import record
-from schemas.rejections import MAX_RECORD_BYTES
-from schemas.vectors import unpacked
+from eddy.schemas import card_numbers, fields, keys, rejections, tables
+from eddy.schemas.columns import Columns, Program
+from eddy.schemas.decoding import machine, numbers, records, texts, timestamps
+from eddy.schemas.decoding.machine import BLOCK, compiled_and_kept, read_int, store_byte, store_int
+from eddy.schemas.decoding.records import record
+from eddy.schemas.rejections import MAX_RECORD_BYTES
+from eddy.schemas.vectors import unpacked
 
 _CALLED = (
     machine,

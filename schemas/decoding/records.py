@@ -1,7 +1,7 @@
 """The compiled loop over one plain record: names, values, constraints.
 
 Addresses are plain integers throughout. `end` is the first address behind the record, `table` that
-of a program's table (see `schemas.tables`), `row` that of a field's row in it; `numbers` and
+of a program's table (see `eddy.schemas.tables`), `row` that of a field's row in it; `numbers` and
 `hashes` are those of the record's rows in the columns, `components` that of where its vector's
 numbers go, and `count` that of how many there are. Readers return the address behind what they have
 read, or -1 for what is not plain.
@@ -9,7 +9,7 @@ read, or -1 for what is not plain.
 
 import numpy as np
 
-from schemas.decoding.machine import (
+from eddy.schemas.decoding.machine import (
     QUOTE,
     SPACE,
     ZERO,
@@ -22,12 +22,12 @@ from schemas.decoding.machine import (
     store_word,
     word,
 )
-from schemas.decoding.numbers import EXACT, MINUS, NINE, number, to_float
-from schemas.decoding.texts import closing_quote, hash_plain, may_be_card_number, spells
-from schemas.decoding.timestamps import timestamp
-from schemas.fields import CHOICE, FLOAT, INTEGER, KEY, NO_CARD, NULL, TEXT, TIME, VECTOR
-from schemas.keys import NO_KEY
-from schemas.tables import (
+from eddy.schemas.decoding.numbers import EXACT, MINUS, NINE, number, to_float
+from eddy.schemas.decoding.texts import closing_quote, hash_plain, may_be_card_number, spells
+from eddy.schemas.decoding.timestamps import timestamp
+from eddy.schemas.fields import CHOICE, FLOAT, INTEGER, KEY, NO_CARD, NULL, TEXT, TIME, VECTOR
+from eddy.schemas.keys import NO_KEY
+from eddy.schemas.tables import (
     BIT,
     CHOICES,
     COLUMN,

@@ -17,11 +17,11 @@ from typing import Any
 
 import msgspec
 
-from schemas.card_numbers import is_card_number
-from schemas.columns import Program
-from schemas.errors import RejectedRecord
-from schemas.fields import FLOAT, OCCURRED_AT
-from schemas.rejections import MAX_RECORD_BYTES
+from eddy.schemas.card_numbers import is_card_number
+from eddy.schemas.columns import Program
+from eddy.schemas.errors import RejectedRecord
+from eddy.schemas.fields import FLOAT, OCCURRED_AT
+from eddy.schemas.rejections import MAX_RECORD_BYTES
 
 MOST_NESTED = 64
 

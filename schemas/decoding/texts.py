@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from schemas.card_numbers import FEWEST_DIGITS, MOST_DIGITS
-from schemas.decoding.machine import (
+from eddy.schemas.card_numbers import FEWEST_DIGITS, MOST_DIGITS
+from eddy.schemas.decoding.machine import (
     BLOCK,
     QUOTE,
     SPACE,
@@ -17,8 +17,8 @@ from schemas.decoding.machine import (
     trailing_zeros,
     word,
 )
-from schemas.decoding.numbers import MINUS, NINE
-from schemas.keys import FACTOR, FINAL, SEED
+from eddy.schemas.decoding.numbers import MINUS, NINE
+from eddy.schemas.keys import FACTOR, FINAL, SEED
 
 U = np.uint64
 
@@ -42,7 +42,7 @@ def closing_quote(at: int, end: int) -> int:
 
 @compiled
 def spells(at: int, end: int, spelling: int) -> bool:
-    """Whether the text at an address is the known one at another (see `schemas.tables`)."""
+    """Whether the text at an address is the known one at another (see `eddy.schemas.tables`)."""
     while True:
         mask = read_word(spelling + 8)
         if mask == U(0):

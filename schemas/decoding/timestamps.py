@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.decoding.machine import (
+from eddy.schemas.decoding.machine import (
     QUOTE,
     Word,
     as_int,
@@ -13,7 +13,7 @@ from schemas.decoding.machine import (
     trailing_zeros,
     word,
 )
-from schemas.decoding.numbers import POWERS_OF_TEN, eight
+from eddy.schemas.decoding.numbers import POWERS_OF_TEN, eight
 
 U = np.uint64
 

@@ -12,9 +12,16 @@ import docstring_parser
 import pytest
 
 ROOT = Path(__file__).parents[2]
-ROOMS = ("schemas", "models", "streams", "lake", "serving", "eddy", "deploy")
-SPARKS = {"deploy.spark.prepare_transactions", "deploy.spark.records"}
-"""Modules that import Spark, which has an environment of its own: .venv-spark."""
+ROOMS = (
+    *("schemas", "models", "datasets", "training", "streams", "lake", "serving"),
+    *("sandbox", "app", "deploy"),
+)
+ELSEWHERE = {
+    "eddy.deploy.airflow.eddy_lake_daily",
+    "eddy.deploy.spark.prepare_transactions",
+    "eddy.deploy.spark.records",
+}
+"""Modules that import Airflow or Spark, which have environments of their own."""
 FORBIDDEN_NAMES = {"utils", "helpers", "common", "manager", "base", "misc"}
 
 
@@ -22,12 +29,12 @@ def modules() -> list[str]:
     return sorted(
         name
         for room in ROOMS
-        for _, name, _ in pkgutil.walk_packages([str(ROOT / room)], f"{room}.")
+        for _, name, _ in pkgutil.walk_packages([str(ROOT / room)], f"eddy.{room}.")
     )
 
 
 def public_functions():
-    for name in sorted(set(modules()) - SPARKS):
+    for name in sorted(set(modules()) - ELSEWHERE):
         module = importlib.import_module(name)
         for holder_name, holder in [("", module), *inspect.getmembers(module, inspect.isclass)]:
             if holder is not module and holder.__module__ != name:
@@ -102,11 +109,11 @@ def test_every_metric_is_declared_once_and_used():
 
 def families() -> dict[str, list[str]]:
     """Return the metrics of each kind of process, without ``_total``."""
-    from lake.compaction.metrics import CompactionMetrics
-    from lake.sink.metrics import WatchMetrics
-    from serving.metrics import ServingMetrics
-    from streams.learning_metrics import LearningMetrics
-    from streams.metrics import Metrics
+    from eddy.lake.compaction.metrics import CompactionMetrics
+    from eddy.lake.sink.metrics import WatchMetrics
+    from eddy.serving.metrics import ServingMetrics
+    from eddy.streams.learning_metrics import LearningMetrics
+    from eddy.streams.metrics import Metrics
 
     made = (Metrics(), WatchMetrics(), CompactionMetrics(), ServingMetrics(), LearningMetrics())
     return {

@@ -6,9 +6,9 @@ import time
 
 import pytest
 
-from deploy.embedded.machine import free_port
-from deploy.embedded.stack import Stack
-from eddy.demo.folder import end_leftovers
+from eddy.app.demo.folder import end_leftovers
+from eddy.sandbox.machine import free_port
+from eddy.sandbox.stack import Stack
 from tests.integration.test_demo import demo, left_in, wait_for_process
 
 pytestmark = pytest.mark.chaos_long

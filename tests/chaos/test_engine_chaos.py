@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from tests.corpus import POISON
-from tests.toy_world import World
+from tests.support.corpus import POISON
+from tests.support.toy_world import World
 
 SEED = int(os.environ.get("EDDY_TEST_SEED", str(random.SystemRandom().randrange(10**6))))
 # So that there is work in flight when the fault hits: 40,000 events a second.

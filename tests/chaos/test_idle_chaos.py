@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 import confluent_kafka as ck
 import pytest
 
-from streams.idle import Tick, note_in
-from streams.sender import Sender
-from tests.toy_world import World
+from eddy.streams.idle_clock import Tick, note_in
+from eddy.streams.sender import Sender
+from tests.support.toy_world import World
 
 SEED = int(os.environ.get("EDDY_TEST_SEED", str(random.SystemRandom().randrange(10**6))))
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)

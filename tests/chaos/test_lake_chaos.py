@@ -11,8 +11,8 @@ import time
 
 import pytest
 
-from deploy.embedded.server import Server
-from tests.lake_sink import Load, SinkWorld, Watching, anomaly, encode, send, wait_for
+from eddy.sandbox.server import Server
+from tests.support.lake_sink import Load, SinkWorld, Watching, anomaly, encode, send, wait_for
 
 SEED = int(os.environ.get("EDDY_TEST_SEED", str(random.SystemRandom().randrange(10**6))))
 RIDES = {"rides": {}}

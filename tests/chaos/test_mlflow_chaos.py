@@ -13,12 +13,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from deploy.embedded.machine import free_port
-from deploy.embedded.mlflow_server import MlflowServer
-from models.registry.artefact import encode_parameters
-from models.registry.mlflow import MlflowRegistry
-from models.registry.registry import Training
-from schemas.errors import Unavailable
+from eddy.models.artefact import encode_parameters
+from eddy.models.registry.mlflow.registry import MlflowRegistry
+from eddy.models.registry.registry import Training
+from eddy.sandbox.machine import free_port
+from eddy.sandbox.mlflow_server import MlflowServer
+from eddy.schemas.errors import Unavailable
 
 pytestmark = pytest.mark.chaos_long  # a server takes long to start
 LARGE = bytes(48 * 2**20)

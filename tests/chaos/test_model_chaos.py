@@ -10,17 +10,17 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from models.domains.rides import DEFAULT_PARAMETERS, default_model
-from models.registry.artefact import encode_parameters
-from models.registry.folder import FolderRegistry
-from models.registry.registry import Training
-from models.simulation.rides import RideSimulation, simulate
-from schemas.anomalies import Anomaly
-from streams.connection import Connection
-from streams.reading import TopicReader
-from streams.sender import Sender
-from tests.eddy_process import eddy, environment, start
-from tests.offsets import wait_until_committed
+from eddy.datasets.simulation.rides import RideSimulation, simulate
+from eddy.models.artefact import encode_parameters
+from eddy.models.domains.rides.domain import DEFAULT_PARAMETERS, default_model
+from eddy.models.registry.folder import FolderRegistry
+from eddy.models.registry.registry import Training
+from eddy.schemas.anomalies import Anomaly
+from eddy.streams.connection import Connection
+from eddy.streams.reading import TopicReader
+from eddy.streams.sender import Sender
+from tests.support.eddy_process import eddy, environment, start
+from tests.support.offsets import wait_until_committed
 
 SEED = int(os.environ.get("EDDY_TEST_SEED", str(random.SystemRandom().randrange(10**6))))
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

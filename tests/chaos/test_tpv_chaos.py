@@ -11,9 +11,9 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
-from models.simulation.payments import PaymentSimulation, simulate
-from models.simulation.record import SimulatedRecord
-from tests.tpv_world import TpvWorld
+from eddy.datasets.simulation.payments.stream import PaymentSimulation, simulate
+from eddy.datasets.simulation.record import SimulatedRecord
+from tests.support.tpv_world import TpvWorld
 
 SEED = int(os.environ.get("EDDY_TEST_SEED", str(random.SystemRandom().randrange(10**6))))
 HOUR_US = 3_600_000_000

@@ -12,13 +12,13 @@ import msgspec
 import numpy as np
 import pytest
 
-from models.domains.transactions_default import DEFAULT_PARAMETERS, default_model
-from models.registry.artefact import encode_parameters
-from models.registry.folder import FolderRegistry
-from models.registry.registry import CHALLENGER, Training
-from models.simulation.transaction_labels import labels
-from models.simulation.transactions import TransactionSimulation, simulate
-from tests.transactions_world import TransactionsWorld
+from eddy.datasets.simulation.transactions.labels import labels
+from eddy.datasets.simulation.transactions.stream import TransactionSimulation, simulate
+from eddy.models.artefact import encode_parameters
+from eddy.models.domains.transactions.default import DEFAULT_PARAMETERS, default_model
+from eddy.models.registry.folder import FolderRegistry
+from eddy.models.registry.registry import CHALLENGER, Training
+from tests.support.transactions_world import TransactionsWorld
 
 SEED = int(os.environ.get("EDDY_TEST_SEED", str(random.SystemRandom().randrange(10**6))))
 

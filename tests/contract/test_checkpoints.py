@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 import obstore
 import pytest
 
-from schemas.errors import ConfigError, Unavailable
-from streams.checkpoints import KEPT, Checkpoints, open_store
+from eddy.schemas.errors import ConfigError, Unavailable
+from eddy.streams.checkpoints import KEPT, Checkpoints, open_store
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -1,4 +1,4 @@
-"""What every detector does; `models.checks` says it."""
+"""What every detector does; `eddy.models.checks` says it."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from models.checks import DETECTOR_CHECKS
-from models.detector import Detector
-from models.detectors.windowed_dbscan import WindowedDbscan
+from eddy.models.checks import DETECTOR_CHECKS
+from eddy.models.detector import Detector
+from eddy.models.detectors.dbscan.windowed import WindowedDbscan
 
 Rows = tuple[np.ndarray, np.ndarray]
 

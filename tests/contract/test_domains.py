@@ -12,30 +12,30 @@ import msgspec
 import numpy as np
 import pytest
 
-from models.checks import JUDGE_CHECKS, JudgeCase
-from models.checks.judges import (
+from eddy.datasets.simulation.payments.stream import PaymentSimulation
+from eddy.datasets.simulation.record import SimulatedRecord
+from eddy.datasets.simulation.rides import RideSimulation
+from eddy.datasets.simulation.transactions.stream import TransactionSimulation
+from eddy.models.artefact import decode_parameters, encode_parameters
+from eddy.models.checks import JUDGE_CHECKS, JudgeCase
+from eddy.models.checks.judges import (
     NOW,
     check_flagged_are_above_one,
     check_judge_scores_are_numbers,
     say,
 )
-from models.domain import Domain
-from models.domains import domain, every_domain
-from models.domains.rides import RidesPolicy
-from models.domains.tpv import TpvPolicy
-from models.domains.transactions_policy import TransactionsPolicy
-from models.features.transaction_history import HistorySettings
-from models.judge import Events, Identity, Model
-from models.registry.artefact import decode_parameters, encode_parameters
-from models.simulation.payments import PaymentSimulation
-from models.simulation.record import SimulatedRecord
-from models.simulation.rides import RideSimulation
-from models.simulation.transactions import TransactionSimulation
-from schemas.anomalies import Anomaly
-from schemas.columns import Program
-from schemas.decoding import Decoder, buffers
-from schemas.errors import ConfigError
-from tests.toy import TOY, ToyPolicy, ticks
+from eddy.models.domain import Domain
+from eddy.models.domains import domain, every_domain
+from eddy.models.domains.rides.domain import RidesPolicy
+from eddy.models.domains.tpv.domain import TpvPolicy
+from eddy.models.domains.transactions.policy import TransactionsPolicy
+from eddy.models.features.transaction_history import HistorySettings
+from eddy.models.judge import Events, Identity, Model
+from eddy.schemas.anomalies import Anomaly
+from eddy.schemas.columns import Program
+from eddy.schemas.decoding import Decoder, buffers
+from eddy.schemas.errors import ConfigError
+from tests.support.toy import TOY, ToyPolicy, ticks
 
 START = datetime(2024, 3, 1, tzinfo=UTC)
 IDENTITY = Identity("events", 3, "c0ffee")
@@ -49,7 +49,7 @@ class Sample:
     policy: Any
     change: dict[str, Any]  # what makes its default model another one
     flags_above_one: bool = True
-    spread: float = 0.0  # see `models.checks.JudgeCase`
+    spread: float = 0.0  # see `eddy.models.checks.JudgeCase`
     of_events: bool = True  # an anomaly an event; else several an interval, told as they change
 
 

@@ -5,8 +5,8 @@ import time
 import pytest
 from confluent_kafka import Producer
 
-from streams.connection import Connection
-from streams.fetchers import NativeFetcher, PortableFetcher, open_fetcher
+from eddy.streams.connection import Connection
+from eddy.streams.fetchers import NativeFetcher, PortableFetcher, open_fetcher
 
 
 @pytest.fixture(params=["native", "portable"])

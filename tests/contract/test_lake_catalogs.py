@@ -6,10 +6,10 @@ from uuid import uuid4
 import pyarrow as pa
 import pytest
 
-from eddy.lake.tables import every_table
-from lake import catalog
-from schemas.errors import ConfigError, MissingResource, Unavailable
-from tests.lake_world import ObjectStore
+from eddy.app.lake.tables import every_table
+from eddy.lake import catalog
+from eddy.schemas.errors import ConfigError, MissingResource, Unavailable
+from tests.support.lake_world import ObjectStore
 
 
 @pytest.fixture(params=["sqlite", "postgres", "glue"])
@@ -86,7 +86,7 @@ def test_an_open_catalog_outlives_its_database(object_store, postgres, tmp_path)
 
 
 def test_a_database_that_does_not_answer_is_named_without_a_password(object_store, tmp_path):
-    from deploy.embedded.machine import free_port
+    from eddy.sandbox.machine import free_port
 
     config = object_store.lake(
         tmp_path,

@@ -12,11 +12,11 @@ import msgspec
 import pytest
 from msgspec import Meta
 
-from models.registry.artefact import digest, encode_parameters
-from models.registry.folder import FolderRegistry
-from models.registry.mlflow import MlflowRegistry
-from models.registry.registry import File, Registry, Training
-from schemas.errors import ConfigError, DamagedModel, ModelRefused, UnknownModel
+from eddy.models.artefact import digest, encode_parameters
+from eddy.models.registry.folder import FolderRegistry
+from eddy.models.registry.mlflow.registry import MlflowRegistry
+from eddy.models.registry.registry import File, Registry, Training
+from eddy.schemas.errors import ConfigError, DamagedModel, ModelRefused, UnknownModel
 
 START = datetime(2024, 3, 1, tzinfo=UTC)
 TRAINING = Training(trained_at=START, settings={"k": 20}, data_sha256="ab" * 32, rows=1000)

@@ -7,13 +7,13 @@ import jsonschema
 import msgspec
 import pytest
 
-from schemas.anomalies import Anomaly, Entity, ModelRef, Reason, Source
-from schemas.json_schema import FOLDER, incompatibilities, published, rendered
-from schemas.labels import Label
-from schemas.rejections import Rejection
-from schemas.scored import Scored
-from tests.corpus import HARMLESS, POISON
-from tests.transaction_records import TRANSACTION_ODD, TRANSACTION_PLAIN, TRANSACTION_POISON
+from eddy.schemas.anomalies import Anomaly, Entity, ModelRef, Reason, Source
+from eddy.schemas.json_schema import FOLDER, incompatibilities, published, rendered
+from eddy.schemas.labels import Label
+from eddy.schemas.rejections import Rejection
+from eddy.schemas.scored import Scored
+from tests.support.corpus import HARMLESS, POISON
+from tests.support.transaction_records import TRANSACTION_ODD, TRANSACTION_PLAIN, TRANSACTION_POISON
 
 BASELINE = FOLDER / "baseline"
 OUTPUTS = ("anomaly", "forecast", "rejection-headers", "scored")
@@ -22,7 +22,7 @@ OUTPUTS = ("anomaly", "forecast", "rejection-headers", "scored")
 @pytest.mark.parametrize("name", published())
 def test_the_committed_schema_is_up_to_date(name):
     committed = (FOLDER / f"{name}.schema.json").read_text(encoding="utf-8")
-    assert committed == rendered(published()[name]), "run: python -m schemas.json_schema"
+    assert committed == rendered(published()[name]), "run: python -m eddy.schemas.json_schema"
 
 
 @pytest.mark.parametrize("path", sorted(BASELINE.glob("*.json")), ids=lambda path: path.name)

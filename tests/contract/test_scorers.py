@@ -1,4 +1,4 @@
-"""What every scorer of transactions does; `models.checks` says it."""
+"""What every scorer of transactions does; `eddy.models.checks` says it."""
 
 from collections.abc import Callable
 
@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from models.checks.scorers import (
+from eddy.models.checks.scorers import (
     SCORER_CHECKS,
     check_batches_do_not_matter,
     check_contributions_sum,
     check_ranking_is_kept,
     check_reasons_are_reasons,
 )
-from models.detectors.fraud.linear import LinearRanking
-from models.detectors.fraud.scorer import Scorer
-from models.domains.transactions_default import default_model
-from tests.fraud_estimators import KINDS, packaged, rows
+from eddy.models.detectors.fraud.linear import LinearRanking
+from eddy.models.detectors.fraud.scorer import Scorer
+from eddy.models.domains.transactions.default import default_model
+from tests.support.fraud_estimators import KINDS, packaged, rows
 
 
 def scorer(kind: str, is_calibrated: bool) -> Scorer:

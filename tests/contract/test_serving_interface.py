@@ -8,7 +8,7 @@ import schemathesis
 from hypothesis import settings
 from schemathesis.config import SchemathesisConfig
 
-from tests.serving_world import World, linear_model
+from tests.support.serving_world import World, linear_model
 
 TOKEN = "secret"
 AUTHORIZED = {"Authorization": f"Bearer {TOKEN}"}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lake_daily import DAY, NEXT_DAY, daily_lake
+from tests.support.lake_daily import DAY, NEXT_DAY, daily_lake
 
 ROOT = Path(__file__).parents[2]
 AIRFLOW = ROOT / ".venv-airflow" / "bin" / "airflow"

@@ -9,9 +9,9 @@ import uuid
 
 import pytest
 
-from deploy.embedded.machine import free_port
-from eddy.local_stack import answers_ok
-from eddy.scrape import scrape
+from eddy.app.inspect.scrape import scrape
+from eddy.app.stack.local_stack import answers_ok
+from eddy.sandbox.machine import free_port
 
 EDDY = [sys.executable, "-m", "eddy"]
 

@@ -4,15 +4,15 @@ from datetime import date
 from functools import partial
 from pathlib import Path
 
-from deploy.embedded.connect import EmbeddedConnect
-from lake import catalog as catalogs
-from lake.compaction.commits import sink_offsets, sink_properties
-from lake.compaction.day_files import days_of
-from lake.tables import anomalies
-from tests.brokers import Kafka
-from tests.lake_rows import LakeTable, key
-from tests.lake_sink import SinkWorld, anomaly, encode, send, wait_for
-from tests.lake_world import ObjectStore
+from eddy.lake import catalog as catalogs
+from eddy.lake.compaction.commits import sink_offsets, sink_properties
+from eddy.lake.compaction.day_files import days_of
+from eddy.lake.tables import anomalies
+from eddy.sandbox.connect import EmbeddedConnect
+from tests.support.brokers import Kafka
+from tests.support.lake_rows import LakeTable, key
+from tests.support.lake_sink import SinkWorld, anomaly, encode, send, wait_for
+from tests.support.lake_world import ObjectStore
 
 DAY = date(2026, 3, 1)
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from deploy.embedded.machine import free_port
-from deploy.embedded.stack import Stack
+from eddy.sandbox.machine import free_port
+from eddy.sandbox.stack import Stack
 
 EDDY = [sys.executable, "-m", "eddy"]
 

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 import yaml
 
-from models.simulation.transactions import TransactionSimulation, labels, simulate
+from eddy.datasets.simulation.transactions.stream import TransactionSimulation, labels, simulate
 
 ROOT = Path(__file__).parents[2]
 DVC = Path(os.environ.get("EDDY_TEST_DVC", ROOT / ".venv-dvc" / "bin" / "dvc"))

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
-from deploy.embedded.broker import EmbeddedBroker
-from deploy.embedded.java import java_executable
-from deploy.embedded.machine import answers, free_port
-from deploy.embedded.processes import ProcessId
-from deploy.embedded.stack import Stack
-from schemas.errors import MissingResource
-from tests.brokers import Kafka, embedded_kafka, is_ready
+from eddy.sandbox.broker import EmbeddedBroker
+from eddy.sandbox.java import java_executable
+from eddy.sandbox.machine import answers, free_port
+from eddy.sandbox.processes import ProcessId
+from eddy.sandbox.stack import Stack
+from eddy.schemas.errors import MissingResource
+from tests.support.brokers import Kafka, embedded_kafka, is_ready
 
 ROOT = Path(__file__).parents[2]
 
@@ -176,8 +176,8 @@ def test_running_needs_nothing_but_python_and_leaves_nothing(tmp_path: Path) -> 
     """In a program of its own, with an empty environment: nothing but Python is there to find."""
     code = f"""
 from pathlib import Path
-from deploy.embedded.broker import EmbeddedBroker
-from deploy.embedded.stack import running
+from eddy.sandbox.broker import EmbeddedBroker
+from eddy.sandbox.stack import running
 from tests.brokers import is_ready
 folder = Path({str(tmp_path)!r})
 broker = EmbeddedBroker(folder / "kafka", {free_port()}, is_ready=is_ready)
@@ -200,7 +200,7 @@ with running([broker.process()], folder / "stack") as stack:
 
 def _shared_cache() -> str:
     """Return the cache this test session uses, so that nothing is downloaded twice."""
-    from deploy.embedded.jars import cache_directory, ensure_jars
+    from eddy.sandbox.jars import cache_directory, ensure_jars
 
     ensure_jars()
     return str(cache_directory())

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from tests.toy_world import World
+from tests.support.toy_world import World
 
 
 @pytest.fixture
@@ -103,7 +103,7 @@ def test_the_fuse_stops_the_process_with_its_own_exit_code(world):
     for partition in world.sent:
         world.sent[partition].extend([])
     sent_before = {n: len(s) for n, s in world.sent.items()}
-    from streams.sender import Sender
+    from eddy.streams.sender import Sender
 
     sender = Sender(world.connection)
     for number in range(8_000):

@@ -7,17 +7,17 @@ from types import SimpleNamespace
 import msgspec
 import pytest
 
-from models.domains.transactions import DOMAIN
-from models.judge import Identity
-from schemas.errors import MissingResource, Unavailable
-from schemas.keys import hash_text
-from schemas.labels import Label
-from streams import topics as kafka_topics
-from streams.connection import Connection
-from streams.labelling import Labelling
-from streams.labels import LabelFeed
-from streams.metrics import Metrics
-from streams.sender import Sender
+from eddy.models.domains.transactions.domain import DOMAIN
+from eddy.models.judge import Identity
+from eddy.schemas.errors import MissingResource, Unavailable
+from eddy.schemas.keys import hash_text
+from eddy.schemas.labels import Label
+from eddy.streams import topics as kafka_topics
+from eddy.streams.connection import Connection
+from eddy.streams.label_updates import LabelUpdates
+from eddy.streams.labels import LabelFeed
+from eddy.streams.metrics import Metrics
+from eddy.streams.sender import Sender
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -29,7 +29,7 @@ class World:
         self.connection = Connection(kafka.bootstrap)
         self.topic, self.metrics = kafka.topic(2, "labels"), Metrics()
         self.feed = LabelFeed(self.connection, self.topic, [DOMAIN.name], self.metrics)
-        self.labelling = Labelling(self.feed, self.metrics)
+        self.labelling = LabelUpdates(self.feed, self.metrics)
 
     def say(self, *labels: Label, partition: int = 0) -> None:
         sender = Sender(self.connection)
@@ -104,7 +104,7 @@ def test_a_topic_that_was_made_anew_is_read_from_its_beginning(world) -> None:
 def test_nobody_goes_on_without_the_labels(kafka) -> None:
     metrics = Metrics()
     feed = LabelFeed(Connection(kafka.bootstrap), "no.such.topic", [DOMAIN.name], metrics)
-    labelling, world = Labelling(feed, metrics), World(kafka)
+    labelling, world = LabelUpdates(feed, metrics), World(kafka)
     with pytest.raises(MissingResource):
         feed.ends()
     with pytest.raises(Unavailable, match="labels"):

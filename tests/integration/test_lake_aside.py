@@ -7,21 +7,21 @@ from types import SimpleNamespace
 
 import pytest
 
-from eddy.lake import aside
-from lake import catalog, tables
-from lake.attempts import once
-from lake.compaction.commits import OFFSETS, sink_properties
-from lake.sink import repair
-from lake.sink.connectors import Feed, connectors
-from lake.sink.poison import Place
-from schemas.rides import Ride
-from schemas.topics import domain_topics
-from streams import topics as kafka_topics
-from streams.connection import Connection
-from streams.reading import TopicReader
-from streams.sender import Sender
-from streams.topics import TopicSpec
-from tests.lake_sink import anomaly, encode
+from eddy.app.lake import dead_letters as aside
+from eddy.lake import catalog, tables
+from eddy.lake.compaction.commits import OFFSETS, sink_properties
+from eddy.lake.single_attempt import once
+from eddy.lake.sink import repair
+from eddy.lake.sink.connectors import SinkFeed, connectors
+from eddy.lake.sink.failed_record import RecordPosition
+from eddy.schemas.rides import Ride
+from eddy.schemas.topics import domain_topics
+from eddy.streams import topics as kafka_topics
+from eddy.streams.connection import Connection
+from eddy.streams.reading import TopicReader
+from eddy.streams.sender import Sender
+from eddy.streams.topics import TopicSpec
+from tests.support.lake_sink import anomaly, encode
 
 CHANGES = tables.changes("rides")
 
@@ -50,7 +50,7 @@ class World:
 
     def __init__(self, bootstrap, config):
         names = domain_topics("rides", f"aside-{uuid.uuid4().hex[:8]}")
-        self.connector = connectors(config, {"rides": Feed(names, Ride)})[0]
+        self.connector = connectors(config, {"rides": SinkFeed(names, Ride)})[0]
         self.settings = SimpleNamespace(kafka=Connection(bootstrap), lake=config)
         self.topic = names.anomalies
         # as of a cluster that lets large records in
@@ -108,8 +108,8 @@ def test_a_partition_that_grows_meanwhile_is_left_alone(world, monkeypatch):
 
     monkeypatch.setattr(aside, "TopicReader", Growing)
     notes = Notes()
-    moving = aside.Aside(world.settings, notes)
-    assert moving.move_on(world.connector, Place(world.topic, 0, 2), "why") == 1
+    moving = aside.DeadLetterHandler(world.settings, notes)
+    assert moving.move_on(world.connector, RecordPosition(world.topic, 0, 2), "why") == 1
     assert notes.moved == [(world.topic, 0, 4)]
     assert world.offsets() == [(0, 0), (0, 1), (0, 3)]
     assert [one.value for one in world.copies()] == [bad()]
@@ -118,7 +118,9 @@ def test_a_partition_that_grows_meanwhile_is_left_alone(world, monkeypatch):
 def test_the_largest_record_of_all_can_be_set_aside(world):
     large = bad("x" * 1_990_000)
     world.send(0, large)
-    aside.Aside(world.settings, Notes()).move_on(world.connector, Place(world.topic, 0, 0), "why")
+    aside.DeadLetterHandler(world.settings, Notes()).move_on(
+        world.connector, RecordPosition(world.topic, 0, 0), "why"
+    )
     assert [one.value for one in world.copies()] == [large]
 
 

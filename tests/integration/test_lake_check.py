@@ -5,17 +5,17 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from lake import catalog, tables
-from lake.sink.comparison import Comparison, Stretch
-from lake.sink.rows import Delivered, arrow_of, row_of
-from schemas.anomalies import Source
-from schemas.rides import Ride
-from schemas.scored import Scored
-from tests.lake_sink import MODEL, anomaly, encode
+from eddy.lake import catalog, tables
+from eddy.lake.sink.comparison import OffsetRange, TableComparison
+from eddy.lake.sink.rows import Delivered, arrow_of, row_of
+from eddy.schemas.anomalies import Source
+from eddy.schemas.rides import Ride
+from eddy.schemas.scored import Scored
+from tests.support.lake_sink import MODEL, anomaly, encode
 
 TOPIC = "anomalies.rides"
 ANOMALIES, CHANGES = tables.anomalies("rides"), tables.changes("rides")
-ALL = Stretch(TOPIC, 0, 0, 100, 100)
+ALL = OffsetRange(TOPIC, 0, 0, 100, 100)
 HISTORY, REJECTIONS = tables.history("rides", Ride), tables.rejections()
 
 
@@ -36,7 +36,7 @@ def write(lake, spec, records):
 
 
 def compare(lake, spec, records, *, aside=(), stretches=(ALL,)):
-    with Comparison() as comparison:
+    with TableComparison() as comparison:
         comparison.add_records(records, spec.kind)
         comparison.add_aside(list(aside))
         comparison.look_at(stretches)
@@ -61,7 +61,7 @@ def test_every_kind_of_difference(lake, spec):
     records = [said(n, n) for n in range(10)]
     held = [said(n, n) for n in (0, 1, 1, 2, 5)]  # 5 twice, 3, 4, 6 to 9 not there, 20 too much
     write(lake, spec, [*held, said(20, 20)])
-    stretch = Stretch(TOPIC, 0, 0, 100, 8)
+    stretch = OffsetRange(TOPIC, 0, 0, 100, 8)
     verdict = compare(lake, spec, records, aside=[(TOPIC, 0, 4)], stretches=[stretch])
     doubled = {"doubled": 1} if spec is ANOMALIES else {}
     assert counts(verdict) == {
@@ -93,7 +93,7 @@ def test_an_older_change_is_not(lake):
 
 def test_a_change_that_is_newer_than_what_is_looked_at_is(lake):
     write(lake, ANOMALIES, [said(1, 50, "close")])
-    stretch = Stretch(TOPIC, 0, 0, 2, 100)
+    stretch = OffsetRange(TOPIC, 0, 0, 2, 100)
     assert counts(compare(lake, ANOMALIES, [said(1, 0)], stretches=[stretch])) == {}
 
 
@@ -106,7 +106,7 @@ def test_a_change_in_a_table_that_is_not_folded_is_doubled(lake):
 def test_what_retention_took_is_asked_of_nobody(lake):
     records = [said(n, n) for n in range(5, 10)]
     write(lake, CHANGES, [said(n, n) for n in range(10)])
-    stretch = Stretch(TOPIC, 0, 5, 100, 100)
+    stretch = OffsetRange(TOPIC, 0, 5, 100, 100)
     assert counts(compare(lake, CHANGES, records, stretches=[stretch])) == {}
 
 
@@ -153,7 +153,7 @@ def test_a_stranger_without_an_id_has_its_row(lake):
     told = [({"anomaly_id": None}, None), ({}, None), ({"anomaly_id": 5}, "5")]
     for offset, (own, written) in enumerate(told):
         record = said(1, offset, value=encode(plain | own))
-        here = [Stretch(TOPIC, 0, offset, offset + 1, 100)]
+        here = [OffsetRange(TOPIC, 0, offset, offset + 1, 100)]
         assert counts(compare(lake, ANOMALIES, [record], stretches=here)) == {"missing": 1}
         row = said(1, offset, value=encode(plain | {"anomaly_id": written}))
         write(lake, ANOMALIES, [row])
@@ -163,7 +163,7 @@ def test_a_stranger_without_an_id_has_its_row(lake):
 def test_an_event_without_a_source_has_its_row(lake):
     for offset, source in enumerate([None, {"topic": "a"}]):
         record = said(1, offset, value=encode({"verdict": "normal", "source": source}))
-        here = [Stretch(TOPIC, 0, offset, offset + 1, 100)]
+        here = [OffsetRange(TOPIC, 0, offset, offset + 1, 100)]
         assert counts(compare(lake, HISTORY, [record], stretches=here)) == {"missing": 1}
         write(lake, HISTORY, [record])
         assert counts(compare(lake, HISTORY, [record], stretches=here)) == {}

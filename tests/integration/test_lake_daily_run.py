@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lake_daily import DAY, daily_lake
+from tests.support.lake_daily import DAY, daily_lake
 
 SCRIPT = Path(__file__).parents[2] / "deploy" / "lake-daily.sh"
 

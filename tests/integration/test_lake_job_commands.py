@@ -5,10 +5,10 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from eddy.cli import app
-from eddy.commands.lake.sql import sql
-from schemas.errors import ConfigError, MissingResource
-from tests.lake_jobs import job_world, keep, of_day, streamed
+from eddy.app.cli import app
+from eddy.app.commands.lake.sql import sql
+from eddy.schemas.errors import ConfigError, MissingResource
+from tests.support.lake_jobs import job_world, keep, of_day, streamed
 
 DAY = "2024-03-01"
 

@@ -14,18 +14,18 @@ import typer
 from pyiceberg.table import Table
 from typer.testing import CliRunner
 
-from eddy.commands.lake.load import load as load_command
-from eddy.lake.load import HistoryLoad
-from eddy.settings import Settings
-from lake import loading, tables
-from lake.catalog import create, load, open_catalog
-from lake.loading import FileLoad, notes
-from models.domains import domain
-from models.simulation.rides import RideSimulation, simulate
-from schemas.errors import ConfigError, MissingResource, Unavailable
-from schemas.rides import Ride
-from schemas.scored import VERDICTS
-from tests.corpus import POISON, ride
+from eddy.app.commands.lake.load import load as load_command
+from eddy.app.lake.load import HistoryLoad
+from eddy.app.settings import Settings
+from eddy.datasets.simulation.rides import RideSimulation, simulate
+from eddy.lake import loading, tables
+from eddy.lake.catalog import create, load, open_catalog
+from eddy.lake.loading import FileLoad, notes
+from eddy.models.domains import domain
+from eddy.schemas.errors import ConfigError, MissingResource, Unavailable
+from eddy.schemas.rides import Ride
+from eddy.schemas.scored import VERDICTS
+from tests.support.corpus import POISON, ride
 
 START = datetime(2024, 3, 1, tzinfo=UTC)
 

@@ -11,11 +11,11 @@ import pyarrow as pa
 import pytest
 from moto.server import ThreadedMotoServer
 
-from eddy import settings
-from eddy.settings import Settings
-from lake import catalog
-from lake.config import LakeConfig
-from lake.tables import anomalies, rejections
+from eddy.app import settings
+from eddy.app.settings import Settings
+from eddy.lake import catalog
+from eddy.lake.config import LakeConfig
+from eddy.lake.tables import anomalies, rejections
 
 PAGE = (Path(__file__).parents[2] / "docs" / "lake.md").read_text()
 

@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from lake.query import ask
-from lake.query import connect as ask_tables
-from tests.lake_sink import SinkWorld, anomaly, encode, send
-from tests.lake_world import persistent_store
+from eddy.lake.query import ask
+from eddy.lake.query import connect as ask_tables
+from tests.support.lake_sink import SinkWorld, anomaly, encode, send
+from tests.support.lake_world import persistent_store
 
 
 @pytest.fixture(params=["embedded", "versitygw"])

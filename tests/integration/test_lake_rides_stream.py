@@ -4,12 +4,12 @@ import json
 import uuid
 from datetime import UTC, datetime
 
-from eddy.settings import Storage, load
-from models.simulation.rides import RideSimulation, simulate
-from streams.connection import Connection
-from streams.reading import TopicReader
-from tests.eddy_process import eddy, environment
-from tests.lake_jobs import JobWorld, job_world, keep
+from eddy.app.settings import StorageConfig, load
+from eddy.datasets.simulation.rides import RideSimulation, simulate
+from eddy.streams.connection import Connection
+from eddy.streams.reading import TopicReader
+from tests.support.eddy_process import eddy, environment
+from tests.support.lake_jobs import JobWorld, job_world, keep
 
 START = datetime(2024, 3, 1, tzinfo=UTC)
 DAYS = ("2024-03-01", "2024-03-02", "2024-03-03")
@@ -48,7 +48,7 @@ def test_the_job_says_what_the_engine_said(kafka, lake_config, tmp_path) -> None
 
     job_world(lake_config, tmp_path)  # the tables; the settings are those of the replay: defaults
     keep(lake_config, rows)
-    storage = Storage(registry=str(tmp_path / "models"))
+    storage = StorageConfig(registry=str(tmp_path / "models"))
     settings = load().model_copy(update={"lake": lake_config, "storage": storage})
     world = JobWorld(lake_config, settings)
     found = world.run(*DAYS, "2024-03-04", "2024-03-05")

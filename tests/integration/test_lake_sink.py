@@ -7,21 +7,21 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from eddy.demo import settings as demo_settings
-from eddy.lake.aside import delivered
-from lake import catalog
-from lake.sink.rows import arrow_of, row_of
-from lake.tables import TableSpec
-from models.domains import domain
-from models.simulation.payments import PaymentSimulation
-from models.simulation.payments import simulate as simulate_payments
-from models.simulation.rides import RideSimulation
-from models.simulation.rides import simulate as simulate_rides
-from schemas.anomalies import Reason
-from schemas.decoding import Decoder
-from tests.corpus import FUTURE, HARMLESS, POISON, ride
-from tests.lake_sink import ROOT, SinkWorld, anomaly, encode, send, wait_for
-from tests.offsets import committed
+from eddy.app.demo import settings as demo_settings
+from eddy.app.lake.dead_letters import delivered
+from eddy.datasets.simulation.payments.stream import PaymentSimulation
+from eddy.datasets.simulation.payments.stream import simulate as simulate_payments
+from eddy.datasets.simulation.rides import RideSimulation
+from eddy.datasets.simulation.rides import simulate as simulate_rides
+from eddy.lake import catalog
+from eddy.lake.sink.rows import arrow_of, row_of
+from eddy.lake.tables import TableSpec
+from eddy.models.domains import domain
+from eddy.schemas.anomalies import Reason
+from eddy.schemas.decoding import Decoder
+from tests.support.corpus import FUTURE, HARMLESS, POISON, ride
+from tests.support.lake_sink import ROOT, SinkWorld, anomaly, encode, send, wait_for
+from tests.support.offsets import committed
 
 DOMAINS = {
     "rides": {"window_rides": 150, "min_window": 60},

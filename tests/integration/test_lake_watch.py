@@ -11,16 +11,16 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from eddy.commands.lake.check import check
-from eddy.commands.lake.connect import connect as connect_command
-from eddy.demo import settings as demo_settings
-from eddy.lake import check as lake_check
-from eddy.lake import feed
-from eddy.lake.aside import ORIGIN
-from lake import catalog
-from schemas.errors import Mismatch, MissingResource
-from streams.sender import Sender
-from tests.lake_sink import ROOT, SinkWorld, Watching, anomaly, encode, send, wait_for
+from eddy.app.commands.lake.check import check
+from eddy.app.commands.lake.connect import connect as connect_command
+from eddy.app.demo import settings as demo_settings
+from eddy.app.lake import check as lake_check
+from eddy.app.lake import feed
+from eddy.app.lake.dead_letters import ORIGIN
+from eddy.lake import catalog
+from eddy.schemas.errors import Mismatch, MissingResource
+from eddy.streams.sender import Sender
+from tests.support.lake_sink import ROOT, SinkWorld, Watching, anomaly, encode, send, wait_for
 
 BAD = json.dumps({**json.loads(encode(anomaly("rides", 10**6))), "score": "abc"}).encode()
 
@@ -121,7 +121,7 @@ def test_topics_that_are_not_there_are_named(world):
 
 
 def test_the_watch_ends_well_and_tells_its_figures(world, tmp_path):
-    command = "import typer; from eddy.commands.lake.watch import watch; typer.run(watch)"
+    command = "import typer; from eddy.app.commands.lake.watch import watch; typer.run(watch)"
     arguments = ["--config", str(world.file), "--check-every", "0.5", "--grace", "0"]
     log = tmp_path / "log"
     with log.open("wb") as out:

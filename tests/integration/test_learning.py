@@ -9,21 +9,21 @@ import numpy as np
 import pytest
 from structlog.testing import capture_logs
 
-from eddy import settings, wiring
-from eddy.learning import Learning, decisions_topic
-from eddy.learning_options import LearningOptions
-from eddy.watching import Requests
-from models.learning.drift import DriftSettings
-from models.learning.learner import Learner, LearnerSettings
-from models.registry.artefact import digest, encode_parameters
-from models.registry.registry import Training
-from schemas import decisions as decision_records
-from schemas.errors import MissingResource, UnknownModel
-from schemas.topics import CONTROL, LABELS
-from streams.sender import Sender
-from streams.topics import TopicSpec, create
-from tests.card_days import decisions, labels
-from tests.eddy_process import environment, start
+from eddy.app import settings, wiring
+from eddy.app.learning.learning import LearningLoop, decisions_topic
+from eddy.app.learning.learning_options import LearningOptions
+from eddy.app.retraining.watch import Requests
+from eddy.models.artefact import digest, encode_parameters
+from eddy.models.registry.registry import Training
+from eddy.schemas import decisions as decision_records
+from eddy.schemas.errors import MissingResource, UnknownModel
+from eddy.schemas.topics import CONTROL, LABELS
+from eddy.streams.sender import Sender
+from eddy.streams.topics import TopicSpec, create
+from eddy.training.online.drift import DriftSettings
+from eddy.training.online.learner import LearnerSettings, OnlineLearner
+from tests.support.card_days import decisions, labels
+from tests.support.eddy_process import environment, start
 
 CARD = "4111111111111111"
 QUIET = LearnerSettings(drift=DriftSettings(reference_rows=1_000, every=2))
@@ -64,7 +64,7 @@ class World:
         sender.flush()
 
     def learn(self, **options):
-        learning = Learning(
+        learning = LearningLoop(
             self.settings, LearningOptions(once=True, **{"learner": QUIET, **options})
         )
         learning.run()
@@ -99,7 +99,7 @@ def test_labels_make_challengers_and_a_restart_learns_none_twice(world):
     assert (second.version, second.training.rows) == ("2", 1_000)
     assert after.learner.waiting.tallies["repeated"] == 100
     assert "champion" not in world.registry.aliases("transactions")
-    expected = Learner(QUIET)
+    expected = OnlineLearner(QUIET)
     expected.decided(made, 0, 0)
     for part in (said[:600], said[500:]):
         expected.labelled(part)
@@ -109,7 +109,7 @@ def test_labels_make_challengers_and_a_restart_learns_none_twice(world):
 
 def test_a_challenger_that_somebody_trained_is_left_alone(world):
     made, is_fraud = decisions(400, prefix=world.prefix)
-    learner = Learner(QUIET)
+    learner = OnlineLearner(QUIET)
     learner.decided(made, 0, 0)
     learner.labelled(labels(is_fraud, prefix=world.prefix))
     learner.learn()
@@ -145,7 +145,7 @@ def test_killed_anywhere_it_learns_every_label_once(world):
     )
     log = world.folder / "learn.log"
     words = ("learn", "transactions", "--register-every", "100", "--genuine-after-days", "0")
-    expected = Learner(LearnerSettings(genuine_after_days=None))
+    expected = OnlineLearner(LearnerSettings(genuine_after_days=None))
     for number, (made, is_fraud) in enumerate(parts):
         process = start(env, *words, log=log)
         try:
@@ -189,7 +189,7 @@ def test_drift_asks_for_a_retraining_once_in_a_while(world):
                 6_000, part, first=6_000 * part, amount_factor=factor, prefix=world.prefix
             )
             world.decide(*cut(made))
-        learning = Learning(
+        learning = LearningLoop(
             world.settings,
             LearningOptions(once=True, learner=QUIET, requests_retraining=True),
         )
@@ -260,4 +260,4 @@ def test_noise_on_the_topics_is_passed_over_and_counted(world):
 def test_topics_that_are_not_there_are_named(world):
     elsewhere = world.settings.model_copy(update={"topic_prefix": "nowhere"})
     with pytest.raises(MissingResource, match=r"nowhere\.decisions\.transactions"):
-        Learning(elsewhere, LearningOptions())
+        LearningLoop(elsewhere, LearningOptions())

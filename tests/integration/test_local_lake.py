@@ -10,12 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from pyarrow.fs import FileSelector, S3FileSystem
 
-from deploy.embedded.connect import SINK
-from deploy.embedded.machine import free_port, is_free
-from deploy.embedded.object_store import EmbeddedObjectStore, Versitygw
-from deploy.embedded.stack import Stack
-from tests.eddy_process import eddy, environment
-from tests.lake_world import ObjectStore
+from eddy.sandbox.connect import SINK
+from eddy.sandbox.machine import free_port, is_free
+from eddy.sandbox.object_store import EmbeddedObjectStore, Versitygw
+from eddy.sandbox.stack import Stack
+from tests.support.eddy_process import eddy, environment
+from tests.support.lake_world import ObjectStore
 
 PART = 5 * 2**20  # S3's smallest part of an upload in several
 

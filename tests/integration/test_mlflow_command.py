@@ -11,14 +11,14 @@ import msgspec
 import pytest
 from typer.testing import CliRunner
 
-from deploy.embedded.machine import free_port
-from deploy.embedded.stack import Stack
-from eddy import champion
-from eddy.cli import app
-from models.registry.artefact import encode_parameters
-from models.registry.mlflow import MlflowRegistry
-from models.registry.registry import Training
-from schemas.errors import MissingResource
+from eddy.app.cli import app
+from eddy.app.promotion import champion
+from eddy.models.artefact import encode_parameters
+from eddy.models.registry.mlflow.registry import MlflowRegistry
+from eddy.models.registry.registry import Training
+from eddy.sandbox.machine import free_port
+from eddy.sandbox.stack import Stack
+from eddy.schemas.errors import MissingResource
 
 NOW = datetime(2024, 3, 1, tzinfo=UTC)
 

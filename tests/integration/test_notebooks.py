@@ -9,11 +9,11 @@ import matplotlib as mpl
 import pyarrow as pa
 import pytest
 
-from eddy import wiring
-from lake import catalog
-from lake.tables import anomalies
-from models.domains.rides import DOMAIN as RIDES
-from tests.lake_jobs import DETECTED_AT, job_world, keep, of_day, row_of, streamed
+from eddy.app import wiring
+from eddy.lake import catalog
+from eddy.lake.tables import anomalies
+from eddy.models.domains.rides.domain import DOMAIN as RIDES
+from tests.support.lake_jobs import DETECTED_AT, job_world, keep, of_day, row_of, streamed
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))

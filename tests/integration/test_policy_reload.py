@@ -9,14 +9,14 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
-from deploy.embedded.machine import free_port
-from eddy.local_stack import answers_ok
-from schemas.anomalies import Anomaly
-from schemas.payments import Payment
-from streams.connection import Connection
-from streams.reading import TopicReader
-from streams.sender import Sender
-from tests.eddy_process import eddy, environment, start
+from eddy.app.stack.local_stack import answers_ok
+from eddy.sandbox.machine import free_port
+from eddy.schemas.anomalies import Anomaly
+from eddy.schemas.payments import Payment
+from eddy.streams.connection import Connection
+from eddy.streams.reading import TopicReader
+from eddy.streams.sender import Sender
+from tests.support.eddy_process import eddy, environment, start
 
 BEGIN = datetime(2026, 1, 5, tzinfo=UTC)
 HELD = "[domains.tpv]\ninterval_s = 21600\nlateness_s = 3600.0\nmin_relative = 0.3\n"

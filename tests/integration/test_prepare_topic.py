@@ -10,19 +10,19 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from eddy.cli import app
-from models.features.names import FEATURES
-from models.features.transaction_history import HistorySettings
-from models.training.feature_history import FeatureHistory
-from models.training.table import FRAUD, GENUINE, UNKNOWN
-from models.training.table_files import read_table
-from schemas.anomalies import ModelRef
-from schemas.decisions import Decisions, encode
-from schemas.errors import ConfigError, MissingResource
-from schemas.keys import hash_text
-from schemas.labels import Label
-from schemas.topics import LABELS
-from streams.sender import Sender
+from eddy.app.cli import app
+from eddy.models.features.names import FEATURES
+from eddy.models.features.transaction_history import HistorySettings
+from eddy.schemas.anomalies import ModelRef
+from eddy.schemas.decisions import Decisions, encode
+from eddy.schemas.errors import ConfigError, MissingResource
+from eddy.schemas.keys import hash_text
+from eddy.schemas.labels import Label
+from eddy.schemas.topics import LABELS
+from eddy.streams.sender import Sender
+from eddy.training.transactions.feature_history import FeatureHistory
+from eddy.training.transactions.table import FRAUD, GENUINE, UNKNOWN
+from eddy.training.transactions.table_files import read_table
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 MODEL = ModelRef(name="transactions", version="1", sha256="a" * 64, trained_at=None)
@@ -74,7 +74,7 @@ def written(kafka, side):
     """Two decision records and one that repeats some rows; labels, one of them taken back."""
     from confluent_kafka.admin import NewTopic
 
-    from eddy.settings import load
+    from eddy.app.settings import load
 
     own = f"{side}-e"  # labels are shared with other tests: events of one's own
     topic = f"{side}.decisions.transactions"

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from confluent_kafka import KafkaError, Producer
 
-from schemas.errors import Unavailable
-from schemas.spans import Spans
-from streams import batch_producer as batches
-from streams.connection import Connection
-from streams.publisher import ProducerLost, Publisher, TransactionAborted
-from streams.reading import TopicReader
+from eddy.schemas.errors import Unavailable
+from eddy.schemas.spans import Spans
+from eddy.streams import batch_producer as batches
+from eddy.streams.connection import Connection
+from eddy.streams.publisher import ProducerLost, Publisher, TransactionAborted
+from eddy.streams.reading import TopicReader
 
 
 @pytest.fixture(params=[True, False], ids=["native", "one by one"])

@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 
 import pytest
 
-from models.simulation.rides import RideSimulation, simulate
-from streams.connection import Connection
-from streams.reading import TopicReader
-from streams.sender import Sender
-from tests.eddy_process import eddy, environment, start
-from tests.offsets import wait_until_committed
+from eddy.datasets.simulation.rides import RideSimulation, simulate
+from eddy.streams.connection import Connection
+from eddy.streams.reading import TopicReader
+from eddy.streams.sender import Sender
+from tests.support.eddy_process import eddy, environment, start
+from tests.support.offsets import wait_until_committed
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 

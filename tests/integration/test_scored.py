@@ -6,9 +6,9 @@ import time
 import msgspec
 import pytest
 
-from schemas.scored import Scored
-from streams.reading import TopicReader
-from tests.toy_world import World, _value
+from eddy.schemas.scored import Scored
+from eddy.streams.reading import TopicReader
+from tests.support.toy_world import World, _value
 
 decode = msgspec.json.Decoder(Scored).decode
 

@@ -5,9 +5,9 @@ import uuid
 import confluent_kafka as ck
 import pytest
 
-from schemas.errors import MissingResource
-from streams.connection import Connection
-from streams.seeding import committed, seed
+from eddy.schemas.errors import MissingResource
+from eddy.streams.connection import Connection
+from eddy.streams.seeding import committed, seed
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from models.detectors.fraud.parameters import FraudParameters
-from tests.eddy_process import environment, start
-from tests.serving_world import NAME, a_registry, corrupt, linear_model, put, some_rows
+from eddy.models.detectors.fraud.parameters import FraudParameters
+from tests.support.eddy_process import environment, start
+from tests.support.serving_world import NAME, a_registry, corrupt, linear_model, put, some_rows
 
 TOKEN = "secret"
 LIMIT_S = 60.0

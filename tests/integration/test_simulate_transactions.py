@@ -10,15 +10,15 @@ import msgspec
 import pytest
 from typer.testing import CliRunner
 
-from eddy.cli import app
-from models.simulation.transactions import TransactionSimulation, labels, simulate
-from schemas.errors import EddyError, MissingResource
-from schemas.labels import Label
-from schemas.topics import LABELS
-from streams.connection import Connection
-from streams.reading import TopicReader
-from streams.topics import TopicSpec, create
-from tests.eddy_process import environment, start
+from eddy.app.cli import app
+from eddy.datasets.simulation.transactions.stream import TransactionSimulation, labels, simulate
+from eddy.schemas.errors import EddyError, MissingResource
+from eddy.schemas.labels import Label
+from eddy.schemas.topics import LABELS
+from eddy.streams.connection import Connection
+from eddy.streams.reading import TopicReader
+from eddy.streams.topics import TopicSpec, create
+from tests.support.eddy_process import environment, start
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 SEED = uuid.uuid4().int % 10**9  # labels of all tests stand on one topic: these are ours

@@ -11,15 +11,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from models.features.names import FEATURES
-from models.features.transaction_history import TransactionRows, features_of
-from models.training.labels import Labels
-from models.training.table_files import read_table
-from schemas.decoding import Decoder
-from schemas.errors import RejectedRecord
-from schemas.keys import hash_text
-from schemas.transactions import Transaction
-from tests.spark_set import spark_set
+from eddy.models.features.names import FEATURES
+from eddy.models.features.transaction_history import TransactionRows, features_of
+from eddy.schemas.decoding import Decoder
+from eddy.schemas.errors import RejectedRecord
+from eddy.schemas.keys import hash_text
+from eddy.schemas.transactions import Transaction
+from eddy.training.transactions.labels import Labels
+from eddy.training.transactions.table_files import read_table
+from tests.support.spark_set import spark_set
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = Path(os.environ.get("SPARK_ENVIRONMENT", ROOT / ".venv-spark"))

@@ -13,14 +13,14 @@ import pytest
 from matplotlib.image import imread
 from typer.testing import CliRunner
 
-from deploy.embedded.machine import free_port
-from eddy.cli import app
-from eddy.local_stack import answers_ok
-from eddy.scrape import scrape
-from models.simulation.payments import PaymentSimulation, simulate
-from schemas.errors import EddyError, MissingResource
-from schemas.payments import Payment
-from tests.eddy_process import eddy, environment, start
+from eddy.app.cli import app
+from eddy.app.inspect.scrape import scrape
+from eddy.app.stack.local_stack import answers_ok
+from eddy.datasets.simulation.payments.stream import PaymentSimulation, simulate
+from eddy.sandbox.machine import free_port
+from eddy.schemas.errors import EddyError, MissingResource
+from eddy.schemas.payments import Payment
+from tests.support.eddy_process import eddy, environment, start
 
 DAYS, MERCHANTS, PER_DAY, SEED = 24, 24, 100.0, 7
 START = datetime(2026, 1, 5, tzinfo=UTC)

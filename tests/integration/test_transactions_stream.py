@@ -11,20 +11,20 @@ from urllib.request import urlopen
 import msgspec
 import numpy as np
 
-from models.domains.transactions_default import DEFAULT_PARAMETERS, default_model
-from models.features.names import FEATURES
-from models.registry.artefact import encode_parameters
-from models.registry.folder import FolderRegistry
-from models.registry.registry import CHALLENGER, Training
-from models.simulation.record import SimulatedRecord
-from models.simulation.transaction_labels import labels
-from models.simulation.transactions import TransactionSimulation, simulate
-from schemas.topics import LABELS
-from streams.connection import Connection
-from streams.sender import Sender
-from streams.topics import TopicSpec, cluster_topics, create
-from tests.eddy_process import EDDY, eddy, environment
-from tests.transactions_world import TransactionsWorld
+from eddy.datasets.simulation.record import SimulatedRecord
+from eddy.datasets.simulation.transactions.labels import labels
+from eddy.datasets.simulation.transactions.stream import TransactionSimulation, simulate
+from eddy.models.artefact import encode_parameters
+from eddy.models.domains.transactions.default import DEFAULT_PARAMETERS, default_model
+from eddy.models.features.names import FEATURES
+from eddy.models.registry.folder import FolderRegistry
+from eddy.models.registry.registry import CHALLENGER, Training
+from eddy.schemas.topics import LABELS
+from eddy.streams.connection import Connection
+from eddy.streams.sender import Sender
+from eddy.streams.topics import TopicSpec, cluster_topics, create
+from tests.support.eddy_process import EDDY, eddy, environment
+from tests.support.transactions_world import TransactionsWorld
 
 START = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=60)
 

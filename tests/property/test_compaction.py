@@ -7,8 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lake.tables import anomalies, changes
-from tests.lake_rows import LakeTable, Row, day, folded, key, narrow, said, table_in_folder
+from eddy.lake.tables import anomalies, changes
+from tests.support.lake_rows import LakeTable, Row, day, folded, key, narrow, said, table_in_folder
 
 DAYS = 4
 QUIET = settings(

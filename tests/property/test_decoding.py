@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.rides import Ride
-from schemas.transactions import Transaction
-from tests.corpus import HARMLESS, POISON, RIDE
-from tests.decoding import PAYMENT, Payment, check, event_type, timed
-from tests.transaction_records import (
+from eddy.schemas.rides import Ride
+from eddy.schemas.transactions import Transaction
+from tests.support.corpus import HARMLESS, POISON, RIDE
+from tests.support.decoding import PAYMENT, Payment, check, event_type, timed
+from tests.support.transaction_records import (
     TRANSACTION,
     TRANSACTION_ODD,
     TRANSACTION_PLAIN,

@@ -3,7 +3,13 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.detectors.forecast_band.episodes import NO_EPISODE, Change, Flag, changes, episodes
+from eddy.models.detectors.forecast_band.episodes import (
+    NO_EPISODE,
+    EpisodeTransition,
+    Flag,
+    changes,
+    episodes,
+)
 
 sides = st.sampled_from([-1, 0, 0, 1])
 scores = st.floats(1.0, 30.0)
@@ -15,7 +21,7 @@ def flags(judged):
     return [Flag(n, side, score) for n, (side, score) in enumerate(judged)]
 
 
-def heard(known: dict[int, tuple[int, bool]], change: Change) -> None:
+def heard(known: dict[int, tuple[int, bool]], change: EpisodeTransition) -> None:
     start, episode = change.episode.start, change.episode
     if change.op == "retract":
         assert start in known, "nothing that was not told can be taken back"

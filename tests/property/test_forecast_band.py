@@ -4,10 +4,10 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.forecasting.calendar import Place, moments
-from models.forecasting.forecaster import Forecaster
+from eddy.models.forecasting.calendar import SegmentLocation, moments
+from eddy.models.forecasting.forecaster import Forecaster
 
-PLACES = [Place("America/New_York", "US"), Place("Asia/Tokyo", "JP")]
+PLACES = [SegmentLocation("America/New_York", "US"), SegmentLocation("Asia/Tokyo", "JP")]
 VOLUMES = st.one_of(
     st.none(), st.just(0.0), st.floats(-1e6, 1e12), st.floats(0, 1e-9), st.floats(90, 110)
 )

@@ -8,12 +8,12 @@ import pandas as pd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.detectors.intervals.clock import WindowClock
-from models.detectors.intervals.kernel import OTHERS as OTHERS_KEY
-from models.detectors.intervals.steps import Rows
-from models.detectors.intervals.windows import IntervalWindows
-from models.entity_table import EntityTable
-from models.packing import pack, unpack
+from eddy.models.entity_table import EntityTable
+from eddy.models.packing import pack, unpack
+from eddy.models.windows.clock import WindowClock
+from eddy.models.windows.kernel import OTHERS as OTHERS_KEY
+from eddy.models.windows.steps import IntervalRows
+from eddy.models.windows.windows import IntervalWindows
 
 MINUTE = 60_000_000
 HOUR = 60 * MINUTE
@@ -143,7 +143,7 @@ def told(windows: IntervalWindows, steps: Any, first: int, evicts: bool) -> list
 
 
 @st.composite
-def payments(draw: st.DrawFn) -> Rows:
+def payments(draw: st.DrawFn) -> IntervalRows:
     """Rows that drift forward, come late, twice, and now and then after hours of nothing."""
     n = draw(st.integers(1, 50))
     drift = draw(st.sampled_from([0, 7, 40])) * MINUTE
@@ -163,7 +163,7 @@ def payments(draw: st.DrawFn) -> Rows:
     ]
     rows.append([2**40 + key % 3 for key in rows[1]])
     order = draw(st.lists(st.integers(0, n - 1), max_size=10))  # duplicates, very late perhaps
-    return Rows.of(*([*column, *(column[i] for i in order)] for column in rows))
+    return IntervalRows.of(*([*column, *(column[i] for i in order)] for column in rows))
 
 
 # Keys without structure, so that some of them meet in the table.
@@ -189,7 +189,7 @@ rules = st.fixed_dictionaries(
 @settings(max_examples=120, deadline=None)
 @given(payments(), clocks, rules, st.lists(st.integers(0, 60), max_size=4), st.booleans())
 def test_windows_equal_the_oracle_however_rows_are_cut(
-    rows: Rows, clock: WindowClock, rule: dict[str, int], cuts: list[int], evicts: bool
+    rows: IntervalRows, clock: WindowClock, rule: dict[str, int], cuts: list[int], evicts: bool
 ) -> None:
     oracle = Oracle(
         clock,
@@ -205,7 +205,7 @@ def test_windows_equal_the_oracle_however_rows_are_cut(
     windows, log = IntervalWindows(clock, **rule), []
     edges = sorted({0, n, *(cut % n for cut in cuts)})
     for start, stop in pairwise(edges):
-        batch = Rows(*(column[start:stop] for column in rows))
+        batch = IntervalRows(*(column[start:stop] for column in rows))
         log += told(windows, windows.steps(batch), start, evicts)
         state = windows.snapshot()
         windows = IntervalWindows(clock, **rule)
@@ -236,7 +236,7 @@ def ledger(log: list[tuple[Any, ...]]) -> dict[tuple[int, int], tuple[float, ...
 
 
 def in_pandas(
-    rows: Rows, accepted: list[tuple[int, int, int]]
+    rows: IntervalRows, accepted: list[tuple[int, int, int]]
 ) -> dict[tuple[int, int], tuple[float, ...]]:
     """Return the sums over all accepted rows at once."""
     frame = pd.DataFrame(accepted, columns=["row", "key", "window"]).set_index("row")

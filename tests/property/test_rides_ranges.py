@@ -6,14 +6,16 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lake.rides.reading import Rides, _covering, _ranges, _stretches
+from eddy.lake.rides.reading import PartitionRides, _covering, _ranges, _stretches
 
 OFFSETS = st.lists(st.integers(0, 3_000), min_size=1, max_size=60, unique=True).map(sorted)
 
 
-def rides(offsets: list[int]) -> Rides:
+def rides(offsets: list[int]) -> PartitionRides:
     where = np.array(offsets, np.int64)
-    return Rides(where, where * 1_000_000, np.zeros((len(where), 2)), np.arange(len(where)))
+    return PartitionRides(
+        where, where * 1_000_000, np.zeros((len(where), 2)), np.arange(len(where))
+    )
 
 
 @given(OFFSETS, st.integers(0, 500))

@@ -13,11 +13,11 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from models.checks.judges import part
-from models.domains.tpv import DOMAIN, TpvPolicy
-from models.judge import Events, Identity
-from schemas.decoding import Decoder, buffers
-from schemas.payments import Payment
+from eddy.models.checks.judges import part
+from eddy.models.domains.tpv.domain import DOMAIN, TpvPolicy
+from eddy.models.judge import Events, Identity
+from eddy.schemas.decoding import Decoder, buffers
+from eddy.schemas.payments import Payment
 
 MINUTE, HOUR = 60_000_000, 3_600_000_000
 DAY = 24 * HOUR

@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.cluster import DBSCAN
 
-from models.detectors.windowed_dbscan import WindowedDbscan
-from models.domains.rides import DEFAULT_PARAMETERS, NAMES, features
-from models.history.rides import ride_records
-from schemas.columns import Program
-from schemas.decoding import Decoder, buffers
-from schemas.rides import Ride
+from eddy.datasets.history.rides import ride_records
+from eddy.models.detectors.dbscan.windowed import WindowedDbscan
+from eddy.models.domains.rides.domain import DEFAULT_PARAMETERS, NAMES, features
+from eddy.schemas.columns import Program
+from eddy.schemas.decoding import Decoder, buffers
+from eddy.schemas.rides import Ride
 
 DATA = Path(os.environ.get("EDDY_DATA", Path(__file__).parents[3] / "shared/data"))
 RIDES = DATA / "rides" / "green_tripdata_2023-12.parquet"

@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from models.detectors.dbscan.grid import (
+from eddy.models.detectors.dbscan.grid import (
     AROUND,
     COUNTED,
     FIRST,
@@ -41,7 +41,7 @@ from models.detectors.dbscan.grid import (
     list_cell,
     open_cell,
 )
-from models.numba_typing import compiled, inlined
+from eddy.models.numba_typing import compiled, inlined
 
 # The side falls short of eps / sqrt 2 by far more than floating point can err, so that "same cell"
 # implies "within eps" in float64; distances to cells are shortened by SLACK sides alike.
@@ -50,7 +50,7 @@ SLACK = 1e-6
 UNKNOWN = 0
 
 
-class Rule(NamedTuple):
+class NoiseRule(NamedTuple):
     """What decides, flat: the model's part, then the policy's.
 
     Attributes
@@ -85,7 +85,7 @@ def distance2(grid: Grid, slot: int, x: float, y: float) -> float:
 
 
 @inlined
-def around(grid: Grid, rule: Rule, cell: int, k: int, x: float, y: float) -> int:
+def around(grid: Grid, rule: NoiseRule, cell: int, k: int, x: float, y: float) -> int:
     """Return a cell's k-th neighbour, itself at -1; or -1 where no point of it is within eps."""
     if k < 0:
         return cell
@@ -136,7 +136,7 @@ def _set_state(grid: Grid, min_samples: int, slot: int, state: int) -> None:
 
 
 @compiled
-def _recount_in(grid: Grid, rule: Rule, cell: int, slot: int, change: int) -> None:
+def _recount_in(grid: Grid, rule: NoiseRule, cell: int, slot: int, change: int) -> None:
     """Let the counted points of a cell know that the point in `slot` came or went."""
     x, y = grid.slots[slot]["x"], grid.slots[slot]["y"]
     j = grid.cells[cell, NEWEST]
@@ -150,7 +150,7 @@ def _recount_in(grid: Grid, rule: Rule, cell: int, slot: int, change: int) -> No
 
 
 @inlined
-def _recount(grid: Grid, rule: Rule, slot: int, change: int) -> None:
+def _recount(grid: Grid, rule: NoiseRule, slot: int, change: int) -> None:
     """Let all counted points within eps know that the point in `slot` came or went."""
     x, y, home = grid.slots[slot]["x"], grid.slots[slot]["y"], grid.slots[slot]["cell"]
     marks = grid.cells[home, AROUND]
@@ -164,7 +164,7 @@ def _recount(grid: Grid, rule: Rule, slot: int, change: int) -> None:
 
 
 @inlined
-def _neighbours(grid: Grid, rule: Rule, slot: int, least_serial: int, enough: int) -> int:
+def _neighbours(grid: Grid, rule: NoiseRule, slot: int, least_serial: int, enough: int) -> int:
     """Return how many points from a serial number on are within eps of one, itself included.
 
     Stops at `enough`.
@@ -189,7 +189,7 @@ def _neighbours(grid: Grid, rule: Rule, slot: int, least_serial: int, enough: in
 
 
 @compiled
-def _examine(grid: Grid, rule: Rule, slot: int, is_passing: bool) -> bool:
+def _examine(grid: Grid, rule: NoiseRule, slot: int, is_passing: bool) -> bool:
     """Find out whether a point of a sparse cell is core, and remember it.
 
     Nothing is remembered while a passing (late) row is in the window: it leaves out of order.
@@ -211,7 +211,7 @@ def _examine(grid: Grid, rule: Rule, slot: int, is_passing: bool) -> bool:
 
 
 @inlined
-def is_core(grid: Grid, rule: Rule, slot: int, is_passing: bool) -> bool:
+def is_core(grid: Grid, rule: NoiseRule, slot: int, is_passing: bool) -> bool:
     """Return whether a point in the window is a core point."""
     state = grid.slots[slot]["state"]
     if state > 0:
@@ -224,7 +224,7 @@ def is_core(grid: Grid, rule: Rule, slot: int, is_passing: bool) -> bool:
 
 
 @inlined
-def arrive(grid: Grid, rule: Rule, slot: int) -> bool:
+def arrive(grid: Grid, rule: NoiseRule, slot: int) -> bool:
     """Put the point in `slot` on the grid; return whether it is a core point."""
     kx = int(np.floor(grid.slots[slot]["x"] / rule.side))
     ky = int(np.floor(grid.slots[slot]["y"] / rule.side))
@@ -249,7 +249,7 @@ def arrive(grid: Grid, rule: Rule, slot: int) -> bool:
 
 
 @inlined
-def depart(grid: Grid, rule: Rule, slot: int, is_passing: bool) -> None:
+def depart(grid: Grid, rule: NoiseRule, slot: int, is_passing: bool) -> None:
     """Take a point off the grid: the oldest, or the newest where it was only passing."""
     cell = grid.slots[slot]["cell"]
     if is_passing:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.numba_typing import compiled, inlined
+from eddy.models.numba_typing import compiled, inlined
 
 # One point: where it is after the model's transform, what is known of it (see dbscan.counts), its
 # cell, and the point that was the cell's newest before. Together, because they are read together.

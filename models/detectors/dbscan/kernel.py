@@ -15,17 +15,17 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.detectors.dbscan import counts, grid
-from models.detectors.dbscan.counts import (
+from eddy.models.detectors.dbscan import counts, grid
+from eddy.models.detectors.dbscan.counts import (
     SLACK,
-    Rule,
+    NoiseRule,
     around,
     arrive,
     depart,
     distance2,
     is_core,
 )
-from models.detectors.dbscan.grid import (
+from eddy.models.detectors.dbscan.grid import (
     CORE_LIST,
     FIRST,
     LISTED,
@@ -37,7 +37,7 @@ from models.detectors.dbscan.grid import (
     WATERMARK,
     Grid,
 )
-from models.numba_typing import compiled, compiled_and_kept, fingerprint, inlined
+from eddy.models.numba_typing import compiled, compiled_and_kept, fingerprint, inlined
 
 # Points further out than this many eps are pulled in to it, so that cell numbers stay exact.
 FURTHEST = 1e6
@@ -47,7 +47,7 @@ JUST_ABOVE_ONE = float(np.nextafter(1.0, 2.0))
 SEEN_PER_CELL = 64
 
 
-class Findings(NamedTuple):
+class DbscanOutput(NamedTuple):
     """What `judge` writes.
 
     Attributes
@@ -72,7 +72,7 @@ class Findings(NamedTuple):
 
 
 @inlined
-def _place(grid: Grid, rule: Rule, slot: int, f0: float, f1: float) -> None:
+def _place(grid: Grid, rule: NoiseRule, slot: int, f0: float, f1: float) -> None:
     """Write a row into a slot: raw, and as the model sees it."""
     d0, d1 = f0 - rule.center[0], f1 - rule.center[1]
     w = rule.transform
@@ -91,7 +91,7 @@ def _comes_first(grid: Grid, a: int, b: int) -> bool:
 
 @compiled
 def _nearest_in(
-    grid: Grid, rule: Rule, cell: int, slot: int, is_passing: bool, best2: float, best: int
+    grid: Grid, rule: NoiseRule, cell: int, slot: int, is_passing: bool, best2: float, best: int
 ) -> tuple[float, int]:
     """Return the nearest core point of a cell, or the one given where that is nearer."""
     x, y = grid.slots[slot]["x"], grid.slots[slot]["y"]
@@ -110,7 +110,9 @@ def _nearest_in(
 
 
 @compiled
-def _nearest_within_eps(grid: Grid, rule: Rule, slot: int, is_passing: bool) -> tuple[float, int]:
+def _nearest_within_eps(
+    grid: Grid, rule: NoiseRule, slot: int, is_passing: bool
+) -> tuple[float, int]:
     """Return the squared distance to the nearest core point within eps, and its slot or -1."""
     x, y = grid.slots[slot]["x"], grid.slots[slot]["y"]
     best2, best = rule.eps * rule.eps, -1
@@ -122,7 +124,7 @@ def _nearest_within_eps(grid: Grid, rule: Rule, slot: int, is_passing: bool) -> 
 
 
 @compiled
-def _bound_all(grid: Grid, rule: Rule, slot: int) -> int:
+def _bound_all(grid: Grid, rule: NoiseRule, slot: int) -> int:
     """Note lower bounds (d^2) of the distances to all listed cells; return the least one's place.
 
     In units of the side, in which the cells' corners are whole numbers.
@@ -141,7 +143,7 @@ def _bound_all(grid: Grid, rule: Rule, slot: int) -> int:
 
 
 @compiled
-def _nearest_core(grid: Grid, rule: Rule, slot: int, is_passing: bool) -> tuple[float, int]:
+def _nearest_core(grid: Grid, rule: NoiseRule, slot: int, is_passing: bool) -> tuple[float, int]:
     """Return the squared distance to the nearest core point of the window, and its slot or -1."""
     best2, best = np.inf, -1
     bounds, side2 = grid.boxes[2], rule.side * rule.side
@@ -162,7 +164,7 @@ def _nearest_core(grid: Grid, rule: Rule, slot: int, is_passing: bool) -> tuple[
 
 @compiled
 def _surroundings(
-    grid: Grid, rule: Rule, core: int, low: NDArray[np.float64], high: NDArray[np.float64]
+    grid: Grid, rule: NoiseRule, core: int, low: NDArray[np.float64], high: NDArray[np.float64]
 ) -> None:
     """Write the least and greatest raw features of the points within eps of a core point."""
     x, y, eps2 = grid.slots[core]["x"], grid.slots[core]["y"], rule.eps * rule.eps
@@ -188,7 +190,7 @@ def _wrap(grid: Grid, place: int) -> int:
 
 
 @inlined
-def _evict(grid: Grid, rule: Rule, oldest_time: int) -> None:
+def _evict(grid: Grid, rule: NoiseRule, oldest_time: int) -> None:
     """Drop the oldest arrivals that are too old, or too many for one more row."""
     c = grid.counters
     while c[ROWS] > 0 and (c[ROWS] >= rule.max_rows or grid.times[c[START]] < oldest_time):
@@ -199,7 +201,7 @@ def _evict(grid: Grid, rule: Rule, oldest_time: int) -> None:
 
 
 @inlined
-def _insert(grid: Grid, rule: Rule, f0: float, f1: float, time: int) -> tuple[int, bool]:
+def _insert(grid: Grid, rule: NoiseRule, f0: float, f1: float, time: int) -> tuple[int, bool]:
     """Append a row to the window; return its slot and whether it is core."""
     c = grid.counters
     slot = _wrap(grid, c[START] + c[ROWS])
@@ -210,7 +212,9 @@ def _insert(grid: Grid, rule: Rule, f0: float, f1: float, time: int) -> tuple[in
 
 
 @compiled
-def _score(grid: Grid, rule: Rule, slot: int, is_passing: bool, k: int, out: Findings) -> float:
+def _score(
+    grid: Grid, rule: NoiseRule, slot: int, is_passing: bool, k: int, out: DbscanOutput
+) -> float:
     """Score a row that is not core; of noise, take down its surroundings as the k-th finding."""
     d2, core = _nearest_within_eps(grid, rule, slot, is_passing)
     if core >= 0:
@@ -226,7 +230,11 @@ def _score(grid: Grid, rule: Rule, slot: int, is_passing: bool, k: int, out: Fin
 
 @compiled
 def _judge(
-    grid: Grid, rule: Rule, features: NDArray[np.float64], times: NDArray[np.int64], out: Findings
+    grid: Grid,
+    rule: NoiseRule,
+    features: NDArray[np.float64],
+    times: NDArray[np.int64],
+    out: DbscanOutput,
 ) -> int:
     """Judge rows in order; return how many were noise."""
     c, noise = grid.counters, 0
@@ -255,7 +263,7 @@ def _judge(
 
 @compiled
 def _refill(
-    grid: Grid, rule: Rule, features: NDArray[np.float64], times: NDArray[np.int64]
+    grid: Grid, rule: NoiseRule, features: NDArray[np.float64], times: NDArray[np.int64]
 ) -> None:
     """Append rows that were in a window before, unjudged."""
     for r in range(len(features)):
@@ -265,24 +273,26 @@ def _refill(
 def _entries(
     source: int,
 ) -> tuple[
-    Callable[[Grid, Rule, NDArray[np.float64], NDArray[np.int64], Findings], tuple[int, int]],
-    Callable[[Grid, Rule, NDArray[np.float64], NDArray[np.int64]], int],
+    Callable[
+        [Grid, NoiseRule, NDArray[np.float64], NDArray[np.int64], DbscanOutput], tuple[int, int]
+    ],
+    Callable[[Grid, NoiseRule, NDArray[np.float64], NDArray[np.int64]], int],
 ]:
     """Make the two functions to call from outside, which carry the version of their sources."""
 
     @compiled_and_kept
     def judge(
         grid: Grid,
-        rule: Rule,
+        rule: NoiseRule,
         features: NDArray[np.float64],
         times: NDArray[np.int64],
-        out: Findings,
+        out: DbscanOutput,
     ) -> tuple[int, int]:
         return _judge(grid, rule, features, times, out), source
 
     @compiled_and_kept
     def refill(
-        grid: Grid, rule: Rule, features: NDArray[np.float64], times: NDArray[np.int64]
+        grid: Grid, rule: NoiseRule, features: NDArray[np.float64], times: NDArray[np.int64]
     ) -> int:
         _refill(grid, rule, features, times)
         return source

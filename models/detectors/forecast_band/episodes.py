@@ -63,7 +63,7 @@ class Episode(NamedTuple):
         return math.floor(math.log(max(self.worst, 1.0)) / math.log(WORSENING) + 1e-9)
 
 
-class Change(NamedTuple):
+class EpisodeTransition(NamedTuple):
     """What is to be told of an episode."""
 
     op: Op
@@ -102,21 +102,21 @@ def extended(episode: Episode, flag: Flag) -> Episode:
     return episode
 
 
-def changes(before: list[Episode], after: list[Episode]) -> Iterator[Change]:
+def changes(before: list[Episode], after: list[Episode]) -> Iterator[EpisodeTransition]:
     """Yield what must be told so that who knew `before` knows `after`; retractions first."""
     old = {episode.start: episode for episode in before}
     new = {episode.start: episode for episode in after}
     for start, episode in old.items():
         if start not in new:
-            yield Change("retract", episode)
+            yield EpisodeTransition("retract", episode)
     for start, episode in new.items():
         known = old.get(start)
         if known is None:
-            yield Change("open", episode._replace(is_open=True))
+            yield EpisodeTransition("open", episode._replace(is_open=True))
             if not episode.is_open:
-                yield Change("close", episode)
+                yield EpisodeTransition("close", episode)
         elif _differs(known, episode):
-            yield Change("update" if episode.is_open else "close", episode)
+            yield EpisodeTransition("update" if episode.is_open else "close", episode)
 
 
 def _differs(known: Episode, episode: Episode) -> bool:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.detectors.forecast_band.episodes import NO_EPISODE, NONE, Episode, Flag
+from eddy.models.detectors.forecast_band.episodes import NO_EPISODE, NONE, Episode, Flag
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -30,7 +30,7 @@ _COLUMNS = np.dtype(
 )
 
 
-class Interval:
+class ClosedInterval:
     """One closed window of all entities that there were when it closed.
 
     Attributes
@@ -48,7 +48,7 @@ class Interval:
         self.cells = cells
 
     @classmethod
-    def blank(cls, window: int, count: int) -> "Interval":
+    def blank(cls, window: int, count: int) -> "ClosedInterval":
         """Return the interval of `count` entities, nothing known of it."""
         return cls(window, np.zeros(count, _COLUMNS))
 

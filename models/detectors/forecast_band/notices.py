@@ -5,16 +5,16 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.detectors.forecast_band.episodes import Change
-from models.detectors.forecast_band.nowcast import Nowcast
-from models.forecasting.forecaster import Band
+from eddy.models.detectors.forecast_band.episodes import EpisodeTransition
+from eddy.models.detectors.forecast_band.nowcast import NowcastColumns
+from eddy.models.forecasting.forecaster import Band
 
 Ints = NDArray[np.int64]
 
 Cause = Literal["interval", "late", "level_shift", "evicted"]
 
 
-class Notice(NamedTuple):
+class EpisodeChange(NamedTuple):
     """One change of one entity's episodes.
 
     Attributes
@@ -22,7 +22,7 @@ class Notice(NamedTuple):
     row : int
         The row of the batch that brought it about; 0 where time alone did.
     slot : int
-    change : Change
+    change : EpisodeTransition
     cell : structured scalar
         The interval that the change is about, see `judged.Interval`.
     window : int
@@ -35,14 +35,14 @@ class Notice(NamedTuple):
 
     row: int
     slot: int
-    change: Change
+    change: EpisodeTransition
     cell: Any
     window: int
     cause: Cause = "interval"
     unpaid: tuple[int, int] | None = None
 
 
-class Coming(NamedTuple):
+class ForecastPublished(NamedTuple):
     """What is forecast.
 
     Attributes
@@ -53,11 +53,11 @@ class Coming(NamedTuple):
         The entities.
     bands : list of (int, Band)
         The next windows, each with the forecasts of these entities.
-    nowcast : Nowcast or None
+    nowcast : NowcastColumns or None
         Of the first of those windows, which is running.
     """
 
     row: int
     slots: Ints
     bands: list[tuple[int, Band]]
-    nowcast: Nowcast | None = None
+    nowcast: NowcastColumns | None = None

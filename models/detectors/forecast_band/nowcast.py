@@ -5,13 +5,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.forecasting.forecaster import Band
+from eddy.models.forecasting.forecaster import Band
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
-class Nowcast(NamedTuple):
+class NowcastColumns(NamedTuple):
     """The running interval of k entities, all arrays of shape (k,), in the volume's unit.
 
     Attributes
@@ -29,12 +29,12 @@ class Nowcast(NamedTuple):
     lower: Floats
     upper: Floats
 
-    def of(self, rows: Ints) -> "Nowcast":
+    def of(self, rows: Ints) -> "NowcastColumns":
         """Return some of the entities."""
-        return Nowcast(self.as_of_us, *(column[rows] for column in self[1:]))
+        return NowcastColumns(self.as_of_us, *(column[rows] for column in self[1:]))
 
 
-def nowcast(observed: Floats, band: Band, passed: float, as_of_us: int) -> Nowcast:
+def nowcast(observed: Floats, band: Band, passed: float, as_of_us: int) -> NowcastColumns:
     """Add what is still to come, as forecast, to what has come.
 
     The rest of the interval is taken to bring its share of the expected volume. Were payments
@@ -54,4 +54,4 @@ def nowcast(observed: Floats, band: Band, passed: float, as_of_us: int) -> Nowca
     narrow = np.sqrt(rest)
     low = np.maximum(to_come - narrow * (band.expected - band.lower), 0.0)
     high = to_come + narrow * (band.upper - band.expected)
-    return Nowcast(as_of_us, observed, observed + to_come, observed + low, observed + high)
+    return NowcastColumns(as_of_us, observed, observed + to_come, observed + low, observed + high)

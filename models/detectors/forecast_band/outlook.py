@@ -6,16 +6,16 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from models.detectors.forecast_band.notices import Coming
-from models.detectors.forecast_band.nowcast import nowcast
-from models.detectors.intervals.windows import IntervalWindows
-from models.forecasting.calendar import Moments
-from models.forecasting.forecaster import Band, Forecaster
+from eddy.models.detectors.forecast_band.notices import ForecastPublished
+from eddy.models.detectors.forecast_band.nowcast import nowcast
+from eddy.models.forecasting.calendar import CalendarFeatures
+from eddy.models.forecasting.forecaster import Band, Forecaster
+from eddy.models.windows.windows import IntervalWindows
 
 Ints = NDArray[np.int64]
 
 
-class Outlook:
+class ForecastSchedule:
     """Forecasts the running window and those after it.
 
     Parameters
@@ -40,14 +40,14 @@ class Outlook:
         self,
         windows: IntervalWindows,
         forecaster: Forecaster,
-        moments: Callable[[int], Moments],
+        moments: Callable[[int], CalendarFeatures],
     ) -> None:
         self._windows, self._forecaster, self._moments = windows, forecaster, moments
         self.horizon, self.every = 0, 1
         self.told = 0
         self.nowcast: Literal["none", "outside", "all"] = "none"
 
-    def after(self, undecided: Sequence[int], row: int) -> Iterator[Coming]:
+    def after(self, undecided: Sequence[int], row: int) -> Iterator[ForecastPublished]:
         """Forecast after a window has closed, if it is time.
 
         Parameters
@@ -63,9 +63,9 @@ class Outlook:
             slots = np.arange(self._windows.slots)
             slots = slots[self._windows.live & (self._forecaster.baseline.level(slots) > 0)]
             if len(slots):
-                yield Coming(row, slots, self._bands(slots, self.horizon, undecided))
+                yield ForecastPublished(row, slots, self._bands(slots, self.horizon, undecided))
 
-    def within(self, undecided: Sequence[int], row: int) -> Iterator[Coming]:
+    def within(self, undecided: Sequence[int], row: int) -> Iterator[ForecastPublished]:
         """Tell what the running window will come to; the parameters are those of `after`."""
         if self.nowcast == "none":
             return
@@ -82,7 +82,7 @@ class Outlook:
         slots = np.flatnonzero(chosen)
         if len(slots):
             bands = self._bands(slots, max(self.horizon, 1), undecided)
-            yield Coming(row, slots, bands, found.of(slots))
+            yield ForecastPublished(row, slots, bands, found.of(slots))
 
     def _bands(self, slots: Ints, horizon: int, undecided: Sequence[int]) -> list[tuple[int, Band]]:
         clock, windows = self._windows.clock, [self._windows.open_window]

@@ -5,10 +5,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from models.detectors.forecast_band import scoring_kernel as kernel
-from models.detectors.forecast_band.silence import boundary_missed
-from models.forecasting.forecaster import Band, Forecaster
-from models.forecasting.seasonal import COLD_START
+from eddy.models.detectors.forecast_band import scoring_kernel as kernel
+from eddy.models.detectors.forecast_band.silence import boundary_missed
+from eddy.models.forecasting.forecaster import Band, Forecaster
+from eddy.models.forecasting.seasonal import COLD_START
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -16,7 +16,7 @@ Codes = NDArray[np.uint8]
 Ints = NDArray[np.int64]
 
 
-class Alarms(Protocol):
+class AlarmLimits(Protocol):
     """Which deviations are told, by slot; may be replaced at any time.
 
     Attributes
@@ -60,10 +60,10 @@ class Alarms(Protocol):
 
 TOLD, SNOOZED, SPECIAL = range(3)
 MUTED = ("", "snooze", "calendar")
-"""By code of `Alarms.muted`: why something is not told."""
+"""By code of `AlarmLimits.muted`: why something is not told."""
 
 
-def boundaries(band: Band, forecaster: Forecaster, alarms: Alarms) -> tuple[Floats, Floats]:
+def boundaries(band: Band, forecaster: Forecaster, alarms: AlarmLimits) -> tuple[Floats, Floats]:
     """Return how far below and above the forecast scores 1.0, as `deviation.deviation` does."""
     count, rule, calibration = len(band.expected), forecaster.rule, forecaster.calibration
     relative = alarms.min_relative[:count] * band.expected
@@ -75,7 +75,11 @@ def boundaries(band: Band, forecaster: Forecaster, alarms: Alarms) -> tuple[Floa
 
 
 def score(
-    cells: NDArray[np.void], missed: Floats, first: int, alarms: Alarms, false_alarm_rate: float
+    cells: NDArray[np.void],
+    missed: Floats,
+    first: int,
+    alarms: AlarmLimits,
+    false_alarm_rate: float,
 ) -> Flags:
     """Fill in score, side and missed payments; return whose alarms were muted, shape (k,).
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from models.numba_typing import compiled_and_kept, fingerprint
+from eddy.models.numba_typing import compiled_and_kept, fingerprint
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]

@@ -14,20 +14,32 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.detectors.forecast_band.episodes import NONE, Change, Episode, changes, episodes
-from models.detectors.forecast_band.judged import Interval, Runs
-from models.detectors.forecast_band.notices import Cause, Coming, Notice
-from models.detectors.forecast_band.outlook import Outlook
-from models.detectors.forecast_band.scoring import MUTED, SPECIAL, Alarms, boundaries, score
-from models.detectors.forecast_band.silence import Silence
-from models.detectors.intervals.steps import Rows, Step
-from models.detectors.intervals.windows import IntervalWindows
-from models.forecasting.calendar import Moments
-from models.forecasting.forecaster import Forecaster
-from models.forecasting.seasonal import COLD_START
+from eddy.models.detectors.forecast_band.episodes import (
+    NONE,
+    Episode,
+    EpisodeTransition,
+    changes,
+    episodes,
+)
+from eddy.models.detectors.forecast_band.judged import ClosedInterval, Runs
+from eddy.models.detectors.forecast_band.notices import Cause, EpisodeChange, ForecastPublished
+from eddy.models.detectors.forecast_band.outlook import ForecastSchedule
+from eddy.models.detectors.forecast_band.scoring import (
+    MUTED,
+    SPECIAL,
+    AlarmLimits,
+    boundaries,
+    score,
+)
+from eddy.models.detectors.forecast_band.silence import Silence
+from eddy.models.forecasting.calendar import CalendarFeatures
+from eddy.models.forecasting.forecaster import Forecaster
+from eddy.models.forecasting.seasonal import COLD_START
+from eddy.models.windows.steps import IntervalRows, Step
+from eddy.models.windows.windows import IntervalWindows
 
 if TYPE_CHECKING:
-    from models.forecasting.start import Start
+    from eddy.models.forecasting.warm_start import WarmStart
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -53,16 +65,16 @@ class Tracker:
         That of `windows`.
     moments : callable
         ``moments(window)`` is the window as each segment's calendar sees it.
-    alarms : Alarms
-    start : Start, optional
+    alarms : AlarmLimits
+    start : WarmStart, optional
         What is known of entities before they are met.
 
     Attributes
     ----------
-    outlook : Outlook
+    outlook : ForecastSchedule
         What is forecast, and when.
     tallies : Counter
-        See `models.judge.Tallies`; whoever reads them clears them.
+        See `eddy.models.judge.Counts`; whoever reads them clears them.
     """
 
     def __init__(
@@ -71,19 +83,19 @@ class Tracker:
         forecaster: Forecaster,
         *,
         lateness_us: int,
-        moments: Callable[[int], Moments],
-        alarms: Alarms,
-        start: "Start | None" = None,
+        moments: Callable[[int], CalendarFeatures],
+        alarms: AlarmLimits,
+        start: "WarmStart | None" = None,
     ) -> None:
         self.windows = windows
         self.forecaster = forecaster
-        self.alarms, self.outlook = alarms, Outlook(windows, forecaster, moments)
+        self.alarms, self.outlook = alarms, ForecastSchedule(windows, forecaster, moments)
         self.tallies: Counter[tuple[str, str]] = Counter()
         self._lateness_us = lateness_us
         self._moments = moments
         self._runs = Runs()
         self._silence = Silence()
-        self._judged: list[Interval] = []
+        self._judged: list[ClosedInterval] = []
         self._start = start
         # Windows up to this one are neither judged nor learned from.
         self._is_first = True
@@ -91,11 +103,11 @@ class Tracker:
         if start is not None:
             start.prepare(forecaster)
 
-    def take(self, rows: Rows, admit: Admit) -> Iterator[Notice | Coming]:
+    def take(self, rows: IntervalRows, admit: Admit) -> Iterator[EpisodeChange | ForecastPublished]:
         """Apply rows in order; iterate to the end, for rows count only as far as that goes."""
         yield from self._follow(self.windows.steps(rows), admit, rows.times_us)
 
-    def advance(self, watermark_us: int) -> Iterator[Notice | Coming]:
+    def advance(self, watermark_us: int) -> Iterator[EpisodeChange | ForecastPublished]:
         """Move the watermark without rows."""
         yield from self._follow(self.windows.advance(watermark_us), _nobody, np.empty(0, np.int64))
 
@@ -112,7 +124,7 @@ class Tracker:
 
     def _follow(
         self, steps: Iterator[Step], admit: Admit, times_us: Ints
-    ) -> Iterator[Notice | Coming]:
+    ) -> Iterator[EpisodeChange | ForecastPublished]:
         for step in steps:
             if len(step.new):
                 # a row's own window: what the step did besides depends on how rows were cut
@@ -126,7 +138,7 @@ class Tracker:
             if not self._is_dead(self.windows.open_window):
                 yield from self._look_ahead(step, times_us[step.stop : step.stop + 1])
 
-    def _look_ahead(self, step: Step, next_us: Ints) -> Iterator[Coming]:
+    def _look_ahead(self, step: Step, next_us: Ints) -> Iterator[ForecastPublished]:
         if len(next_us) and self.windows.will_close(int(next_us[0])):
             return  # after a gap: the next row supersedes what would be said
         undecided = [interval.window for interval in self._judged]
@@ -162,7 +174,7 @@ class Tracker:
             self._cut = max(self._cut, int(windows[0]))
         self.alarms.meet(slots)
 
-    def heed(self, alarms: Alarms) -> None:
+    def heed(self, alarms: AlarmLimits) -> None:
         """Go on with other alarms."""
         alarms.make_room(self.windows.slots)
         alarms.meet(np.flatnonzero(self.windows.live))
@@ -178,7 +190,7 @@ class Tracker:
 
     # -- who must go ---------------------------------------------------------------------------
 
-    def _make_space(self, row: int) -> Iterator[Notice]:
+    def _make_space(self, row: int) -> Iterator[EpisodeChange]:
         """Where there is no room for one more entity, let go who was silent longest."""
         windows = self.windows
         if not windows.is_full:
@@ -201,16 +213,16 @@ class Tracker:
         windows.evict(silent)
         self.tallies["evicted", "silent"] += len(silent)
 
-    def _end_episode(self, slot: int, row: int, cause: Cause) -> Iterator[Notice]:
+    def _end_episode(self, slot: int, row: int, cause: Cause) -> Iterator[EpisodeChange]:
         found = self._episodes(slot)
         if found and found[-1].is_open:
-            change = Change("close", found[-1]._replace(is_open=False))
+            change = EpisodeTransition("close", found[-1]._replace(is_open=False))
             last = self._judged[-1]
-            yield Notice(row, slot, change, _cell(last, slot), last.window, cause)
+            yield EpisodeChange(row, slot, change, _cell(last, slot), last.window, cause)
 
     # -- closing -------------------------------------------------------------------------------
 
-    def _close(self, window: int, row: int) -> Iterator[Notice]:
+    def _close(self, window: int, row: int) -> Iterator[EpisodeChange]:
         watermark = self.windows.watermark_us or 0
         while self._judged and self._is_final(self._judged[0].window, watermark):
             yield from self._learn(self._judged[0], row)
@@ -224,7 +236,7 @@ class Tracker:
         self._judged.append(interval)
         for slot in found:
             for change in changes(before[slot], self._episodes(slot)):
-                yield Notice(row, slot, change, _cell(interval, slot), window)
+                yield EpisodeChange(row, slot, change, _cell(interval, slot), window)
 
     def _is_final(self, window: int, watermark_us: int) -> bool:
         return int(self.windows.clock.end_us(window)) + self._lateness_us <= watermark_us
@@ -236,9 +248,9 @@ class Tracker:
         clock, seen = self.windows.clock, int(self.windows.last_seen.max())
         return int(clock.start_us(window)) - int(clock.start_us(min(seen, window))) > DEAD_US
 
-    def _judge(self, window: int) -> Interval:
+    def _judge(self, window: int) -> ClosedInterval:
         totals, count = self.windows.totals(window), self.windows.slots
-        interval = Interval.blank(window, count)
+        interval = ClosedInterval.blank(window, count)
         cells = interval.cells
         cells["observed"] = totals.net
         cells["payments"] = totals.sales.astype(np.int64) + totals.refunds
@@ -278,7 +290,7 @@ class Tracker:
 
     # -- late rows -----------------------------------------------------------------------------
 
-    def _revise(self, step: Step) -> Iterator[Notice]:
+    def _revise(self, step: Step) -> Iterator[EpisodeChange]:
         revisions = step.revisions
         at = {interval.window: interval for interval in self._judged}
         for n, (row, slot, window) in enumerate(
@@ -298,9 +310,11 @@ class Tracker:
             unpaid = int(totals.declined[n]), int(totals.reversed[n])
             for change in self._rejudge(place, slot, float(totals.net[n]), payments):
                 cell = interval.cells[slot].copy()
-                yield Notice(row, slot, change, cell, window, "late", unpaid)
+                yield EpisodeChange(row, slot, change, cell, window, "late", unpaid)
 
-    def _rejudge(self, place: int, slot: int, observed: float, payments: int) -> Iterator[Change]:
+    def _rejudge(
+        self, place: int, slot: int, observed: float, payments: int
+    ) -> Iterator[EpisodeTransition]:
         interval = self._judged[place]
         before = [] if self._is_quiet(slot) else self._episodes(slot)
         one = interval.cells[slot : slot + 1]
@@ -326,7 +340,7 @@ class Tracker:
 
     # -- learning ------------------------------------------------------------------------------
 
-    def _learn(self, interval: Interval, row: int) -> Iterator[Notice]:
+    def _learn(self, interval: ClosedInterval, row: int) -> Iterator[EpisodeChange]:
         """Learn from the oldest judged window, which nothing can change any more."""
         if interval.window <= self._cut:
             return
@@ -351,8 +365,8 @@ class Tracker:
             yield from self._shift(interval, slot, before[slot], row)
 
     def _shift(
-        self, interval: Interval, slot: int, before: list[Episode], row: int
-    ) -> Iterator[Notice]:
+        self, interval: ClosedInterval, slot: int, before: list[Episode], row: int
+    ) -> Iterator[EpisodeChange]:
         """End what is open: the new level is the ordinary one from now on."""
         self._runs.forget(np.array([slot]))
         for later in self._judged[1:]:
@@ -364,9 +378,9 @@ class Tracker:
                 later.cells["awaited"][slot] = 0.0
         for episode in before:
             if episode.is_open:
-                change = Change("close", episode._replace(is_open=False))
+                change = EpisodeTransition("close", episode._replace(is_open=False))
                 cell = _cell(interval, slot)
-                yield Notice(row, slot, change, cell, interval.window, "level_shift")
+                yield EpisodeChange(row, slot, change, cell, interval.window, "level_shift")
 
     # -- what there is -------------------------------------------------------------------------
 
@@ -415,9 +429,9 @@ class Tracker:
         self._cut, self._is_first = int(state["cut"][0]), bool(state["cut"][1])
         self.outlook.told = int(state["cut"][2])
         self.heed(self.alarms)
-        kinds = Interval.blank(0, 0).cells.dtype
+        kinds = ClosedInterval.blank(0, 0).cells.dtype
         self._judged = [
-            Interval(window, state[f"judged_{window}"].reshape(-1).view(kinds).copy())
+            ClosedInterval(window, state[f"judged_{window}"].reshape(-1).view(kinds).copy())
             for window in state["judged"].tolist()
         ]
 
@@ -443,7 +457,7 @@ def _padded(column: NDArray[Any], count: int) -> NDArray[Any]:
     return np.concatenate([column[:count], np.zeros(missing, column.dtype)])
 
 
-def _cell(interval: Interval, slot: int) -> Any:
+def _cell(interval: ClosedInterval, slot: int) -> Any:
     if slot < len(interval):
         return interval.cells[slot].copy()
     return np.zeros(1, interval.cells.dtype)[0]

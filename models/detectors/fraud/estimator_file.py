@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.detectors.fraud.estimator_types import NEEDING_TRUST, check_node
-from models.detectors.fraud.forest import Forest
-from models.detectors.fraud.records import Record
-from models.registry.artefact import MAX_ARTEFACT_BYTES, digest
-from schemas.errors import DamagedModel, EddyError, ModelRefused
+from eddy.models.artefact import MAX_ARTEFACT_BYTES, digest
+from eddy.models.detectors.fraud.estimator_types import NEEDING_TRUST, check_node
+from eddy.models.detectors.fraud.forest import Forest
+from eddy.models.detectors.fraud.records import EstimatorRecord
+from eddy.schemas.errors import DamagedModel, EddyError, ModelRefused
 
 Node = Mapping[str, Any]
 
@@ -53,7 +53,7 @@ def dump(estimator: Any) -> bytes:
     return content
 
 
-def read(content: bytes) -> Record:
+def read(content: bytes) -> EstimatorRecord:
     """Return the estimator in a file as plain records; lists for tuples.
 
     Raises
@@ -119,13 +119,13 @@ class _Reader:
             "RandomGeneratorNode": self._generator,
         }
 
-    def estimator(self) -> Record:
+    def estimator(self) -> EstimatorRecord:
         """Return what the file is about."""
         schema = json.loads(self._archive.read(_SCHEMA))
         if schema["protocol"] != _PROTOCOL:
             raise ModelRefused(f"{ESTIMATOR_FILE}: not in skops' format {_PROTOCOL}")
         found = self._value(schema)
-        if not isinstance(found, Record):
+        if not isinstance(found, EstimatorRecord):
             raise ModelRefused(f"{ESTIMATOR_FILE} holds no estimator")
         return found
 
@@ -142,13 +142,15 @@ class _Reader:
     def _items(self, node: Node) -> list[Any]:
         return [self._value(item) for item in node["content"]]
 
-    def _record(self, node: Node) -> Record:
+    def _record(self, node: Node) -> EstimatorRecord:
         fields = self._value(node["content"])
-        return Record(check_node(node), fields if isinstance(fields, dict) else {})
+        return EstimatorRecord(check_node(node), fields if isinstance(fields, dict) else {})
 
-    def _tree(self, node: Node) -> Record:
+    def _tree(self, node: Node) -> EstimatorRecord:
         fields = self._value(node["content"])
-        return Record(check_node(node), {**fields, "args": self._value(node["__reduce__"]["args"])})
+        return EstimatorRecord(
+            check_node(node), {**fields, "args": self._value(node["__reduce__"]["args"])}
+        )
 
     def _generator(self, node: Node) -> None:
         parts = node["content"]

@@ -8,7 +8,7 @@ partials, constructors) are not among these, nor is anything of pickle.
 from collections.abc import Mapping
 from typing import Any
 
-from schemas.errors import DamagedModel, ModelRefused
+from eddy.schemas.errors import DamagedModel, ModelRefused
 
 _BOOSTING = "sklearn.ensemble._hist_gradient_boosting"
 
@@ -58,7 +58,7 @@ ALLOWED: Mapping[str, frozenset[str]] = {
 
 NEEDING_TRUST = (TREE, PREDICTOR)
 """Types that skops loads only where told: it cannot tell whether their indices lie within bounds.
-`models.detectors.fraud.forest` can."""
+`eddy.models.detectors.fraud.forest` can."""
 
 
 def check_node(node: Mapping[str, Any]) -> str:

@@ -7,15 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from models.detectors.fraud import forest_kernel
-from models.detectors.fraud.estimator_types import (
+from eddy.models.detectors.fraud import forest_kernel
+from eddy.models.detectors.fraud.estimator_types import (
     BOOSTING,
     EXTRA_TREES,
     FOREST,
     ISOLATION_FOREST,
 )
-from models.detectors.fraud.forest_kernel import Rows
-from models.detectors.fraud.forest_layout import (
+from eddy.models.detectors.fraud.forest_kernel import Rows
+from eddy.models.detectors.fraud.forest_layout import (
     DOUBLE,
     MOST_FEATURES,
     MOST_NODES,
@@ -26,15 +26,15 @@ from models.detectors.fraud.forest_layout import (
     lay_out,
     questions,
 )
-from models.detectors.fraud.records import Record
-from schemas.errors import EddyError, ModelRefused
+from eddy.models.detectors.fraud.records import EstimatorRecord
+from eddy.schemas.errors import EddyError, ModelRefused
 
 Floats = NDArray[np.float64]
 Link = Callable[[Floats], Floats]
 
 
 class Forest:
-    """A `models.detectors.fraud.scorer.Ranking` made of trees: the margin is their leaves' sum.
+    """A `Ranking` made of trees: the margin is the sum of their leaves.
 
     Raw outputs are, bit by bit, ``predict_proba(X)[:, 1]`` of RandomForestClassifier,
     ExtraTreesClassifier and HistGradientBoostingClassifier, and ``-score_samples(X)`` of
@@ -68,7 +68,7 @@ class Forest:
         self.base_margin = first + float(trees.values[trees.roots].sum())
 
     @classmethod
-    def of(cls, record: Record) -> "Forest":
+    def of(cls, record: EstimatorRecord) -> "Forest":
         """Return the forest in what was read from a file.
 
         Raises
@@ -173,7 +173,7 @@ def _check_two_classes(classes: NDArray[Any]) -> None:
         raise ModelRefused(f"classes {classes.tolist()}: genuine (0) and fraud (1) are wanted")
 
 
-def _nodes(record: Record, width: int, classes: int) -> Nodes:
+def _nodes(record: EstimatorRecord, width: int, classes: int) -> Nodes:
     """Return a tree of scikit-learn's `Tree`, which says its last class's share."""
     tree = record.fields["tree_"].fields
     nodes, values = tree["nodes"], tree["values"]
@@ -209,7 +209,7 @@ def _boosted(nodes: NDArray[Any]) -> Nodes:
 
 
 def _isolating(
-    record: Record, features: NDArray[Any], depths: NDArray[Any], lengths: NDArray[Any]
+    record: EstimatorRecord, features: NDArray[Any], depths: NDArray[Any], lengths: NDArray[Any]
 ) -> Nodes:
     """Return a tree whose leaves say how long the way to isolation is."""
     nodes = _nodes(record, len(features), classes=1)

@@ -5,9 +5,9 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from models.detectors.fraud import forest_layout
-from models.detectors.fraud.forest_layout import AWAY, COLUMN, Floats, Trees
-from models.numba_typing import compiled_and_kept, fingerprint
+from eddy.models.detectors.fraud import forest_layout
+from eddy.models.detectors.fraud.forest_layout import AWAY, COLUMN, Floats, Trees
+from eddy.models.numba_typing import compiled_and_kept, fingerprint
 
 Rows = NDArray[np.floating]
 """Rows twice, as they are and negated, shape (n, 2 d), in the precision of the thresholds."""

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.numba_typing import compiled_and_kept, fingerprint
+from eddy.models.numba_typing import compiled_and_kept, fingerprint
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

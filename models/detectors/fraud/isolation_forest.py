@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.detectors.fraud.packing import package
-from models.detectors.fraud.parameters import FraudParameters
+from eddy.models.detectors.fraud.packing import package
+from eddy.models.detectors.fraud.parameters import FraudParameters
 
 Floats = NDArray[np.float64]
 

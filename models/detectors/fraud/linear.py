@@ -7,13 +7,13 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 if TYPE_CHECKING:
-    from models.detectors.fraud.parameters import Linear
+    from eddy.models.detectors.fraud.parameters import Linear
 
 Floats = NDArray[np.float64]
 
 
 class LinearRanking:
-    """A `models.detectors.fraud.scorer.Ranking`: the margin is the log-odds.
+    """A `eddy.models.detectors.fraud.scorer.Ranking`: the margin is the log-odds.
 
     A feature's part is coefficient (x - typical) / scale, which is exact.
 

@@ -8,16 +8,10 @@ import numpy as np
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
-from models.detectors.fraud.estimator_file import ESTIMATOR_FILE, dump
-from models.detectors.fraud.parameters import (
-    Calibration,
-    FraudParameters,
-    Kind,
-    Linear,
-    Smoke,
-)
-from models.registry.artefact import digest
-from models.registry.registry import File
+from eddy.models.artefact import digest
+from eddy.models.detectors.fraud.estimator_file import ESTIMATOR_FILE, dump
+from eddy.models.detectors.fraud.parameters import Calibration, FraudParameters, Kind, Linear, Smoke
+from eddy.models.registry.registry import File
 
 Floats = NDArray[np.float64]
 

@@ -8,15 +8,15 @@ import msgspec
 import numpy as np
 from msgspec import Meta
 
-from models.detectors.fraud.estimator_file import ESTIMATOR_FILE, read
-from models.detectors.fraud.forest import Forest
-from models.detectors.fraud.linear import LinearRanking
-from models.detectors.fraud.scorer import Ranking, Scorer
-from models.features.names import FEATURES, component
-from models.registry.artefact import digest
-from models.registry.registry import File
-from schemas.errors import DamagedModel, ModelRefused
-from schemas.transactions import MOST_COMPONENTS
+from eddy.models.artefact import digest
+from eddy.models.detectors.fraud.estimator_file import ESTIMATOR_FILE, read
+from eddy.models.detectors.fraud.forest import Forest
+from eddy.models.detectors.fraud.linear import LinearRanking
+from eddy.models.detectors.fraud.scorer import Ranking, Scorer
+from eddy.models.features.names import FEATURES, component
+from eddy.models.registry.registry import File
+from eddy.schemas.errors import DamagedModel, ModelRefused
+from eddy.schemas.transactions import MOST_COMPONENTS
 
 Positive = Annotated[float, Meta(gt=0)]
 Kind = Literal["fraud_classifier", "isolation_forest", "online_classifier"]
@@ -78,7 +78,7 @@ class FraudParameters(msgspec.Struct, frozen=True, kw_only=True):
     detector : str
         What anomalies name as their detector.
     features : list of str
-        Columns wanted, in this order: of `models.features.names.FEATURES` and "v1" to "v64".
+        Columns wanted, in this order: of `eddy.models.features.names.FEATURES` and "v1" to "v64".
     typical : list of float
         Medians of the training rows: what a missing value is taken for, and what reasons compare
         with.

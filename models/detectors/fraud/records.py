@@ -5,7 +5,7 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class EstimatorRecord:
     """An object as it was written: its type's name and its fields."""
 
     type: str

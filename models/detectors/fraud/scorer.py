@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit
 
 if TYPE_CHECKING:
-    from models.detectors.fraud.parameters import FraudParameters
+    from eddy.models.detectors.fraud.parameters import FraudParameters
 
 Floats = NDArray[np.float64]
 

@@ -13,7 +13,7 @@ are taken in blocks that stay in the cache: 100,000 of them take a fifth of a se
 import numpy as np
 from numpy.typing import NDArray
 
-from models.forecasting.network.weights import GATES, NetworkWeights
+from eddy.models.forecasting.network.weights import GATES, NetworkWeights
 
 Singles = NDArray[np.float32]
 Ints = NDArray[np.int64]

@@ -10,10 +10,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from models.forecasting.network.correction import Baseline, Correction, Past, fits
-from models.forecasting.network.errors import ErrorSums, ModelErrors
-from models.forecasting.network.hidden import State
-from models.forecasting.network.weights import NetworkWeights
+from eddy.models.forecasting.network.correction import Baseline, Correction, Past, fits
+from eddy.models.forecasting.network.errors import ErrorSums, ModelErrors
+from eddy.models.forecasting.network.hidden import State
+from eddy.models.forecasting.network.weights import NetworkWeights
 
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
@@ -23,7 +23,7 @@ Champion = Literal["baseline", "network"]
 
 
 @dataclass(frozen=True, slots=True)
-class Bids:
+class Forecasts:
     """What is forecast of the next interval of k entities.
 
     Attributes
@@ -47,7 +47,7 @@ class Bids:
         return self.expected[self.champion]
 
 
-class Contest:
+class ModelComparison:
     """Baseline and network over n entities in s segments.
 
     Parameters
@@ -112,15 +112,17 @@ class Contest:
             return self._network.ahead(bases, slots)
         return [base.expected for base in bases]
 
-    def bids(self, base: Baseline, slots: Ints) -> Bids:
+    def bids(self, base: Baseline, slots: Ints) -> Forecasts:
         """Return what both say of the next interval; changes nothing."""
         if self._network is None:
-            return Bids(base, {"baseline": base.expected}, "baseline", None)
+            return Forecasts(base, {"baseline": base.expected}, "baseline", None)
         step, expected = self._network.next(base, slots)
-        return Bids(base, {"baseline": base.expected, "network": expected}, self.champion, step)
+        return Forecasts(
+            base, {"baseline": base.expected, "network": expected}, self.champion, step
+        )
 
     def close(
-        self, bids: Bids, observed: Floats, known: Flags, flagged: Flags, slots: Ints
+        self, bids: Forecasts, observed: Floats, known: Flags, flagged: Flags, slots: Ints
     ) -> None:
         """Measure the forecasts of a closed interval; the network learns what surprised.
 

@@ -7,9 +7,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from models.forecasting.calendar import Moments
-from models.forecasting.network.cell import Cell
-from models.forecasting.network.features import (
+from eddy.models.forecasting.calendar import CalendarFeatures
+from eddy.models.forecasting.network.cell import Cell
+from eddy.models.forecasting.network.features import (
     INPUTS,
     SHARED,
     common_difference,
@@ -18,8 +18,8 @@ from models.forecasting.network.features import (
     own_inputs,
     shared_inputs,
 )
-from models.forecasting.network.hidden import Hidden, State
-from models.forecasting.network.weights import NetworkWeights
+from eddy.models.forecasting.network.hidden import Hidden, State
+from eddy.models.forecasting.network.weights import NetworkWeights
 
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
@@ -33,14 +33,14 @@ class Baseline:
 
     Attributes
     ----------
-    when : Moments
+    when : CalendarFeatures
         The interval as each segment sees it.
     expected, scale : ndarray of float64
     level, confidence : ndarray of float64
     segment : ndarray of int64
     """
 
-    when: Moments
+    when: CalendarFeatures
     expected: Floats
     scale: Floats
     level: Floats

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.forecasting.network.hidden import State
+from eddy.models.forecasting.network.hidden import State
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

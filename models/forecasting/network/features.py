@@ -14,8 +14,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from models.forecasting.calendar import Moments
-from models.forecasting.network.cell import tanh
+from eddy.models.forecasting.calendar import CalendarFeatures
+from eddy.models.forecasting.network.cell import tanh
 
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
@@ -91,7 +91,7 @@ def own_inputs(
 
 
 def shared_inputs(
-    common: Singles, common_day_ago: Singles, when: Moments, slots_per_day: int
+    common: Singles, common_day_ago: Singles, when: CalendarFeatures, slots_per_day: int
 ) -> Singles:
     """Return the inputs of s segments, shape (s, len(SHARED))."""
     day, slot = np.divmod(when.week_slot, slots_per_day)

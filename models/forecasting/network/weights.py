@@ -23,7 +23,7 @@ class NetworkWeights(msgspec.Struct, frozen=True, kw_only=True):
     Attributes
     ----------
     inputs : tuple of str, length d
-        Names, in order, from `models.forecasting.network.features`: those it was trained with.
+        Names, in order, from `eddy.models.forecasting.network.features`: those it was trained with.
     slots_per_day : int
         Intervals a day it was trained on.
     kernel : d rows of 4 w numbers

@@ -4,7 +4,7 @@ import pytest
 
 from bench.__main__ import CASES, EVENTS, parse
 from bench.peers.table import PEERS
-from schemas.errors import ConfigError
+from eddy.schemas.errors import ConfigError
 
 
 def test_everything_runs_by_default():

@@ -43,7 +43,7 @@ def test_a_row_has_a_cell_for_every_column():
 
 
 def test_the_page_holds_machine_results_targets_and_what_was_skipped():
-    verdict = targets.Verdict("speed", ">= 1", "2", True)
+    verdict = targets.TargetResult("speed", ">= 1", "2", True)
     page = report.markdown([("cores", "2")], [ROW], [verdict], ["Flink SQL: no | network"])
     assert "| cores | 2 |" in page
     assert "| rides | eddy | exactly once |" in page

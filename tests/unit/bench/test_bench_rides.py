@@ -5,7 +5,7 @@ import pytest
 from bench import rides
 from bench.listener import probe_ns
 from bench.load import PROBE
-from schemas.rides import Ride
+from eddy.schemas.rides import Ride
 
 
 def test_simulated_rides_stand_in_for_missing_files(tmp_path, monkeypatch):

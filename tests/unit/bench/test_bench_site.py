@@ -12,8 +12,8 @@ from bench.peers.peer import Peer
 from bench.results import ENGINE
 from bench.samples import Sample, TooShortError
 from bench.site import Site
-from schemas.errors import MissingResource
-from schemas.topics import domain_topics
+from eddy.schemas.errors import MissingResource
+from eddy.schemas.topics import domain_topics
 
 
 @pytest.fixture

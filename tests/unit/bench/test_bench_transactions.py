@@ -4,11 +4,11 @@ import pytest
 
 from bench.peers.plain_scoring import _rows
 from bench.transactions import DATA, Payments, label_records, payments, records
-from models.features.transaction_history import features_of
-from schemas.decoding import Decoder, buffers
-from schemas.keys import hash_text
-from schemas.labels import Label
-from schemas.transactions import Transaction
+from eddy.models.features.transaction_history import features_of
+from eddy.schemas.decoding import Decoder, buffers
+from eddy.schemas.keys import hash_text
+from eddy.schemas.labels import Label
+from eddy.schemas.transactions import Transaction
 
 DAY_US = 86_400_000_000
 
@@ -99,7 +99,7 @@ def test_the_handbooks_are_by_time():
 
 def test_without_the_handbook_they_are_simulated(tmp_path, monkeypatch):
     from bench import transactions
-    from models.simulation.transaction_options import TransactionSimulation
+    from eddy.datasets.simulation.transactions.options import TransactionSimulation
 
     short = TransactionSimulation(days=3, customers=50)
     monkeypatch.setattr(transactions, "_SIMULATED", short)

@@ -5,15 +5,15 @@ import pytest
 from bench.engine import total
 from bench.measure import warm_up_of
 from bench.peers.flink_sql import script_text
-from bench.peers.job import EXACTLY_ONCE, Job
+from bench.peers.job import EXACTLY_ONCE, PeerJob
 from bench.watch import Limits, counter, watch
-from deploy.embedded.processes import Process, launch
-from schemas.errors import MissingResource
+from eddy.sandbox.processes import BackgroundProcess, launch
+from eddy.schemas.errors import MissingResource
 
 
 @pytest.fixture
 def job(tmp_path):
-    return Job(
+    return PeerJob(
         bootstrap="127.0.0.1:1",
         events="in",
         anomalies="out",
@@ -24,13 +24,13 @@ def job(tmp_path):
 
 
 def sleeper(code="import time; time.sleep(60)"):
-    return Process(name="sleeper", argv=(sys.executable, "-c", code))
+    return BackgroundProcess(name="sleeper", argv=(sys.executable, "-c", code))
 
 
 def test_a_job_travels_through_the_environment(job, monkeypatch):
     for name, value in job.environment().items():
         monkeypatch.setenv(name, value)
-    assert Job.from_environment() == job
+    assert PeerJob.from_environment() == job
 
 
 def test_flink_is_told_topics_and_guarantee(job):

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from bench.model import MIN_WINDOW, WINDOW, parameters, register
-from bench.peers.job import AT_LEAST_ONCE, Job
+from bench.peers.job import AT_LEAST_ONCE, PeerJob
 from bench.peers.work import Counter, Windows, anomaly
-from models.detectors.windowed_dbscan import WindowedDbscan
-from models.domains.rides import DbscanParameters, features
-from models.registry.folder import FolderRegistry
-from models.registry.registry import CHAMPION
+from eddy.models.detectors.dbscan.windowed import WindowedDbscan
+from eddy.models.domains.rides.domain import DbscanParameters, features
+from eddy.models.registry.folder import FolderRegistry
+from eddy.models.registry.registry import CHAMPION
 
 MOST_ROWS = 1_000
 
@@ -66,7 +66,7 @@ def test_an_anomaly_names_its_event():
 
 
 def test_a_counter_can_be_looked_at_from_outside(tmp_path):
-    job = Job(
+    job = PeerJob(
         bootstrap="",
         events="",
         anomalies="",

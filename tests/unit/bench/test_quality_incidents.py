@@ -2,8 +2,8 @@
 
 import pytest
 
-from bench.quality_incidents import Span, elsewhere, is_hit, shares
-from models.simulation.payments import Incident
+from bench.quality.incidents import Span, elsewhere, is_hit, shares
+from eddy.datasets.simulation.payments.stream import Incident
 
 HOUR, DAY = 3_600_000_000, 86_400_000_000
 DIP = Incident("m-1", "dip", 10 * DAY, 11 * DAY, 0.2, 50.0)

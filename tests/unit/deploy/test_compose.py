@@ -7,8 +7,8 @@ import pytest
 import typer
 import yaml
 
-from eddy import settings
-from eddy.cli import app
+from eddy.app import settings
+from eddy.app.cli import app
 
 ROOT = Path(__file__).parents[3]
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -73,7 +73,7 @@ def test_images_hold_what_is_there():
 
 
 def test_the_worker_is_set_as_the_embedded_one():
-    embedded = properties("deploy/embedded/connect.properties")
+    embedded = properties("sandbox/connect.properties")
     composed = properties("deploy/compose/connect.properties")
     own = {"bootstrap.servers", "listeners", "rest.advertised.host.name", "plugin.path"}
     assert set(composed) == set(embedded)
@@ -83,7 +83,7 @@ def test_the_worker_is_set_as_the_embedded_one():
 
 
 def test_the_broker_is_the_one_that_is_tested():
-    listing = (ROOT / "deploy/embedded/kafka-jars.txt").read_text()
+    listing = (ROOT / "sandbox/kafka-jars.txt").read_text()
     version = re.search(r"org\.apache\.kafka:kafka-clients:jar:([\d.]+)", listing)[1]
     assert SERVICES["kafka"]["image"] == f"apache/kafka:{version}"
     assert f"FROM apache/kafka:{version} AS connect" in DOCKERFILE

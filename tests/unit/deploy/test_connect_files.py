@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from pyarrow.fs import LocalFileSystem
 
-from lake.columns import KAFKA
-from lake.compaction.json_lines import lines_files, stage
-from lake.tables import anomalies
-from models.domains import NAMES
-from schemas.topics import domain_topics
+from eddy.lake.columns import KAFKA
+from eddy.lake.compaction.json_lines import lines_files, stage
+from eddy.lake.tables import anomalies
+from eddy.models.domains import NAMES
+from eddy.schemas.topics import domain_topics
 
 FOLDER = Path(__file__).parents[3] / "deploy" / "connect"
 FILES = sorted(FOLDER.glob("*.json"))

@@ -87,7 +87,9 @@ def test_it_installs_what_the_tests_run_with():
     glues |= {"six"}
     assert {module.split("==")[0] for module in modules} >= set(pinned) - glues
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    assert wheel.endswith(f"/{project['name']}-{project['version']}-py3-none-any.whl")
+    assert wheel.endswith(
+        f"/{project['name'].replace('-', '_')}-{project['version']}-py3-none-any.whl"
+    )
     assert ARGUMENTS["--python-modules-installer-option"] == "--no-deps"
 
 
@@ -120,7 +122,7 @@ def test_it_may_do_what_it_must():
         ("s3:PutObject", "eddy-lake/jsonl/events.transactions/dt=2026-01-01/a.json.gz"),
         ("s3:DeleteObject", "eddy-lake/jsonl/labels/dt=2026-01-01/a.json.gz"),
         ("s3:PutObject", "eddy-lake/jobs/prepare_transactions.py"),
-        ("s3:DeleteObject", "eddy-lake/jobs/eddy-0.1.0-py3-none-any.whl"),
+        ("s3:DeleteObject", "eddy-lake/jobs/eddy_stream-0.1.0-py3-none-any.whl"),
         ("s3:GetObject", "eddy-lake/warehouse/eddy/anomalies_rides/data/a.parquet"),
         ("s3:GetObject", "eddy-lake/jsonl/anomalies.rides/dt=2026-01-01/a.json.gz"),
         ("s3:PutObject", "eddy-lake/exports/a.json"),

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lake.sink.metrics import WatchMetrics
+from eddy.lake.sink.metrics import WatchMetrics
 
 FOLDER = Path(__file__).parents[3] / "deploy" / "prometheus"
 RULES = [

@@ -14,8 +14,8 @@ import pytest
 import typer.main
 import yaml
 
-from eddy import settings
-from eddy.cli import app
+from eddy.app import settings
+from eddy.app.cli import app
 
 DEPLOY = Path(__file__).parents[3] / "deploy"
 SCRIPT = DEPLOY / "lake-daily.sh"

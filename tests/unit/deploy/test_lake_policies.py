@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lake.config import LakeConfig
+from eddy.lake.config import LakeConfig
 
 POLICIES = {
     file.stem.removeprefix("lake-"): json.loads(file.read_text())

@@ -5,7 +5,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from deploy.spark.partition_rows import (
+from eddy.deploy.spark.partition_rows import (
     PLACE,
     VERDICTS,
     decode,
@@ -14,11 +14,11 @@ from deploy.spark.partition_rows import (
     describe_terminals,
     name_of,
 )
-from models.features.names import CARD, FEATURES, OWN, TERMINAL
-from models.features.transaction_history import HistorySettings
-from schemas.errors import ConfigError
-from schemas.keys import hash_text
-from tests.spark_set import spark_set
+from eddy.models.features.names import CARD, FEATURES, OWN, TERMINAL
+from eddy.models.features.transaction_history import HistorySettings
+from eddy.schemas.errors import ConfigError
+from eddy.schemas.keys import hash_text
+from tests.support.spark_set import spark_set
 
 FILES = {"s3:/lake/a.jsonl": 0, "s3:/lake/b.jsonl": 1}
 SETTINGS = HistorySettings()

@@ -7,8 +7,8 @@ import pytest
 import typer.main
 import yaml
 
-from eddy import settings
-from eddy.cli import app
+from eddy.app import settings
+from eddy.app.cli import app
 
 ROOT = Path(__file__).parents[3]
 DEPLOYMENT, SERVICE = yaml.safe_load_all(

@@ -11,13 +11,13 @@ from urllib.parse import quote_plus
 import boto3
 import pytest
 
-from deploy.aws import retrain_lambda, verify
-from eddy import settings, wiring
-from eddy.arrivals import BucketArrivals, FolderArrivals, sha256_of
-from eddy.notifications import created_objects
-from eddy.watching import runs_at
-from schemas.errors import ConfigError, Unavailable
-from tests.card_days import write_day
+from eddy.app import settings, wiring
+from eddy.app.retraining.inbox import BucketInbox, FolderInbox, sha256_of
+from eddy.app.retraining.notifications import created_objects
+from eddy.app.retraining.watch import runs_at
+from eddy.deploy.aws import retrain_lambda, verify
+from eddy.schemas.errors import ConfigError, Unavailable
+from tests.support.card_days import write_day
 
 ROOT = Path(__file__).parents[3]
 POLICY = json.loads((ROOT / "deploy/iam/retrain-function.json").read_text())
@@ -116,8 +116,8 @@ def test_a_bucket_and_a_folder_show_the_same(account, tmp_path):
     for day, name in enumerate(("b.jsonl", "more/a.jsonl", ".hidden.jsonl", "x.txt")):
         account.put(day, f"inbox/{name}")
         write_day(folder, day, name=name)
-    bucket = BucketArrivals(account.environment["RETRAIN_INBOX"], account.settings.lake)
-    here = FolderArrivals(folder)
+    bucket = BucketInbox(account.environment["RETRAIN_INBOX"], account.settings.lake)
+    here = FolderInbox(folder)
     there = bucket.look()
     shown = [(one.name, one.size_bytes) for one in there]
     assert shown == [(one.name, one.size_bytes) for one in here.look()]

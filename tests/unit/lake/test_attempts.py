@@ -5,10 +5,10 @@ import pytest
 from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.exceptions import CommitFailedException
 
-from lake import catalog as catalogs
-from lake.attempts import once
-from lake.compaction.reading import arrow_schema
-from lake.tables import clusters
+from eddy.lake import catalog as catalogs
+from eddy.lake.compaction.reading import arrow_schema
+from eddy.lake.single_attempt import once
+from eddy.lake.tables import clusters
 
 TABLE = clusters("rides")
 

@@ -10,15 +10,15 @@ import pytest
 from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.exceptions import CommitFailedException
 
-from lake import catalog as catalogs
-from lake.compaction import compactor as compacting
-from lake.compaction.commits import Conflict, commit, sink_properties
-from lake.compaction.day_files import days_of
-from lake.config import LakeConfig
-from lake.tables import TableSpec, anomalies, history, rejections
-from schemas.rides import Ride
-from tests.compaction_process import SPEC, compact, start
-from tests.lake_rows import OFFSETS, LakeTable, at, day, folded, key, said, table_in_folder
+from eddy.lake import catalog as catalogs
+from eddy.lake.compaction import compactor as compacting
+from eddy.lake.compaction.commits import Conflict, commit, sink_properties
+from eddy.lake.compaction.day_files import days_of
+from eddy.lake.config import LakeConfig
+from eddy.lake.tables import TableSpec, anomalies, history, rejections
+from eddy.schemas.rides import Ride
+from tests.support.compaction_process import SPEC, compact, start
+from tests.support.lake_rows import OFFSETS, LakeTable, at, day, folded, key, said, table_in_folder
 
 
 @pytest.fixture
@@ -100,7 +100,7 @@ def test_a_day_may_lose_all_its_rows(table: LakeTable) -> None:
 def test_files_are_cut_at_their_size(table: LakeTable) -> None:
     table.append(*(said(f"a{number}", 0, number) for number in range(100)))
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("lake.compaction.slices.SLICE_ROWS", 30)
+        patched.setattr("eddy.lake.compaction.slices.SLICE_ROWS", 30)
         table.compact(0, target_bytes=1)
     assert len(table.files()) == 4
     assert len(table.rows()) == 100

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from lake.compaction.expiry import referenced
-from tests.compaction_process import DIED, SPEC, compact, start, sweep
-from tests.lake_rows import OFFSETS, LakeTable, folded, key, said, table_in_folder
+from eddy.lake.compaction.expiry import referenced
+from tests.support.compaction_process import DIED, SPEC, compact, start, sweep
+from tests.support.lake_rows import OFFSETS, LakeTable, folded, key, said, table_in_folder
 
 MOST_STEPS = 100
 

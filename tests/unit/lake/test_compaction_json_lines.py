@@ -9,14 +9,14 @@ import msgspec
 import pytest
 from pyarrow.fs import LocalFileSystem
 
-from lake.compaction import compactor
-from lake.compaction.commits import commit
-from lake.compaction.json_lines import Staged, lines_files, stage
-from lake.compaction.reading import arrow_schema
-from lake.tables import TableSpec, anomalies, changes
-from schemas.anomalies import Anomaly, Entity, ModelRef, Source
-from tests.compaction_process import SPEC
-from tests.lake_rows import LakeTable, at, day, narrow, said, table_in_folder
+from eddy.lake.compaction import compactor
+from eddy.lake.compaction.commits import commit
+from eddy.lake.compaction.json_lines import Staged, lines_files, stage
+from eddy.lake.compaction.reading import arrow_schema
+from eddy.lake.tables import TableSpec, anomalies, changes
+from eddy.schemas.anomalies import Anomaly, Entity, ModelRef, Source
+from tests.support.compaction_process import SPEC
+from tests.support.lake_rows import LakeTable, at, day, narrow, said, table_in_folder
 
 TOPIC = "anomalies.rides"
 STORE = LocalFileSystem()
@@ -149,7 +149,7 @@ def test_only_folders_that_may_hold_the_days_are_read(tmp_path: Path) -> None:
 def test_many_rows_are_not_held_in_memory(
     table: LakeTable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lake.compaction.json_lines._FLUSH_ROWS", 3)
+    monkeypatch.setattr("eddy.lake.compaction.json_lines._FLUSH_ROWS", 3)
     lines = [delivered(f"a{number}", number, on=number % 2) for number in range(10)]
     write(tmp_path / "jsonl" / f"{TOPIC}+1+0.json", *lines)
     staged = read(table, tmp_path / "jsonl", 0, 1)

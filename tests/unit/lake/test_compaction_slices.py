@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lake.compaction import slices
-from lake.compaction.slices import Slices
+from eddy.lake.compaction import slices
+from eddy.lake.compaction.slices import Slices
 
 SCHEMA = pa.schema([("number", pa.int64()), ("text", pa.large_list(pa.large_string()))])
 

@@ -6,12 +6,12 @@ from uuid import uuid4
 
 import pytest
 
-from lake.compaction.commits import carriers, commit, last_sink_commit_ms, sink_properties
-from lake.compaction.day_files import days_of
-from lake.compaction.expiry import delete_orphans, expire, sweep
-from schemas.errors import ConfigError
-from tests.compaction_process import SPEC
-from tests.lake_rows import OFFSETS, LakeTable, day, said, table_in_folder
+from eddy.lake.compaction.commits import carriers, commit, last_sink_commit_ms, sink_properties
+from eddy.lake.compaction.day_files import days_of
+from eddy.lake.compaction.expiry import delete_orphans, expire, sweep
+from eddy.schemas.errors import ConfigError
+from tests.support.compaction_process import SPEC
+from tests.support.lake_rows import OFFSETS, LakeTable, day, said, table_in_folder
 
 LATER = datetime.now(UTC) + timedelta(days=30)
 

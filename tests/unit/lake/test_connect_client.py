@@ -6,8 +6,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from lake.sink.connect import ConnectClient, ConnectorStatus, TaskStatus
-from schemas.errors import ConfigError, Unavailable
+from eddy.lake.sink.connect import ConnectClient, ConnectorStatus, TaskStatus
+from eddy.schemas.errors import ConfigError, Unavailable
 
 
 class Script:

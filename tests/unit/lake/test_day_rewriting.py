@@ -7,15 +7,15 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
-from lake import day_rewriting
-from lake.catalog import create, open_catalog
-from lake.day_rewriting import rewrite_day
-from lake.days import Day
-from lake.tables import clusters
-from schemas.anomalies import Entity, ModelRef, Source
-from schemas.clustered import Clustered
-from schemas.errors import MissingResource, Unavailable
-from tests.lake_jobs import JobWorld
+from eddy.lake import day_rewriting
+from eddy.lake.catalog import create, open_catalog
+from eddy.lake.day_rewriting import rewrite_day
+from eddy.lake.days import Day
+from eddy.lake.tables import clusters
+from eddy.schemas.anomalies import Entity, ModelRef, Source
+from eddy.schemas.clustered import Clustered
+from eddy.schemas.errors import MissingResource, Unavailable
+from tests.support.lake_jobs import JobWorld
 
 DAY = Day.of("2024-03-01")
 TABLE = clusters("rides")

@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from lake.days import Day, chosen, require_over
-from schemas.errors import ConfigError
+from eddy.lake.days import Day, chosen, require_over
+from eddy.schemas.errors import ConfigError
 
 NOW = datetime(2024, 3, 2, 0, 30, tzinfo=timezone(timedelta(hours=2)))  # 1 March in UTC
 

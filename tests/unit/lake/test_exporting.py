@@ -8,12 +8,12 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from eddy.lake.export import chosen_tables, exported
-from lake.days import Day
-from lake.exporting import chosen_format
-from lake.store import Folder, filesystem
-from schemas.errors import ConfigError, MissingResource
-from tests.lake_jobs import JobWorld, job_world, keep, streamed
+from eddy.app.lake.export import chosen_tables, exported
+from eddy.lake.days import Day
+from eddy.lake.exporting import chosen_format
+from eddy.lake.store import Folder, filesystem
+from eddy.schemas.errors import ConfigError, MissingResource
+from tests.support.lake_jobs import JobWorld, job_world, keep, streamed
 
 ROWS = 1_200
 DAYS = [Day.of("2024-03-01"), Day.of("2024-03-02")]

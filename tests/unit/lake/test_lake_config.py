@@ -2,9 +2,9 @@
 
 import pytest
 
-from eddy import settings
-from lake.config import LakeConfig
-from schemas.errors import ConfigError
+from eddy.app import settings
+from eddy.lake.config import LakeConfig
+from eddy.schemas.errors import ConfigError
 
 
 @pytest.mark.parametrize(

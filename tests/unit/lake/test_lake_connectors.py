@@ -4,17 +4,17 @@ from pathlib import Path
 
 import pytest
 
-from lake.config import LakeConfig
-from lake.sink import connectors as sink
-from lake.sink.connectors import Feed, connectors
-from schemas.payments import Payment
-from schemas.rides import Ride
-from schemas.topics import domain_topics
-from streams.topics import DEAD_LETTER_BYTES, sink_specs
+from eddy.lake.config import LakeConfig
+from eddy.lake.sink import connectors as sink
+from eddy.lake.sink.connectors import SinkFeed, connectors
+from eddy.schemas.payments import Payment
+from eddy.schemas.rides import Ride
+from eddy.schemas.topics import domain_topics
+from eddy.streams.topics import DEAD_LETTER_BYTES, sink_specs
 
 FEEDS = {
-    "rides": Feed(domain_topics("rides"), Ride),
-    "tpv": Feed(domain_topics("tpv"), Payment),
+    "rides": SinkFeed(domain_topics("rides"), Ride),
+    "tpv": SinkFeed(domain_topics("tpv"), Payment),
 }
 KEYS = {"access_key_id": "id", "secret_access_key": "very-secret"}
 

@@ -3,11 +3,11 @@
 import msgspec
 import pytest
 
-from lake import tables
-from lake.sink.rows import Delivered, arrow_of, row_of
-from schemas.errors import RejectedRecord
-from schemas.rides import Ride
-from tests.lake_sink import MODEL, anomaly, encode
+from eddy.lake import tables
+from eddy.lake.sink.rows import Delivered, arrow_of, row_of
+from eddy.schemas.errors import RejectedRecord
+from eddy.schemas.rides import Ride
+from tests.support.lake_sink import MODEL, anomaly, encode
 
 CHANGES, REJECTIONS = tables.changes("rides"), tables.rejections()
 HISTORY = tables.history("rides", Ride)

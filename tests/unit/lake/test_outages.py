@@ -5,8 +5,8 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from pyarrow import ArrowInvalid
 from sqlalchemy.exc import OperationalError
 
-from lake.outages import named_outages
-from schemas.errors import Unavailable
+from eddy.lake.outages import named_outages
+from eddy.schemas.errors import Unavailable
 
 
 @pytest.mark.parametrize(

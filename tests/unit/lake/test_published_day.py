@@ -8,12 +8,12 @@ import msgspec
 import pytest
 from pyarrow.fs import LocalFileSystem
 
-from lake.rides.clustering import Summary
-from lake.rides.published_day import ANOMALIES, MANIFEST, SUMMARY, publish, read
-from lake.store import Folder, digest
-from models.domains.rides import default_model
-from schemas.anomalies import Entity, Source
-from schemas.clustered import Clustered
+from eddy.lake.rides.clustering import ClusteringSummary
+from eddy.lake.rides.published_day import ANOMALIES, MANIFEST, SUMMARY, publish, read
+from eddy.lake.store import Folder, digest
+from eddy.models.domains.rides.domain import default_model
+from eddy.schemas.anomalies import Entity, Source
+from eddy.schemas.clustered import Clustered
 
 START = datetime(2024, 3, 1, tzinfo=UTC)
 MODEL = default_model().ref
@@ -29,8 +29,8 @@ def anomaly(number: int) -> Clustered:
     )  # fmt: skip
 
 
-def summary(anomalies: int) -> Summary:
-    return Summary(
+def summary(anomalies: int) -> ClusteringSummary:
+    return ClusteringSummary(
         day="2024-03-01", rides=100, anomalies=anomalies, detector="windowed_dbscan",
         model=MODEL, config_hash="abc",
     )  # fmt: skip

@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from lake.query import ask, connect
-from lake.store import Folder, filesystem
-from schemas.errors import ConfigError, MissingResource, Unavailable
-from tests.lake_jobs import JobWorld, job_world, keep, streamed
+from eddy.lake.query import ask, connect
+from eddy.lake.store import Folder, filesystem
+from eddy.schemas.errors import ConfigError, MissingResource, Unavailable
+from tests.support.lake_jobs import JobWorld, job_world, keep, streamed
 
 
 @pytest.fixture(scope="module")

@@ -2,14 +2,14 @@
 
 import pytest
 
-from lake.config import LakeConfig
-from lake.sink.connect import ConnectorStatus, TaskStatus
-from lake.sink.connectors import Feed, connectors
-from lake.sink.poison import Place, cause_in, place_in
-from lake.sink.watchdog import Watchdog
-from schemas.errors import Unavailable
-from schemas.rides import Ride
-from schemas.topics import domain_topics
+from eddy.lake.config import LakeConfig
+from eddy.lake.sink.connect import ConnectorStatus, TaskStatus
+from eddy.lake.sink.connectors import SinkFeed, connectors
+from eddy.lake.sink.failed_record import RecordPosition, cause_in, place_in
+from eddy.lake.sink.watchdog import Watchdog
+from eddy.schemas.errors import Unavailable
+from eddy.schemas.rides import Ride
+from eddy.schemas.topics import domain_topics
 
 BLAMES = (
     "org.apache.kafka.connect.errors.ConnectException: Exiting WorkerSinkTask\n\tat a.b(C.java)\n"
@@ -33,7 +33,7 @@ class Cluster:
 
     def __init__(self):
         config = LakeConfig(access_key_id="id", secret_access_key="very-secret")
-        self.connector = connectors(config, {"rides": Feed(domain_topics("rides"), Ride)})[0]
+        self.connector = connectors(config, {"rides": SinkFeed(domain_topics("rides"), Ride)})[0]
         self.said, self.now, self.done, self.error = RUNS, 0.0, [], None
         self.dog = Watchdog(self, [self.connector], self._move_on, clock=lambda: self.now)
 
@@ -96,7 +96,7 @@ def test_a_record_is_blamed_when_it_fails_the_task_again(cluster):
     assert cluster.look(failed(BLAMES.format(1, 8))) == "restarted"
     assert cluster.look(failed(BLAMES.format(1, 8)), after=2.1) == "moved_on"
     cause = 'java.lang.NumberFormatException: For input string: "abc"'
-    assert cluster.done == ["restart", (Place("anomalies.rides", 1, 8), cause)]
+    assert cluster.done == ["restart", (RecordPosition("anomalies.rides", 1, 8), cause)]
 
 
 def test_another_record_is_given_its_second_chance(cluster):

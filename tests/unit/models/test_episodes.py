@@ -1,6 +1,12 @@
 import pytest
 
-from models.detectors.forecast_band.episodes import NO_EPISODE, Change, Flag, changes, episodes
+from eddy.models.detectors.forecast_band.episodes import (
+    NO_EPISODE,
+    EpisodeTransition,
+    Flag,
+    changes,
+    episodes,
+)
 
 
 def flags(text, first=10):
@@ -75,5 +81,5 @@ def test_worse_is_told_by_steps_of_a_quarter():
 
     assert told_between(1.0, 1.2) == []
     (change,) = told_between(1.0, 1.26)
-    assert isinstance(change, Change)
+    assert isinstance(change, EpisodeTransition)
     assert (change.op, change.episode.worst, change.episode.worst_window) == ("update", 1.26, 11)

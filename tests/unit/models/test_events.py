@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from models.checks.judges import part
-from models.judge import Events
+from eddy.models.checks.judges import part
+from eddy.models.judge import Events
 
 
 def events(**rest: np.ndarray) -> Events:

@@ -2,8 +2,8 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from models.forecasting.calendar import Place, day_of, moment, moments
-from schemas.errors import ConfigError
+from eddy.models.forecasting.calendar import SegmentLocation, day_of, moment, moments
+from eddy.schemas.errors import ConfigError
 
 
 def _us(*when: int) -> int:
@@ -38,14 +38,20 @@ def test_an_unknown_country_is_an_error_that_names_it():
 def test_the_local_clock_decides_on_slot_and_date():
     # Sunday 23:00 UTC is Monday 09:00 in Tokyo, Sunday 18:00 in New York (winter)
     start = _us(2024, 1, 14, 23)
-    assert moment(start, Place("Asia/Tokyo")).week_slot == 4
-    assert moment(start, Place("America/New_York")).week_slot == 6 * 12 + 9
+    assert moment(start, SegmentLocation("Asia/Tokyo")).week_slot == 4
+    assert moment(start, SegmentLocation("America/New_York")).week_slot == 6 * 12 + 9
     # summer time
-    assert moment(_us(2024, 7, 14, 23), Place("America/New_York")).week_slot == 6 * 12 + 9.5 // 1
+    assert (
+        moment(_us(2024, 7, 14, 23), SegmentLocation("America/New_York")).week_slot
+        == 6 * 12 + 9.5 // 1
+    )
 
 
 def test_moments_keep_the_order_of_places():
-    seen = moments(_us(2024, 12, 25, 12), [Place("UTC", "US"), Place("UTC", "JP"), Place()])
+    seen = moments(
+        _us(2024, 12, 25, 12),
+        [SegmentLocation("UTC", "US"), SegmentLocation("UTC", "JP"), SegmentLocation()],
+    )
     assert seen.is_holiday.tolist() == [True, False, False]
     assert seen.week_slot.tolist() == [2 * 12 + 6] * 3
-    assert moments(_us(2024, 12, 25, 12), [Place()], 1).week_slot.tolist() == [2]
+    assert moments(_us(2024, 12, 25, 12), [SegmentLocation()], 1).week_slot.tolist() == [2]

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from models.forecasting.conformal import ConformalBand
-from models.forecasting.deviation import Boundary, deviation
+from eddy.models.forecasting.conformal import ConformalBand
+from eddy.models.forecasting.deviation import Boundary, deviation
 
 
 def _run(draw, intervals=1500, entities=1, coverage=0.95, expected=100.0):

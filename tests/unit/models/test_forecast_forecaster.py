@@ -1,18 +1,18 @@
 import numpy as np
 import pytest
 
-from models.forecasting.calendar import Place, moments
-from models.forecasting.forecaster import Forecaster
-from models.forecasting.shifts import ShiftRule
-from models.forecasting.values import ValueRule, ValueStreams
-from models.packing import pack, unpack
+from eddy.models.forecasting.calendar import SegmentLocation, moments
+from eddy.models.forecasting.forecaster import Forecaster
+from eddy.models.forecasting.shifts import ShiftRule
+from eddy.models.forecasting.values import ValueRule, ValueStreams
+from eddy.models.packing import pack, unpack
 
 WEEK = 84
 LEVELS = np.array([100.0, 1000.0, 5000.0, 20.0])
 
 
 def _when(k):
-    return moments(1_704_067_200_000_000 + k * 7_200_000_000, [Place()])
+    return moments(1_704_067_200_000_000 + k * 7_200_000_000, [SegmentLocation()])
 
 
 def _volume(k, random):

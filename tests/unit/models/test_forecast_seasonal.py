@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from models.forecasting.calendar import Place, moments
-from models.forecasting.seasonal import COLD_START, SeasonalBand
+from eddy.models.forecasting.calendar import SegmentLocation, moments
+from eddy.models.forecasting.seasonal import COLD_START, SeasonalBand
 
 WEEK = 84
 MONDAY = 1_704_067_200_000_000  # 2024-01-01
@@ -10,7 +10,7 @@ INTERVAL = 7_200_000_000
 
 
 def _when(k, country=None, segments=1):
-    return moments(MONDAY + k * INTERVAL, [Place("UTC", country)] * segments)
+    return moments(MONDAY + k * INTERVAL, [SegmentLocation("UTC", country)] * segments)
 
 
 def _shape(k):

@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from models.detectors.forecast_band.silence import Silence
-from models.forecasting.calendar import Place, moments
-from models.forecasting.forecaster import Forecaster
-from models.forecasting.start import Start
-from models.forecasting.start_learning import Learner, learn
-from models.history.interval_totals import IntervalTotals
-from schemas.errors import ConfigError, MissingResource
-from schemas.keys import hash_text
+from eddy.datasets.history.interval_totals import IntervalTotals
+from eddy.models.detectors.forecast_band.silence import Silence
+from eddy.models.forecasting.calendar import SegmentLocation, moments
+from eddy.models.forecasting.forecaster import Forecaster
+from eddy.models.forecasting.warm_start import WarmStart
+from eddy.schemas.errors import ConfigError, MissingResource
+from eddy.schemas.keys import hash_text
+from eddy.training.tpv.warm_start import WarmStartLearner, learn
 
 DAY = 12
 BEGIN_US = 1_767_225_600_000_000  # 2026-01-01
@@ -49,7 +49,7 @@ def keys(names):
 def when(start, k):
     countries = [country for _, country in start.pairs]
     countries += [""] * (32 - len(countries))
-    places = [Place("UTC", country or None) for country in countries]
+    places = [SegmentLocation("UTC", country or None) for country in countries]
     return moments(BEGIN_US + k * STEP_US, places)
 
 
@@ -72,7 +72,7 @@ def taken_over(start, names, window=None):
 def test_who_takes_it_over_forecasts_the_same_and_is_not_cold(taught, tmp_path):
     teacher, learned = taught
     learned.save(tmp_path / "start.eddy")
-    start = Start.load(tmp_path / "start.eddy")
+    start = WarmStart.load(tmp_path / "start.eddy")
     pupil, _ = taken_over(start, NAMES, start.head.window + 1)
     moment = when(start, WEEKS * 7 * DAY)
     theirs, ours = teacher.forecast(moment), pupil.forecast(moment)
@@ -166,14 +166,14 @@ def test_what_is_long_ago_is_half_forgotten_each_day(taught):
 
 def test_month_by_month_is_learned_as_at_once(taught, tmp_path):
     _, start = taught
-    whole, learner = totals(), Learner(Forecaster(32), "UTC", 7200)
+    whole, learner = totals(), WarmStartLearner(Forecaster(32), "UTC", 7200)
     for begin in range(0, len(whole), 100):
         learner.take(part(whole, begin, begin + 100))
     assert learner.start().save(tmp_path / "a") == start.save(tmp_path / "b")
 
 
 def test_merchants_may_come_in_a_later_piece():
-    learner = Learner(Forecaster(32), "UTC", 7200)
+    learner = WarmStartLearner(Forecaster(32), "UTC", 7200)
     learner.take(totals(0, 100, NAMES[:2], SEGMENTS[:2]))
     later = totals(100, 400, missing=False)
     learner.take(later)
@@ -183,14 +183,14 @@ def test_merchants_may_come_in_a_later_piece():
 
 
 def test_history_does_not_go_backwards_or_change_its_intervals():
-    learner = Learner(Forecaster(32), "UTC", 7200)
+    learner = WarmStartLearner(Forecaster(32), "UTC", 7200)
     with pytest.raises(ConfigError, match="no interval"):
         learner.start()
     learner.take(totals(0, 100))
     with pytest.raises(ConfigError, match="backwards"):
         learner.take(totals(50, 150))
     with pytest.raises(ConfigError, match="UTC"):
-        Learner(Forecaster(32), "Europe/Berlin", 7200).take(totals(0, 100))
+        WarmStartLearner(Forecaster(32), "Europe/Berlin", 7200).take(totals(0, 100))
 
 
 def test_a_start_of_other_intervals_is_refused(taught):
@@ -205,7 +205,7 @@ def test_a_start_of_other_intervals_is_refused(taught):
 def test_a_file_that_is_damaged_or_something_else_is_refused(taught, tmp_path):
     path = tmp_path / "start.eddy"
     with pytest.raises(MissingResource):
-        Start.load(path)
+        WarmStart.load(path)
     taught[1].save(path)
     content = bytearray(path.read_bytes())
     for at in (5, 70, 5_000, len(content) - 1):
@@ -213,7 +213,7 @@ def test_a_file_that_is_damaged_or_something_else_is_refused(taught, tmp_path):
         damaged[at] ^= 1
         path.write_bytes(damaged)
         with pytest.raises(ConfigError, match="damaged"):
-            Start.load(path)
+            WarmStart.load(path)
     path.write_bytes(b"")
     with pytest.raises(ConfigError):
-        Start.load(path)
+        WarmStart.load(path)

@@ -13,12 +13,20 @@ import pytest
 from skops import io as skops_io
 from threadpoolctl import threadpool_limits
 
-from models.detectors.fraud import estimator_file
-from models.detectors.fraud.estimator_file import ESTIMATOR_FILE, array_of, dump, load, read
-from models.detectors.fraud.estimator_types import NEEDING_TRUST
-from models.detectors.fraud.forest import Forest
-from schemas.errors import DamagedModel, ModelRefused
-from tests.fraud_estimators import TREES, altered, array_file, fitted, outputs, packaged, rows
+from eddy.models.detectors.fraud import estimator_file
+from eddy.models.detectors.fraud.estimator_file import ESTIMATOR_FILE, array_of, dump, load, read
+from eddy.models.detectors.fraud.estimator_types import NEEDING_TRUST
+from eddy.models.detectors.fraud.forest import Forest
+from eddy.schemas.errors import DamagedModel, ModelRefused
+from tests.support.fraud_estimators import (
+    TREES,
+    altered,
+    array_file,
+    fitted,
+    outputs,
+    packaged,
+    rows,
+)
 
 Schema = dict[str, Any]
 

@@ -5,10 +5,10 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from models.detectors.fraud.forest_layout import DOUBLE, SINGLE, questions
-from models.domains.transactions_default import DEFAULT_PARAMETERS
-from models.features.names import FEATURES
-from tests.fraud_estimators import KINDS, TREES, fitted, outputs, packaged, rows
+from eddy.models.detectors.fraud.forest_layout import DOUBLE, SINGLE, questions
+from eddy.models.domains.transactions.default import DEFAULT_PARAMETERS
+from eddy.models.features.names import FEATURES
+from tests.support.fraud_estimators import KINDS, TREES, fitted, outputs, packaged, rows
 
 
 @pytest.mark.parametrize("kind", TREES)

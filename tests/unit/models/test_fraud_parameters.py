@@ -8,14 +8,14 @@ import pytest
 from msgspec.structs import replace
 from threadpoolctl import threadpool_limits
 
-from models.detectors.fraud.estimator_file import ESTIMATOR_FILE
-from models.detectors.fraud.isolation_forest import fit_isolation_forest
-from models.detectors.fraud.packing import package
-from models.detectors.fraud.parameters import Calibration, FraudParameters, Linear, Smoke
-from models.features.names import FEATURES, component
-from models.registry.artefact import decode_parameters, encode_parameters
-from schemas.errors import DamagedModel, ModelRefused
-from tests.fraud_estimators import KINDS, altered, fitted, packaged, rows
+from eddy.models.artefact import decode_parameters, encode_parameters
+from eddy.models.detectors.fraud.estimator_file import ESTIMATOR_FILE
+from eddy.models.detectors.fraud.isolation_forest import fit_isolation_forest
+from eddy.models.detectors.fraud.packing import package
+from eddy.models.detectors.fraud.parameters import Calibration, FraudParameters, Linear, Smoke
+from eddy.models.features.names import FEATURES, component
+from eddy.schemas.errors import DamagedModel, ModelRefused
+from tests.support.fraud_estimators import KINDS, altered, fitted, packaged, rows
 
 LINEAR = Linear(center=[1.0, 2.0], scale=[1.0, 2.0], coefficients=[0.5, 0.5], intercept=-1.0)
 

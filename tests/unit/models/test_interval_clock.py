@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 
-from models.detectors.intervals.clock import WindowClock, window_at, window_start
+from eddy.models.windows.clock import WindowClock, window_at, window_start
 
 MINUTE = 60_000_000
 HOUR = 60 * MINUTE

@@ -5,19 +5,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from models.detectors.intervals.clock import WindowClock
-from models.detectors.intervals.kernel import NEVER
-from models.detectors.intervals.steps import (
+from eddy.models.windows.clock import WindowClock
+from eddy.models.windows.kernel import NEVER
+from eddy.models.windows.steps import (
     APPROVED,
     DECLINED,
     REFUND,
     REVERSED,
     SALE,
-    Rows,
+    IntervalRows,
     Step,
     Totals,
 )
-from models.detectors.intervals.windows import IntervalWindows
+from eddy.models.windows.windows import IntervalWindows
 
 HOUR = 3_600_000_000
 UTC = WindowClock(2 * HOUR)
@@ -28,20 +28,22 @@ def make(clock: WindowClock = UTC, **options: Any) -> IntervalWindows:
     return IntervalWindows(clock, **{"delay_us": 0, "lateness_us": 4 * HOUR, **options})
 
 
-def sales(*times: float, key: int = 7, amount: float = 1.0) -> Rows:
+def sales(*times: float, key: int = 7, amount: float = 1.0) -> IntervalRows:
     """Return sales of one entity at hours."""
     n = len(times)
-    return Rows.of([round(t * HOUR) for t in times], [key] * n, [amount] * n, [0] * n, [1] * n)
+    return IntervalRows.of(
+        [round(t * HOUR) for t in times], [key] * n, [amount] * n, [0] * n, [1] * n
+    )
 
 
 def closed(steps: list[Step]) -> list[int]:
     return [step.closed for step in steps if step.closed is not None]
 
 
-def random_rows(n: int, entities: int, hours: float, seed: int = 0) -> Rows:
+def random_rows(n: int, entities: int, hours: float, seed: int = 0) -> IntervalRows:
     rng = np.random.default_rng(seed)
     late = rng.exponential(3.0, n) * (rng.random(n) < 0.3)
-    return Rows.of(
+    return IntervalRows.of(
         ((np.sort(rng.random(n)) * hours - late + 473_000) * HOUR).astype(np.int64),
         rng.integers(0, entities, n),
         rng.random(n) * 100,
@@ -54,7 +56,7 @@ def test_kinds_are_told_apart() -> None:
     windows = make()
     kinds = [kind + status for kind in (SALE, REFUND) for status in (APPROVED, DECLINED, REVERSED)]
     amounts = [32.0, 16.0, 8.0, 4.0, 2.0, 1.0]
-    list(windows.steps(Rows.of([5] * 6, [0] * 6, amounts, kinds, [1, 2, 3, 4, 5, 6])))
+    list(windows.steps(IntervalRows.of([5] * 6, [0] * 6, amounts, kinds, [1, 2, 3, 4, 5, 6])))
     assert windows.totals(0) == Totals(*(np.array([x]) for x in (28.0, 1, 4, 7, 9)))
 
 
@@ -107,7 +109,7 @@ def test_cuts_and_snapshots_change_no_bit() -> None:
     whole, cut = make(BERLIN), make(BERLIN)
     list(whole.steps(rows))
     for start in range(0, 3_000, 77):
-        list(cut.steps(Rows(*(column[start : start + 77] for column in rows))))
+        list(cut.steps(IntervalRows(*(column[start : start + 77] for column in rows))))
         state, cut = cut.snapshot(), make(BERLIN)
         cut.restore(state)
     one, other = whole.snapshot(), cut.snapshot()
@@ -125,7 +127,7 @@ def test_a_snapshot_between_steps_goes_on_from_there() -> None:
             break
     resumed = make()
     resumed.restore(stopped.snapshot())
-    rest = list(resumed.steps(Rows(*(column[step.stop :] for column in rows))))
+    rest = list(resumed.steps(IntervalRows(*(column[step.stop :] for column in rows))))
     assert closed(rest) == closed(steps[6:])
     one, other = whole.snapshot(), resumed.snapshot()
     assert all(one[name].tobytes() == other[name].tobytes() for name in one)
@@ -162,7 +164,7 @@ def test_a_day_on_which_clocks_are_set_closes_its_windows_once(start: int, short
 
 def test_there_is_room_again_after_eviction() -> None:
     windows = make(most_entities=2)
-    first = Rows.of([0, 0, 0], [0, 5, 9], [1.0, 2.0, 4.0], [0, 0, 0], [1, 1, 1])
+    first = IntervalRows.of([0, 0, 0], [0, 5, 9], [1.0, 2.0, 4.0], [0, 0, 0], [1, 1, 1])
     (*_, step) = windows.steps(first)
     assert (step.new.tolist(), step.untracked.tolist()) == ([0, 1], [2])
     assert step.slots.tolist() == [0, 1, -1]
@@ -190,7 +192,7 @@ def test_a_row_that_is_too_late_makes_no_entity() -> None:
 
 def test_counts_stop_at_the_largest_number() -> None:
     windows = make()
-    rows = Rows.of([0, 0], [1, 1], [1.0, 1.0], [0, 0], [2**31 - 2, 2**40])
+    rows = IntervalRows.of([0, 0], [1, 1], [1.0, 1.0], [0, 0], [2**31 - 2, 2**40])
     list(windows.steps(rows))
     assert windows.totals(0).sales.tolist() == [2**31 - 1]
 
@@ -233,12 +235,12 @@ def test_what_is_no_snapshot_of_these_windows_is_refused() -> None:
 
 def test_rows_that_mean_nothing_are_refused() -> None:
     with pytest.raises(ValueError, match="kinds are below 6"):
-        Rows.of([0], [0], [1.0], [6], [1])
+        IntervalRows.of([0], [0], [1.0], [6], [1])
     with pytest.raises(ValueError, match="columns that differ"):
-        Rows.of([0, 1], [0], [1.0], [0], [1])
+        IntervalRows.of([0, 1], [0], [1.0], [0], [1])
     with pytest.raises(ValueError, match="no time below zero"):
         make(delay_us=-1)
-    assert not list(make().steps(Rows.none()))
+    assert not list(make().steps(IntervalRows.none()))
 
 
 def test_a_hundred_thousand_entities_take_at_most_400_bytes_each() -> None:
@@ -247,7 +249,7 @@ def test_a_hundred_thousand_entities_take_at_most_400_bytes_each() -> None:
     ones = np.ones(100_000)
     for hours in (0, 2, 4, 6):
         times = np.full(100_000, hours * HOUR)
-        list(windows.steps(Rows.of(times, keys, ones, np.zeros(100_000), ones)))
+        list(windows.steps(IntervalRows.of(times, keys, ones, np.zeros(100_000), ones)))
     assert windows.entities == 100_000
     assert windows.bytes / windows.entities <= 400
     assert windows.totals(windows.open_window).net.sum() == 100_000
@@ -256,7 +258,7 @@ def test_a_hundred_thousand_entities_take_at_most_400_bytes_each() -> None:
 def test_what_finds_no_room_adds_up_in_its_pool() -> None:
     windows = make(most_entities=1, most_pools=3)
     keys, pools = [1, 2, 3, 4, 5, 2], [10, 10, 10, 11, 12, 10]
-    rows = Rows.of([0] * 6, keys, [1.0, 2.0, 4.0, 8.0, 16.0, 32.0], [0] * 6, [1] * 6, pools)
+    rows = IntervalRows.of([0] * 6, keys, [1.0, 2.0, 4.0, 8.0, 16.0, 32.0], [0] * 6, [1] * 6, pools)
     (*_, step) = windows.steps(rows)
     # the third pool is kept for those that find no room in theirs
     assert step.slots.tolist() == [0, 1, 1, 2, 3, 1]
@@ -316,7 +318,7 @@ def test_dead_time_is_passed_over() -> None:
     assert [s.revisions.rows.tolist() for s in steps if len(s.revisions)] == [[4]]
     cut = make(dead_us=48 * HOUR)
     for row in range(5):
-        list(cut.steps(Rows(*(column[row : row + 1] for column in rows))))
+        list(cut.steps(IntervalRows(*(column[row : row + 1] for column in rows))))
     assert {k: v.tobytes() for k, v in cut.snapshot().items()} == {
         k: v.tobytes() for k, v in windows.snapshot().items()
     }

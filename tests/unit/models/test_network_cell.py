@@ -2,12 +2,12 @@ import msgspec
 import numpy as np
 import pytest
 
-from models.domains.tpv import BandParameters
-from models.forecasting.network.cell import Cell, tanh
-from models.forecasting.network.features import INPUTS, SHARED
-from models.forecasting.network.weights import NetworkWeights
-from models.registry.artefact import decode_parameters, encode_parameters
-from schemas.errors import ModelRefused
+from eddy.models.artefact import decode_parameters, encode_parameters
+from eddy.models.domains.tpv.domain import BandParameters
+from eddy.models.forecasting.network.cell import Cell, tanh
+from eddy.models.forecasting.network.features import INPUTS, SHARED
+from eddy.models.forecasting.network.weights import NetworkWeights
+from eddy.schemas.errors import ModelRefused
 
 WIDTH = 16
 OWN = len(INPUTS) - len(SHARED)
@@ -50,7 +50,7 @@ def run(weights, own, shared, segment):
 
 
 def keras_lstm(arrays):
-    from models.training.tpv_network import Fitting, _model
+    from eddy.training.tpv.network import Fitting, _model
 
     model = _model(Fitting(1, arrays[2].shape[0] // 4, 0, 0.01))
     model.set_weights(arrays)

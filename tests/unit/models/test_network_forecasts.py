@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from models.forecasting.calendar import Place, moments
-from models.forecasting.forecaster import Forecaster
-from models.packing import pack, unpack
-from models.training.tpv_examples import blank
+from eddy.models.forecasting.calendar import SegmentLocation, moments
+from eddy.models.forecasting.forecaster import Forecaster
+from eddy.models.packing import pack, unpack
+from eddy.training.tpv.examples import blank
 from tests.unit.models.test_network_cell import random_arrays, weights_of
 
-SLOTS, PLACES, COUNT = 12, [Place("UTC"), Place("UTC", "US")], 6
+SLOTS, PLACES, COUNT = 12, [SegmentLocation("UTC"), SegmentLocation("UTC", "US")], 6
 SEGMENT = np.array([0, 1, 0, 1, 0, 1])
 WEIGHTS = weights_of(random_arrays(5, width=8, size=0.4))
 

@@ -4,7 +4,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from models.packing import FORMAT, pack, unpack
+from eddy.models.packing import FORMAT, pack, unpack
 
 ARRAYS = {
     "floats": np.array([[1.5, np.nan], [-0.0, np.inf]]),

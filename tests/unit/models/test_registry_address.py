@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from models.registry.address import parse
-from schemas.errors import ConfigError
+from eddy.models.registry.address import parse
+from eddy.schemas.errors import ConfigError
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from models.registry.artefact import decode_parameters, encode_parameters
-from schemas.errors import ConfigError, ModelRefused
+from eddy.models.artefact import decode_parameters, encode_parameters
+from eddy.schemas.errors import ConfigError, ModelRefused
 
 
 class Point(msgspec.Struct, frozen=True):

@@ -12,9 +12,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from models.registry.artefact import encode_parameters
-from models.registry.folder import FolderRegistry
-from models.registry.registry import Training
+from eddy.models.artefact import encode_parameters
+from eddy.models.registry.folder import FolderRegistry
+from eddy.models.registry.registry import Training
 
 # JAX, where a test before this one loaded it, warns at every fork; the child here never calls it
 pytestmark = [

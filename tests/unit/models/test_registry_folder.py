@@ -7,16 +7,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from models.registry import durable
-from models.registry.artefact import encode_parameters
-from models.registry.folder import FolderRegistry
-from models.registry.registry import Training
-from schemas.errors import (
-    DamagedModel,
-    MissingResource,
-    ModelRefused,
-    Unavailable,
-)
+from eddy.models.artefact import encode_parameters
+from eddy.models.registry import durable
+from eddy.models.registry.folder import FolderRegistry
+from eddy.models.registry.registry import Training
+from eddy.schemas.errors import DamagedModel, MissingResource, ModelRefused, Unavailable
 
 NOW = datetime(2024, 3, 1, tzinfo=UTC)
 TRAINING = Training(trained_at=NOW)

@@ -16,12 +16,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from models.registry.artefact import encode_parameters
-from models.registry.mlflow import MlflowRegistry
-from models.registry.mlflow_client import connect
-from models.registry.mlflow_files import LocalFiles, ServedFiles
-from models.registry.registry import Training
-from schemas.errors import ConfigError, DamagedModel, ModelRefused, Unavailable, UnknownModel
+from eddy.models.artefact import encode_parameters
+from eddy.models.registry.mlflow.client import connect
+from eddy.models.registry.mlflow.files import LocalFiles, ServedFiles
+from eddy.models.registry.mlflow.registry import MlflowRegistry
+from eddy.models.registry.registry import Training
+from eddy.schemas.errors import ConfigError, DamagedModel, ModelRefused, Unavailable, UnknownModel
 
 NOW = datetime(2024, 3, 1, tzinfo=UTC)
 TRAINING = Training(trained_at=NOW, settings={"k": 20}, rows=1000)
@@ -458,7 +458,8 @@ def test_no_more_of_a_file_is_read_than_it_may_have() -> None:
 
 def test_mlflow_is_imported_by_those_who_use_it_only() -> None:
     code = (
-        "import sys; from eddy import wiring, settings; wiring.registry(settings.load()).names(); "
+        "import sys; from eddy.app import wiring, settings; "
+        "wiring.registry(settings.load()).names(); "
         "assert not {'mlflow', 'pandas', 'sqlalchemy'} & set(sys.modules), 'imported'"
     )
     clean = {k: v for k, v in os.environ.items() if not k.startswith("EDDY_")}

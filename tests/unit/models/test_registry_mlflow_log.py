@@ -3,9 +3,9 @@
 import itertools
 from datetime import UTC, datetime
 
-from models.registry.aliases import next_change
-from models.registry.mlflow_log import AuditLog, encode
-from models.registry.registry import Action
+from eddy.models.registry.aliases import next_change
+from eddy.models.registry.mlflow.log import AuditLog, encode
+from eddy.models.registry.registry import Action
 
 NOW = datetime(2024, 3, 1, tzinfo=UTC)
 

@@ -6,11 +6,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from models.registry.artefact import encode_parameters
-from models.registry.folder import FolderRegistry
-from models.registry.registry import Training
-from models.registry.reload import ModelWatcher, Outcome
-from schemas.errors import ModelRefused, Unavailable
+from eddy.models.artefact import encode_parameters
+from eddy.models.registry.folder import FolderRegistry
+from eddy.models.registry.registry import Training
+from eddy.models.registry.reload import ModelWatcher, Outcome
+from eddy.schemas.errors import ModelRefused, Unavailable
 
 NOW = datetime(2024, 3, 1, tzinfo=UTC)
 

@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from models.domains.rides import (
+from eddy.models.domains.rides.domain import (
     DEFAULT_PARAMETERS,
     NAMES,
     DbscanParameters,
@@ -17,12 +17,12 @@ from models.domains.rides import (
     features,
     in_units,
 )
-from models.domains.rides import DOMAIN as RIDES
-from models.judge import Events, Identity, Model
-from schemas.anomalies import Anomaly, point_id
-from schemas.columns import Columns, Program
-from schemas.errors import ConfigError
-from schemas.rides import Ride
+from eddy.models.domains.rides.domain import DOMAIN as RIDES
+from eddy.models.judge import Events, Identity, Model
+from eddy.schemas.anomalies import Anomaly, point_id
+from eddy.schemas.columns import Columns, Program
+from eddy.schemas.errors import ConfigError
+from eddy.schemas.rides import Ride
 
 NOW = datetime(2024, 3, 2, tzinfo=UTC)
 START = datetime(2024, 3, 1, tzinfo=UTC)

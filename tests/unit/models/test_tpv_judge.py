@@ -5,11 +5,11 @@ import msgspec
 import numpy as np
 import pytest
 
-from models.domains.tpv import DOMAIN, TpvPolicy
-from models.judge import Events, Forecasting, Identity, TimedJudge
-from schemas.columns import Program
-from schemas.keys import hash_text
-from schemas.payments import Payment
+from eddy.models.domains.tpv.domain import DOMAIN, TpvPolicy
+from eddy.models.judge import Events, Forecasting, Identity, TimedJudge
+from eddy.schemas.columns import Program
+from eddy.schemas.keys import hash_text
+from eddy.schemas.payments import Payment
 
 BEGIN = datetime(2026, 1, 5, tzinfo=UTC)  # a Monday
 HOURS = 6

@@ -5,15 +5,15 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from models.domains.tpv import DOMAIN, BandParameters
-from models.domains.tpv_policy import TpvPolicy
-from models.forecasting.network.features import INPUTS
-from models.forecasting.network.weights import NetworkWeights
-from models.judge import Events, Identity, Model
-from schemas.anomalies import ModelRef
-from schemas.columns import Program
-from schemas.keys import hash_text
-from schemas.payments import Payment
+from eddy.models.domains.tpv.domain import DOMAIN, BandParameters
+from eddy.models.domains.tpv.policy import TpvPolicy
+from eddy.models.forecasting.network.features import INPUTS
+from eddy.models.forecasting.network.weights import NetworkWeights
+from eddy.models.judge import Events, Identity, Model
+from eddy.schemas.anomalies import ModelRef
+from eddy.schemas.columns import Program
+from eddy.schemas.keys import hash_text
+from eddy.schemas.payments import Payment
 
 BEGIN = datetime(2026, 1, 5, tzinfo=UTC)
 PROGRAM = Program.of(Payment)

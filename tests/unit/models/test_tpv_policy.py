@@ -6,16 +6,16 @@ import msgspec
 import numpy as np
 import pytest
 
-from models.domains.tpv import DOMAIN
-from models.domains.tpv_policy import FIXED, Rule, Snooze, SpecialDays, TpvPolicy
-from models.forecasting.forecaster import Forecaster
-from models.forecasting.start_learning import learn
-from models.history.interval_totals import IntervalTotals
-from models.judge import Events, Governed, Identity
-from schemas.columns import Program
-from schemas.errors import ConfigError, MissingResource
-from schemas.keys import hash_text
-from schemas.payments import Payment
+from eddy.datasets.history.interval_totals import IntervalTotals
+from eddy.models.domains.tpv.domain import DOMAIN
+from eddy.models.domains.tpv.policy import FIXED, AlarmRule, Snooze, SpecialDays, TpvPolicy
+from eddy.models.forecasting.forecaster import Forecaster
+from eddy.models.judge import Events, Identity, Reconfigurable
+from eddy.schemas.columns import Program
+from eddy.schemas.errors import ConfigError, MissingResource
+from eddy.schemas.keys import hash_text
+from eddy.schemas.payments import Payment
+from eddy.training.tpv.warm_start import learn
 
 BEGIN = datetime(2026, 1, 5, tzinfo=UTC)
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
@@ -114,13 +114,13 @@ def test_without_exceptions_everybody_is_told_of(trained):
 @pytest.mark.parametrize(
     ("rules", "told"),
     [
-        ([Rule(directions="below")], set()),
-        ([Rule(segments=["fuel"], directions="below")], EVERYBODY - {("f1", 29)}),
-        ([Rule(merchants=["a"], min_absolute=1e6)], EVERYBODY - {("a", 29)}),
-        ([Rule(merchants=["a", "b"], min_relative=9.0)], {("f1", 29)}),
+        ([AlarmRule(directions="below")], set()),
+        ([AlarmRule(segments=["fuel"], directions="below")], EVERYBODY - {("f1", 29)}),
+        ([AlarmRule(merchants=["a"], min_absolute=1e6)], EVERYBODY - {("a", 29)}),
+        ([AlarmRule(merchants=["a", "b"], min_relative=9.0)], {("f1", 29)}),
         # the last one that concerns a merchant counts
-        ([Rule(min_relative=9.0), Rule(merchants=["b"], min_relative=0.1)], {("b", 29)}),
-        ([Rule(merchants=["nobody"], min_relative=9.0)], EVERYBODY),
+        ([AlarmRule(min_relative=9.0), AlarmRule(merchants=["b"], min_relative=0.1)], {("b", 29)}),
+        ([AlarmRule(merchants=["nobody"], min_relative=9.0)], EVERYBODY),
     ],
 )
 def test_rules_hold_for_whom_they_name(trained, rules, told):
@@ -164,12 +164,12 @@ def test_special_days_are_neither_told_nor_learned(trained):
 
 def test_a_policy_changes_while_the_judge_runs(trained):
     judge = resumed(trained)
-    assert isinstance(judge, Governed)
+    assert isinstance(judge, Reconfigurable)
     made = tripled(29, 31)
     middle = sum(p.occurred_at < BEGIN + timedelta(days=30, hours=12) for p in made)
     before = said(judge.judge(events(made[:middle])))
     assert {a.config_hash for a in before} == {"before"}
-    policy = msgspec.structs.replace(POLICY, rules=[Rule(merchants=["a"], directions="below")])
+    policy = msgspec.structs.replace(POLICY, rules=[AlarmRule(merchants=["a"], directions="below")])
     judge.govern(policy, Identity("events.tpv", 0, "after"))
     after = said(judge.judge(events(made[middle:], first=middle)))
     assert opened(before) == EVERYBODY

@@ -7,15 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.features.names import FEATURES
-from models.features.transaction_history import (
+from eddy.models.features.names import FEATURES
+from eddy.models.features.transaction_history import (
     HistorySettings,
     LabelRows,
     TransactionHistory,
     TransactionRows,
     features_of,
 )
-from tests import transaction_oracle
+from tests.support import transaction_oracle
 
 HANDBOOK = Path(__file__).parents[3] / "../shared/data/handbook/handbook-raw.parquet"
 DAY_US = 86_400_000_000

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from models.detectors.windowed_dbscan import WindowedDbscan
+from eddy.models.detectors.dbscan.windowed import WindowedDbscan
 
 CROWD = np.zeros((10, 2))
 IDENTITY = ((1.0, 0.0), (0.0, 1.0))

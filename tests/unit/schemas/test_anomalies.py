@@ -4,7 +4,7 @@ from uuid import uuid5
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.anomalies import NAMESPACE, interval_id, point_id
+from eddy.schemas.anomalies import NAMESPACE, interval_id, point_id
 
 
 @given(st.text("abc.-_0123456789é", max_size=30), st.integers(0, 10**6), st.integers(0, 2**63 - 1))

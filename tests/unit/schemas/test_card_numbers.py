@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.card_numbers import is_card_number, redacted
-from tests.transaction_records import AMEX, LONGEST, SHORTEST, VISA, transaction
+from eddy.schemas.card_numbers import is_card_number, redacted
+from tests.support.transaction_records import AMEX, LONGEST, SHORTEST, VISA, transaction
 
 NUMBERS = [VISA, AMEX, LONGEST, SHORTEST, "5555555555554444", "30569309025904", "0" * 16]
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from msgspec import Meta
 
-from schemas.columns import Columns, Program
-from schemas.fields import (
+from eddy.schemas.columns import Columns, Program
+from eddy.schemas.fields import (
     CHOICE,
     FLOAT,
     INTEGER,
@@ -22,8 +22,8 @@ from schemas.fields import (
     VECTOR,
     Field,
 )
-from schemas.keys import NO_KEY, hash_text
-from schemas.rides import Ride
+from eddy.schemas.keys import NO_KEY, hash_text
+from eddy.schemas.rides import Ride
 
 Moment = Annotated[datetime, Meta(tz=True)]
 

@@ -6,8 +6,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from schemas.anomalies import ModelRef
-from schemas.decisions import MOST_ROWS, SCHEMA_VERSION, Decisions, decode, encode
+from eddy.schemas.anomalies import ModelRef
+from eddy.schemas.decisions import MOST_ROWS, SCHEMA_VERSION, Decisions, decode, encode
 
 COLUMNS = (
     "offsets", "occurred_at", "events", "cards", "features", "scores", "challenger_scores",

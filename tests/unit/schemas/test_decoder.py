@@ -8,11 +8,11 @@ import threading
 import numpy as np
 import pytest
 
-from schemas.decoding import Decoded, Decoder, buffers
-from schemas.errors import RejectedRecord
-from schemas.rides import Ride
-from tests.corpus import FUTURE, HARMLESS, POISON, RIDE, ride
-from tests.decoding import Payment, payment
+from eddy.schemas.decoding import Decoded, Decoder, buffers
+from eddy.schemas.errors import RejectedRecord
+from eddy.schemas.rides import Ride
+from tests.support.corpus import FUTURE, HARMLESS, POISON, RIDE, ride
+from tests.support.decoding import Payment, payment
 
 SECOND = 1_709_296_496
 """When `RIDE` occurred."""

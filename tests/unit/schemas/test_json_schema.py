@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from msgspec import Meta
 
-from schemas.json_schema import incompatibilities, published, rendered, write
+from eddy.schemas.json_schema import incompatibilities, published, rendered, write
 
 Moment = Annotated[datetime, Meta(tz=True)]
 

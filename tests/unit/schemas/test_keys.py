@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from schemas.keys import NO_KEY, hash_text
+from eddy.schemas.keys import NO_KEY, hash_text
 
 
 def test_known_values_never_change():

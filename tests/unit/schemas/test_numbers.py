@@ -6,8 +6,8 @@ import struct
 import numpy as np
 import pytest
 
-from tests.corpus import ride, spelled
-from tests.decoding import event_type, read, timed
+from tests.support.corpus import ride, spelled
+from tests.support.decoding import event_type, read, timed
 
 
 def bits(value: float) -> bytes:

@@ -9,15 +9,15 @@ import msgspec
 import numpy as np
 import pytest
 
-from schemas.anomalies import ModelRef, Source
-from schemas.columns import Program
-from schemas.decoding import Decoder, buffers
-from schemas.fields import CHOICE, KEY, NULL, TEXT
-from schemas.forecasts import Forecast, ForecastPoint
-from schemas.json_schema import published
-from schemas.keys import NO_KEY, hash_text
-from schemas.payments import Payment
-from tests.decoding import check
+from eddy.schemas.anomalies import ModelRef, Source
+from eddy.schemas.columns import Program
+from eddy.schemas.decoding import Decoder, buffers
+from eddy.schemas.fields import CHOICE, KEY, NULL, TEXT
+from eddy.schemas.forecasts import Forecast, ForecastPoint
+from eddy.schemas.json_schema import published
+from eddy.schemas.keys import NO_KEY, hash_text
+from eddy.schemas.payments import Payment
+from tests.support.decoding import check
 
 PAYMENT: dict[str, Any] = {
     "event_id": "p-1",

@@ -12,13 +12,12 @@ import numpy as np
 import pytest
 from msgspec import Meta
 
-import schemas
-from schemas.columns import Columns, Program
-from schemas.decoding import PlainDecoder, machine, plain
-from schemas.keys import NO_KEY, hash_text
-from schemas.rides import Ride
-from tests.corpus import HARMLESS, POISON, RIDE, extended, ride, without
-from tests.decoding import Payment, check, event_type, is_plain, payment, read, timed
+from eddy.schemas.columns import Columns, Program
+from eddy.schemas.decoding import PlainDecoder, machine, plain
+from eddy.schemas.keys import NO_KEY, hash_text
+from eddy.schemas.rides import Ride
+from tests.support.corpus import HARMLESS, POISON, RIDE, extended, ride, without
+from tests.support.decoding import Payment, check, event_type, is_plain, payment, read, timed
 
 NOT_PLAIN = {
     "unknown nested",
@@ -227,12 +226,12 @@ def test_no_prefix_is_plain(payload):
 GUARDED = """
 import ctypes, mmap
 import numpy as np
-from schemas.columns import Columns, Program
-from schemas.decoding import PlainDecoder
-from schemas.rides import Ride
-from schemas.transactions import Transaction
-from tests.corpus import HARMLESS, POISON, ride
-from tests.transaction_records import TRANSACTION_ODD, TRANSACTION_PLAIN, TRANSACTION_POISON
+from eddy.schemas.columns import Columns, Program
+from eddy.schemas.decoding import PlainDecoder
+from eddy.schemas.rides import Ride
+from eddy.schemas.transactions import Transaction
+from tests.support.corpus import HARMLESS, POISON, ride
+from tests.support.transaction_records import TRANSACTION_ODD, TRANSACTION_PLAIN, TRANSACTION_POISON
 
 page = mmap.PAGESIZE
 room = 20 * page
@@ -266,7 +265,7 @@ print("and the guard too", flush=True)
 
 @pytest.mark.skipif(sys.platform == "win32", reason="wants mprotect")
 def test_nothing_outside_a_record_is_read():
-    root = Path(schemas.__file__).parents[1]
+    root = Path(__file__).parents[3]
     command = [sys.executable, "-c", GUARDED]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     assert done.stdout == "all was read\n", done.stderr
@@ -284,9 +283,10 @@ def test_the_cache_knows_all_that_is_compiled_in():
     called = {module.__name__ for module in plain._CALLED}
     for module in plain._CALLED:
         source = Path(module.__file__).read_text()
-        used = {line.split()[1] for line in source.splitlines() if line.startswith("from schemas")}
-        assert used <= called | {"schemas"}
-    assert "schemas.decoding.records" in called
+        imports = [line for line in source.splitlines() if line.startswith("from eddy.schemas")]
+        used = {line.split()[1] for line in imports}
+        assert used <= called | {"eddy.schemas"}
+    assert "eddy.schemas.decoding.records" in called
 
 
 def test_where_nothing_can_be_kept_kernels_are_compiled_at_each_start(monkeypatch):

@@ -7,13 +7,13 @@ import msgspec
 import numpy as np
 import pytest
 
-from schemas.anomalies import ModelRef, Source
-from schemas.decoding import Decoder
-from schemas.rides import Ride
-from schemas.scored import Scored
-from schemas.scored_records import Judged, prepare, scored_records, verdicts
-from schemas.spans import Spans
-from tests.corpus import HARMLESS, RIDE, extended, ride, spelled
+from eddy.schemas.anomalies import ModelRef, Source
+from eddy.schemas.decoding import Decoder
+from eddy.schemas.rides import Ride
+from eddy.schemas.scored import Scored
+from eddy.schemas.scored_records import JudgedEvents, prepare, scored_records, verdicts
+from eddy.schemas.spans import Spans
+from tests.support.corpus import HARMLESS, RIDE, extended, ride, spelled
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MODEL = ModelRef("rides", "7", "ab" * 32, datetime(2024, 1, 2, tzinfo=UTC))
@@ -25,7 +25,7 @@ def judged(payloads, scores=None, flagged=(), times=None, offsets=None):
     decoder, spans = Decoder(Ride, max_skew_s=300.0), Spans.of(payloads)
     columns = decoder.decode(spans.addresses, spans.lengths, np.full(len(payloads), -1)).columns
     assert columns.valid.all()
-    return Judged(
+    return JudgedEvents(
         events=spans,
         offsets=np.arange(len(payloads)) if offsets is None else np.array(offsets),
         occurred_at=columns.occurred_at if times is None else np.array(times),
@@ -35,7 +35,7 @@ def judged(payloads, scores=None, flagged=(), times=None, offsets=None):
     )
 
 
-def published(one: Judged) -> list[bytes | None]:
+def published(one: JudgedEvents) -> list[bytes | None]:
     return scored_records(one, MODEL, TOPIC, 3).texts()
 
 
@@ -165,7 +165,7 @@ def test_a_short_event_is_written_anew():
         occurred_at: datetime
         value: float
 
-    one = Judged(
+    one = JudgedEvents(
         events=Spans.of([b"{}"]), offsets=np.array([5]), occurred_at=np.array([0]),
         scores=np.array([1.5]), flagged=np.array([0]), event=lambda _: Tick(EPOCH, 2.0),
     )  # fmt: skip

@@ -9,12 +9,12 @@ import msgspec
 import pytest
 from msgspec import Meta
 
-from schemas.decoding import StrictDecoder
-from schemas.errors import RejectedRecord
-from schemas.rejections import REASONS
-from schemas.rides import Ride
-from tests.corpus import FUTURE, HARMLESS, POISON, RIDE, extended, ride, spelled
-from tests.transaction_records import TRANSACTION_POISON
+from eddy.schemas.decoding import StrictDecoder
+from eddy.schemas.errors import RejectedRecord
+from eddy.schemas.rejections import REASONS
+from eddy.schemas.rides import Ride
+from tests.support.corpus import FUTURE, HARMLESS, POISON, RIDE, extended, ride, spelled
+from tests.support.transaction_records import TRANSACTION_POISON
 
 Moment = Annotated[datetime, Meta(tz=True)]
 

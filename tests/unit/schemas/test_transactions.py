@@ -5,14 +5,14 @@ import json
 import numpy as np
 import pytest
 
-from models.simulation.transactions import TransactionSimulation, simulate
-from schemas.decoding import Decoded, Decoder, StrictDecoder, buffers
-from schemas.errors import RejectedRecord
-from schemas.fields import NO_CARD
-from schemas.keys import hash_text
-from schemas.transactions import Transaction
-from tests.decoding import check, event_type, is_plain
-from tests.transaction_records import (
+from eddy.datasets.simulation.transactions.stream import TransactionSimulation, simulate
+from eddy.schemas.decoding import Decoded, Decoder, StrictDecoder, buffers
+from eddy.schemas.errors import RejectedRecord
+from eddy.schemas.fields import NO_CARD
+from eddy.schemas.keys import hash_text
+from eddy.schemas.transactions import Transaction
+from tests.support.decoding import check, event_type, is_plain
+from tests.support.transaction_records import (
     TEXTS,
     TRANSACTION,
     TRANSACTION_ODD,

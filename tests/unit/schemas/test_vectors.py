@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 from msgspec import Meta
 
-from schemas.columns import Columns, Program
-from schemas.decoding import Decoded, Decoder, StrictDecoder, buffers
-from schemas.payments import Payment
-from schemas.rides import Ride
-from schemas.transactions import Transaction
-from schemas.vectors import no_vectors, unpacked, widened
-from tests.corpus import ride
-from tests.decoding import check, event_type, is_plain, read, timed
-from tests.transaction_records import spelled, transaction, without
+from eddy.schemas.columns import Columns, Program
+from eddy.schemas.decoding import Decoded, Decoder, StrictDecoder, buffers
+from eddy.schemas.payments import Payment
+from eddy.schemas.rides import Ride
+from eddy.schemas.transactions import Transaction
+from eddy.schemas.vectors import no_vectors, unpacked, widened
+from tests.support.corpus import ride
+from tests.support.decoding import check, event_type, is_plain, read, timed
+from tests.support.transaction_records import spelled, transaction, without
 
 Short = Annotated[list[float], Meta(max_length=3)]
 NAN = np.nan

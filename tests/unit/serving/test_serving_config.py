@@ -4,9 +4,9 @@ import hashlib
 
 import pytest
 
-from eddy import settings
-from eddy.serving import listen
-from schemas.errors import ConfigError, MissingResource
+from eddy.app import settings
+from eddy.app.detection.serving import listen
+from eddy.schemas.errors import ConfigError, MissingResource
 
 HASH = hashlib.sha256(b"secret").hexdigest()
 

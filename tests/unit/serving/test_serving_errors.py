@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from models.features.names import FEATURES
-from serving.problems import MOST_ERRORS
-from tests.serving_world import World, linear_model
+from eddy.models.features.names import FEATURES
+from eddy.serving.problems import MOST_ERRORS
+from tests.support.serving_world import World, linear_model
 
 D = len(FEATURES)
 ZEROS = ", ".join(["0"] * (D - 1))

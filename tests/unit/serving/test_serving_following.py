@@ -7,13 +7,21 @@ from datetime import UTC, datetime
 
 import pytest
 
-from models.detectors.fraud.parameters import FraudParameters
-from models.features.names import FEATURES
-from models.registry.artefact import encode_parameters
-from models.registry.registry import Training
-from serving.following import Following
-from serving.metrics import ServingMetrics
-from tests.serving_world import NAME, World, a_registry, corrupt, linear_model, put, some_rows
+from eddy.models.artefact import encode_parameters
+from eddy.models.detectors.fraud.parameters import FraudParameters
+from eddy.models.features.names import FEATURES
+from eddy.models.registry.registry import Training
+from eddy.serving.following import Following
+from eddy.serving.metrics import ServingMetrics
+from tests.support.serving_world import (
+    NAME,
+    World,
+    a_registry,
+    corrupt,
+    linear_model,
+    put,
+    some_rows,
+)
 
 ROW = {"feature_vector": [0.5] * len(FEATURES)}
 

@@ -8,10 +8,10 @@ import threading
 import msgspec
 import pytest
 
-from models.detectors.fraud.parameters import FraudParameters
-from models.features.names import FEATURES
-from serving.tokens import Tokens
-from tests.serving_world import JSON, NAME, World, linear_model, put, some_rows
+from eddy.models.detectors.fraud.parameters import FraudParameters
+from eddy.models.features.names import FEATURES
+from eddy.serving.tokens import Tokens
+from tests.support.serving_world import JSON, NAME, World, linear_model, put, some_rows
 
 D = len(FEATURES)
 ROW = {"feature_vector": [0.5] * D}

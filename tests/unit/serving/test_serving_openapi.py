@@ -3,8 +3,8 @@
 import jsonschema
 import pytest
 
-from models.features.names import FEATURES
-from tests.serving_world import World, linear_model, put
+from eddy.models.features.names import FEATURES
+from tests.support.serving_world import World, linear_model, put
 
 ROUTES = {
     "/model_information": "get",

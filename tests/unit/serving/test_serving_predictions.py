@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from models.detectors.fraud.parameters import FraudParameters
-from models.features.names import FEATURES
-from schemas.decisions import Decisions, decode, encode
-from tests.serving_world import NAME, World, forest_model, linear_model, put, some_rows
+from eddy.models.detectors.fraud.parameters import FraudParameters
+from eddy.models.features.names import FEATURES
+from eddy.schemas.decisions import Decisions, decode, encode
+from tests.support.serving_world import NAME, World, forest_model, linear_model, put, some_rows
 
 D = len(FEATURES)
 

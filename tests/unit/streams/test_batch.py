@@ -8,17 +8,17 @@ import msgspec
 import numpy as np
 import pytest
 
-from schemas.decoding import Decoder, buffers
-from schemas.payments import Payment
-from schemas.rejections import Rejection
-from schemas.rides import Ride
-from schemas.spans import Spans
-from schemas.transactions import Transaction
-from streams.batch import DecodedRun
-from streams.records import Records, Run
-from tests.corpus import POISON, ride
-from tests.decoding import payment
-from tests.transaction_records import TEXTS, VISA, transaction, without
+from eddy.schemas.decoding import Decoder, buffers
+from eddy.schemas.payments import Payment
+from eddy.schemas.rejections import Rejection
+from eddy.schemas.rides import Ride
+from eddy.schemas.spans import Spans
+from eddy.schemas.transactions import Transaction
+from eddy.streams.batch import DecodedRun
+from eddy.streams.records import Records, Run
+from tests.support.corpus import POISON, ride
+from tests.support.decoding import payment
+from tests.support.transaction_records import TEXTS, VISA, transaction, without
 
 MASKED = "************1111"
 

@@ -1,7 +1,7 @@
 import pytest
 
-from schemas.errors import ConfigError
-from streams.config import EngineConfig
+from eddy.schemas.errors import ConfigError
+from eddy.streams.config import EngineConfig
 
 
 def test_the_defaults_hold():

@@ -1,7 +1,7 @@
 import pytest
 
-from schemas.errors import ConfigError
-from streams.connection import Connection
+from eddy.schemas.errors import ConfigError
+from eddy.streams.connection import Connection
 
 SASL = Connection(
     "a:1, b:2",

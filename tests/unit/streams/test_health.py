@@ -5,8 +5,8 @@ import urllib.request
 import pytest
 from prometheus_client import CollectorRegistry, Gauge
 
-from schemas.errors import MissingResource
-from streams.health import Health, HealthServer
+from eddy.schemas.errors import MissingResource
+from eddy.streams.health import HealthServer, ProbeResult
 
 
 @pytest.fixture
@@ -14,7 +14,11 @@ def server():
     registry = CollectorRegistry()
     Gauge("toy", "A gauge.", registry=registry).set(4)
     server = HealthServer(
-        registry, lambda: Health(True, "fine"), lambda: Health(False, "restoring"), "127.0.0.1", 0
+        registry,
+        lambda: ProbeResult(True, "fine"),
+        lambda: ProbeResult(False, "restoring"),
+        "127.0.0.1",
+        0,
     )
     yield server
     server.close()

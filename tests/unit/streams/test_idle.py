@@ -1,8 +1,8 @@
 import pytest
 
-from models.judge import TimedJudge
-from streams.idle import KEPT, IdleClock, note_in
-from tests.toy import TOY, IntervalJudge, ToyJudge, ToyPolicy
+from eddy.models.judge import TimedJudge
+from eddy.streams.idle_clock import KEPT, IdleClock, note_in
+from tests.support.toy import TOY, IntervalJudge, ToyJudge, ToyPolicy
 
 SECOND = 1_000_000
 

@@ -1,8 +1,8 @@
 import pytest
 
-from schemas.errors import FuseBlown
-from schemas.rejections import Rejection
-from streams.lane import Fuse
+from eddy.schemas.errors import CircuitOpen
+from eddy.schemas.rejections import Rejection
+from eddy.streams.lane import CircuitBreaker
 
 BAD = Rejection(
     reason="malformed_json",
@@ -17,25 +17,25 @@ BAD = Rejection(
 
 
 def test_the_fuse_holds_while_enough_is_good():
-    fuse = Fuse(0.9, 100)
+    fuse = CircuitBreaker(0.9, 100)
     for _ in range(50):
         fuse.count(100, 89, "toy", BAD)
 
 
 def test_the_fuse_waits_for_a_full_window():
-    fuse = Fuse(0.9, 100)
+    fuse = CircuitBreaker(0.9, 100)
     fuse.count(99, 99, "toy", BAD)
 
 
 def test_the_fuse_blows_and_says_what_was_last():
-    fuse = Fuse(0.9, 100)
+    fuse = CircuitBreaker(0.9, 100)
     fuse.count(50, 50, "toy", BAD)
-    with pytest.raises(FuseBlown, match="toy: 95% of the last 100 .*malformed_json: d at t-0-7"):
+    with pytest.raises(CircuitOpen, match="toy: 95% of the last 100 .*malformed_json: d at t-0-7"):
         fuse.count(50, 45, "toy", BAD)
 
 
 def test_old_sins_are_forgotten():
-    fuse = Fuse(0.9, 100)
+    fuse = CircuitBreaker(0.9, 100)
     fuse.count(99, 99, "toy", BAD)
     fuse.count(100, 0, "toy", None)
     fuse.count(99, 99, "toy", BAD)

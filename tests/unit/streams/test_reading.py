@@ -5,9 +5,9 @@ from types import SimpleNamespace
 import confluent_kafka as ck
 import pytest
 
-from schemas.errors import MissingResource
-from streams.connection import Connection
-from streams.reading import TopicReader
+from eddy.schemas.errors import MissingResource
+from eddy.streams.connection import Connection
+from eddy.streams.reading import TopicReader
 
 
 class Consumer:

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from schemas.errors import MissingResource
-from streams.control import parse
-from streams.records import ReadError, Records, Run, raise_if_refused
+from eddy.schemas.errors import MissingResource
+from eddy.streams.control import parse
+from eddy.streams.records import ReadError, Records, Run, raise_if_refused
 
 
 def records(*runs):

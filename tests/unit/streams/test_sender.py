@@ -2,9 +2,9 @@
 
 import pytest
 
-from schemas.errors import MissingResource
-from streams.connection import Connection
-from streams.sender import Sender
+from eddy.schemas.errors import MissingResource
+from eddy.streams.connection import Connection
+from eddy.streams.sender import Sender
 
 
 def test_a_record_that_is_too_large_is_refused_by_name():

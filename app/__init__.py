@@ -1,0 +1,1 @@
+"""The application: the command line, the settings, and what each command does."""

@@ -1,0 +1,41 @@
+"""The demo's model: learned without labels, from simulated history."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import islice
+
+from eddy.app import wiring
+from eddy.app.settings import Settings
+from eddy.app.simulate.feeder import FeedOptions, Shares, rides
+from eddy.app.training.new_model import COLUMNS, NewModel, train_rides
+from eddy.app.training.training_rows import TrainingRows
+from eddy.models.domains import domain
+from eddy.training.rides.train import RidesTraining
+
+_ROWS = 20_000
+_BATCH = 5_000
+_HOW = RidesTraining(window=5_000, min_samples=60, sensitivity=0.25, windows=4)
+
+
+def make(settings: Settings, seed: int, shares: Shares) -> NewModel:
+    """Train on rides of another seed, oddities included, and make it the champion."""
+    feed = FeedOptions(
+        # far from the seeds of people and from those of the feed's later hours
+        seed=seed + (1 << 31),
+        rate=_ROWS / 600,
+        start=datetime.now(UTC),
+        rides=_ROWS,
+        shares=shares,
+    )
+    rows = TrainingRows(domain("rides"), COLUMNS, settings.engine.max_skew_s)
+    for payloads in _batches(feed):
+        rows.add(payloads)
+    made = train_rides(settings, rows, _HOW)
+    wiring.registry(settings).promote(made.name, made.version, by="eddy demo")
+    return made
+
+
+def _batches(feed: FeedOptions) -> Iterator[list[bytes]]:
+    records = rides(feed)
+    while batch := [record.payload for record in islice(records, _BATCH)]:
+        yield batch

@@ -1,0 +1,1 @@
+"""Which model judges: champion and challenger, and a policy that changes while running."""

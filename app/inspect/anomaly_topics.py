@@ -1,0 +1,17 @@
+"""The topics to look for anomalies on."""
+
+from eddy.app import wiring
+from eddy.app.settings import Settings
+from eddy.models.domains import domain
+
+
+def anomaly_topics(settings: Settings, only: str | None) -> list[str]:
+    """Return the anomaly topics of the configured domains, or of one that is named.
+
+    Raises
+    ------
+    ConfigError
+        Where there is no such domain.
+    """
+    domains = [domain(only)] if only else wiring.chosen_domains(settings)
+    return [wiring.topics(settings, one).anomalies for one in domains]

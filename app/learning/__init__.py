@@ -1,0 +1,1 @@
+"""The online learner as a process of its own."""

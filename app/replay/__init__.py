@@ -1,0 +1,1 @@
+"""A file or a topic, judged again with the same code."""

@@ -1,0 +1,1 @@
+"""New data in an inbox trains a new version."""

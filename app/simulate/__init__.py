@@ -1,0 +1,1 @@
+"""Simulated records, sent to topics at a rate."""

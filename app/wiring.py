@@ -1,0 +1,334 @@
+"""The composition root: the one place where settings become real things."""
+
+import fcntl
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import structlog
+
+from eddy.app.detection.challenger import ChallengerWatcher
+from eddy.app.detection.policy_watch import PolicyWatcher
+from eddy.app.settings import Settings
+from eddy.models.domain import Domain
+from eddy.models.domains import NAMES, domain
+from eddy.models.judge import Model
+from eddy.models.registry import address
+from eddy.models.registry.folder import FolderRegistry
+from eddy.models.registry.mlflow.registry import MlflowRegistry
+from eddy.models.registry.registry import CHAMPION, Registry
+from eddy.models.registry.reload import ModelWatcher
+from eddy.schemas.anomalies import ModelRef
+from eddy.schemas.errors import ConfigError, MissingResource, ModelRefused, UnknownModel
+from eddy.schemas.topics import DomainTopics, domain_topics
+from eddy.streams.config import Route
+from eddy.streams.lane import CircuitBreaker, Lane
+from eddy.streams.metrics import Metrics
+from eddy.streams.process import Wiring
+
+log = structlog.get_logger()
+
+
+def registry(settings: Settings) -> Registry:
+    """Return the model registry that the settings name; nothing is opened or asked yet.
+
+    Raises
+    ------
+    ConfigError
+        ``storage.registry`` is no folder and no address of a registry.
+    """
+    place = address.parse(settings.storage.registry)
+    if isinstance(place, Path):
+        return FolderRegistry(place, lambda: datetime.now(UTC))
+    return MlflowRegistry(place, lambda: datetime.now(UTC))
+
+
+def chosen_domains(settings: Settings) -> list[Domain]:
+    """Return the domains the settings choose.
+
+    Raises
+    ------
+    ConfigError
+        Where one does not exist.
+    """
+    if not settings.domains:
+        raise ConfigError(f"domains: none chosen; there are {', '.join(NAMES)}")
+    return [domain(name) for name in settings.domains]
+
+
+def policy(settings: Settings, chosen: Domain) -> Any:
+    """Return a domain's policy from its section of the settings.
+
+    Raises
+    ------
+    ConfigError
+        Naming the key.
+    """
+    section = settings.domains.get(chosen.name, {})
+    try:
+        # Values from the environment are text; lax conversion reads numbers from it.
+        return msgspec.convert(section, chosen.policy_type, strict=False)
+    except (msgspec.ValidationError, ValueError) as error:
+        raise ConfigError(f"domains.{chosen.name}: {error}") from error
+
+
+def topics(settings: Settings, chosen: Domain) -> DomainTopics:
+    """Return a domain's topics under the configured prefix."""
+    return side_topics(chosen, settings.topic_prefix)
+
+
+def side_topics(chosen: Domain, prefix: str) -> DomainTopics:
+    """Return a domain's topics under another prefix."""
+    return domain_topics(
+        chosen.name,
+        prefix,
+        forecasts=chosen.forecasts,
+        decisions=chosen.is_labelled,
+        partitions=chosen.partitions,
+        kept_days=chosen.kept_days,
+    )
+
+
+def config_hash(settings: Settings, chosen: Domain) -> str:
+    """Identify everything in the configuration that a domain's verdicts depend on."""
+    return _hash_of(settings, chosen, policy(settings, chosen))
+
+
+def state_hash(settings: Settings, chosen: Domain) -> str:
+    """Identify what the state of a domain's judges depends on: settings that take a restart."""
+    held = policy(settings, chosen)
+    if chosen.fixed is not None:
+        held = {name: getattr(held, name) for name in sorted(chosen.fixed)}
+    return _hash_of(settings, chosen, held)
+
+
+def _hash_of(settings: Settings, chosen: Domain, held: Any) -> str:
+    content = [chosen.name, held, settings.engine.max_skew_s]
+    if files := chosen.contents(policy(settings, chosen)):
+        content.append(files)
+    return hashlib.sha256(msgspec.json.encode(content, order="deterministic")).hexdigest()[:16]
+
+
+def wire(
+    settings: Settings,
+    metrics: Metrics,
+    *,
+    routes: Mapping[str, Route] | None = None,
+    reload: bool = True,
+    reread: Callable[[], Settings] | None = None,
+    until_done: bool = False,
+) -> Wiring:
+    """Return a process, wired and not yet started.
+
+    Parameters
+    ----------
+    routes : mapping of str to Route, optional
+        By domain; the configured topics where not given.
+    reload : bool
+        Whether new champions are taken up while running.
+    reread : callable, optional
+        Reads the settings again, for policies to be taken up while running.
+    """
+    lanes = []
+    in_use: dict[str, bool] = {}
+    for chosen in chosen_domains(settings):
+        route = (routes or {}).get(chosen.name) or Route(topics(settings, chosen))
+        lane = _lane(settings, chosen, route, metrics, reload)
+        if reread is not None:
+            lane.poll_policy = _policies(chosen, lane.policy, reread, in_use, metrics)
+        lanes.append(lane)
+    return Wiring(
+        config=settings.engine,
+        connection=settings.kafka,
+        lanes=lanes,
+        checkpoints_url=settings.storage.checkpoints_url,
+        reload_interval_s=settings.reload_interval_s,
+        health_host=settings.health.host,
+        health_port=settings.health.port,
+        until_done=until_done,
+    )
+
+
+def _lane(settings: Settings, chosen: Domain, route: Route, metrics: Metrics, reload: bool) -> Lane:
+    model, poll = _models(settings, chosen, metrics)
+    engine = settings.engine
+    lane = Lane(
+        domain=chosen,
+        route=route,
+        policy=policy(settings, chosen),
+        config_hash=config_hash(settings, chosen),
+        state_hash=state_hash(settings, chosen),
+        model=model,
+        poll_model=poll if reload else lambda: None,
+        fuse=CircuitBreaker(engine.fuse_ratio, engine.fuse_window),
+    )
+    if reload and chosen.is_labelled:
+        _with_challenger(settings, lane)
+    return lane
+
+
+def _with_challenger(settings: Settings, lane: Lane) -> None:
+    """Let a challenger score in the shadow from the first event on."""
+    chosen = lane.domain
+    watcher = ChallengerWatcher(
+        registry(settings),
+        chosen.name,
+        chosen.parameters_type,
+        lambda: lane.model,
+        lambda ref: _refuse_old(ref, settings.max_model_age_days),
+    )
+    lane.poll_challenger = watcher.poll
+    found = watcher.poll()
+    lane.challenger = None if found is None else found[0]
+
+
+def _policies(
+    chosen: Domain,
+    current: Any,
+    reread: Callable[[], Settings],
+    in_use: dict[str, bool],
+    metrics: Metrics,
+) -> Callable[[], tuple[Any, str] | None]:
+    """Return how to look for a newer policy."""
+
+    def still_chosen(settings: Settings) -> Any:
+        if chosen.name not in settings.domains:
+            raise ConfigError(f"domains.{chosen.name}: gone; leaving a domain takes a restart")
+        return policy(settings, chosen)
+
+    def tell(is_in_use: bool) -> None:
+        in_use[chosen.name] = is_in_use
+        metrics.config_reloaded.set(all(in_use.values()))
+
+    return PolicyWatcher(
+        chosen,
+        current,
+        reread,
+        policy=still_chosen,
+        config_hash=lambda settings: config_hash(settings, chosen),
+        tell=tell,
+    ).poll
+
+
+def _models(
+    settings: Settings, chosen: Domain, metrics: Metrics
+) -> tuple[Model, Callable[[], Model | None]]:
+    """Return the champion, or the default where there is none, and how to look for a newer one."""
+    current = champion(settings, chosen)
+    is_default = current.ref == chosen.default_model().ref
+    watcher = ModelWatcher(
+        registry(settings),
+        chosen.name,
+        chosen.parameters_type,
+        current=None if is_default else current.ref,
+        check=lambda ref: _refuse_old(ref, settings.max_model_age_days),
+    )
+    _show(metrics, None, current)
+
+    def poll() -> Model | None:
+        nonlocal current
+        newer = watcher.poll()
+        outcome = watcher.outcome
+        if outcome.kind != "unchanged":
+            metrics.model_reloads.labels(chosen.name, outcome.kind).inc()
+        if outcome.kind == "refused":
+            log.warning("model_not_taken", name=chosen.name, why=outcome.why)
+        if newer is not None:
+            _show(metrics, current, newer)
+            current = newer
+        return newer
+
+    return current, poll
+
+
+def champion(settings: Settings, chosen: Domain) -> Model:
+    """Return the model that a domain begins with.
+
+    The champion; where that is damaged or refused, the newest of its predecessors that can be
+    loaded; where the registry holds none, the default model.
+
+    Raises
+    ------
+    Unavailable
+        The registry does not answer: who begins with another model would judge otherwise than
+        before.
+    """
+    models = registry(settings)
+    try:
+        return models.load(chosen.name, CHAMPION, chosen.parameters_type)
+    except UnknownModel as error:
+        log.info("default_model_in_use", name=chosen.name, why=str(error))
+    except ModelRefused as error:
+        log.warning("champion_refused", name=chosen.name, why=str(error))
+        for version in _earlier_champions(models, chosen.name):
+            try:
+                earlier = models.load(chosen.name, version, chosen.parameters_type)
+            except ModelRefused:
+                continue
+            log.warning("earlier_champion_in_use", name=chosen.name, version=version)
+            return earlier
+        log.warning("default_model_in_use", name=chosen.name, why="no champion can be loaded")
+    return chosen.default_model()
+
+
+def _earlier_champions(models: Registry, name: str) -> list[str]:
+    """Return the versions that were champions before the present one, newest first."""
+    changes = [one for one in models.history(name) if one.alias == CHAMPION]
+    before = [one.before for one in reversed(changes) if one.action != "refused" and one.before]
+    return list(dict.fromkeys(before))
+
+
+def _refuse_old(ref: ModelRef, most_days: float | None) -> None:
+    """Refuse a model that was trained too long ago to be taken up."""
+    if most_days is None or ref.trained_at is None:
+        return
+    days = (datetime.now(UTC) - ref.trained_at) / timedelta(days=1)
+    if days > most_days:
+        raise ModelRefused(
+            f"{ref.name} {ref.version} was trained {days:.1f} days ago; max_model_age_days is "
+            f"{most_days:g}"
+        )
+
+
+def _show(metrics: Metrics, before: Model | None, now: Model) -> None:
+    if before is not None:
+        old = before.ref
+        metrics.model_info.labels(old.name, old.version, old.sha256).set(0)
+    metrics.model_info.labels(now.ref.name, now.ref.version, now.ref.sha256).set(1)
+
+
+@contextmanager
+def only_instance(settings: Settings) -> Iterator[None]:
+    """Hold this machine's lock on the group and instance id.
+
+    Raises
+    ------
+    ConfigError
+        Where another process holds it.
+    """
+    engine = settings.engine
+    folder = Path(settings.storage.stack) / "locks"
+    path = folder / f"{engine.group}.{engine.instance_id}.lock"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = path.open("a+")
+    except OSError as error:
+        raise MissingResource(f"storage.stack: {folder}: {error.strerror}") from error
+    with handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise ConfigError(
+                f"engine.instance_id: a process already runs as {engine.instance_id!r} in group "
+                f"{engine.group!r} here; give each its own with --instance-id or "
+                "EDDY_ENGINE__INSTANCE_ID"
+            ) from error
+        handle.truncate(0)
+        handle.write(str(os.getpid()))
+        handle.flush()
+        yield

@@ -1,0 +1,1 @@
+"""Where past and made-up events come from: files, queries, simulation."""

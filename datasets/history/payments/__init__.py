@@ -1,0 +1,1 @@
+"""Merchants' past payments, month by month: files, Athena, a cache of totals."""

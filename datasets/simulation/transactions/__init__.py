@@ -1,0 +1,1 @@
+"""Simulated card transactions with known frauds and their labels."""

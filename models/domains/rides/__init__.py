@@ -1,0 +1,1 @@
+"""Rides: each is judged against the last ones of its partition."""

@@ -1,1 +1,0 @@
-"""How models are made: one domain a file."""

@@ -1,0 +1,1 @@
+"""Learns the rides' scaling and radius."""

@@ -1,0 +1,1 @@
+"""Learns segments, bands and the network of the payments' forecast."""

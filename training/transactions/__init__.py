@@ -1,0 +1,1 @@
+"""Learns from labelled transactions: table, features, estimators, gate."""
