@@ -6,7 +6,7 @@ WORKDIR /src
 COPY requirements/build.txt requirements/run.txt requirements/
 RUN python -m venv /opt/eddy \
  && /opt/eddy/bin/pip install --no-cache-dir --require-hashes -r requirements/build.txt -r requirements/run.txt
-COPY pyproject.toml README.md ./
+COPY pyproject.toml README.md LICENSE ./
 COPY schemas schemas
 COPY models models
 COPY datasets datasets

@@ -81,9 +81,9 @@ requirements: ## Pin the newest versions that go together (needs uv)
 	@command -v uv >/dev/null || { echo "make requirements needs uv on the PATH: pip install uv" >&2; exit 1; }
 	echo 'setuptools>=77' | $(COMPILE) - --output-file requirements/build.txt
 	$(COMPILE) pyproject.toml --extra dev --constraint requirements/build.txt --output-file requirements/dev.txt
-	$(COMPILE) pyproject.toml --extra training --extra history --extra plots --extra lake --extra serving --extra mlflow --constraint requirements/dev.txt --output-file requirements/run.txt
-	$(COMPILE) pyproject.toml --extra embedded --extra training --extra plots --constraint requirements/dev.txt --output-file requirements/demo.txt
-	$(COMPILE) pyproject.toml --extra embedded --extra training --extra plots --extra lake --constraint requirements/dev.txt --output-file requirements/lake.txt
+	$(COMPILE) pyproject.toml --extra train --extra history --extra plot --extra lake --extra serve --extra mlflow --constraint requirements/dev.txt --output-file requirements/run.txt
+	$(COMPILE) pyproject.toml --extra sandbox --extra train --extra plot --constraint requirements/dev.txt --output-file requirements/demo.txt
+	$(COMPILE) pyproject.toml --extra sandbox --extra train --extra plot --extra lake --constraint requirements/dev.txt --output-file requirements/lake.txt
 	for tool in airflow spark dvc; do $(COMPILE) requirements/$$tool.in --output-file requirements/$$tool.txt; done
 
 # --- the environment ----------------------------------------------------------------------------

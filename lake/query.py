@@ -22,6 +22,7 @@ from eddy.lake.catalog import open_catalog
 from eddy.lake.config import LakeConfig
 from eddy.lake.outages import named_outages
 from eddy.schemas.errors import ConfigError, MissingResource, Unavailable
+from eddy.schemas.installation import pip_install
 
 _EXTENSIONS = ("httpfs", "avro", "iceberg")
 _SETTINGS: dict[str, str | bool | int | float | list[str]] = {
@@ -178,8 +179,7 @@ def _extension(name: str) -> Path:
     file = folder / "extensions" / version / f"{name}.duckdb_extension"
     if package is None or not file.is_file():
         raise MissingResource(
-            f"duckdb-extension-{name} {duckdb.__version__} is not installed: "
-            "pip install 'eddy[lake]'"
+            f"duckdb-extension-{name} {duckdb.__version__} is not installed: {pip_install('lake')}"
         )
     return file
 

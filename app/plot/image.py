@@ -1,4 +1,4 @@
-"""A merchant's picture as a matplotlib figure; needs the extra ``eddy[plots]``."""
+"""A merchant's picture as a matplotlib figure; needs ``eddy-stream[plot]``."""
 
 from collections.abc import Sequence
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""A merchant's picture as a page to hover over and zoom into; needs the extra ``eddy[plots]``."""
+"""A merchant's picture as a page to hover over and zoom into; needs ``eddy-stream[plot]``."""
 
 from collections.abc import Sequence
 from datetime import datetime

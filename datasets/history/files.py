@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from eddy.schemas.errors import ConfigError, MissingResource
+from eddy.schemas.installation import pip_install
 
 CHUNK_ROWS = 8192
 LINES = (".jsonl", ".ndjson")
@@ -102,7 +103,7 @@ def arrow(module: str = "") -> Any:
         import pyarrow.parquet  # noqa: PLC0415
     except ImportError as error:
         raise ConfigError(
-            "reading Parquet and CSV files needs pyarrow: pip install 'eddy[training]'"
+            f"reading Parquet and CSV files needs pyarrow: {pip_install('train')}"
         ) from error
     return getattr(pyarrow, module) if module else pyarrow
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from sklearn.neighbors import NearestNeighbors
 
 from eddy.schemas.errors import ConfigError
+from eddy.schemas.installation import pip_install
 
 Floats = NDArray[np.float64]
 
@@ -90,5 +91,5 @@ def _kneedle() -> Any:
     try:
         from kneed import KneeLocator  # noqa: PLC0415 # only training needs it
     except ImportError as error:
-        raise ConfigError("training needs kneed: pip install 'eddy[training]'") from error
+        raise ConfigError(f"training needs kneed: {pip_install('train')}") from error
     return KneeLocator

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from eddy.models.forecasting.network.features import INPUTS
 from eddy.models.forecasting.network.weights import NetworkWeights
 from eddy.schemas.errors import ConfigError
+from eddy.schemas.installation import pip_install
 from eddy.training.tpv.examples import Examples
 
 Singles = NDArray[np.float32]
@@ -66,7 +67,7 @@ def keras() -> Any:
         import keras as found  # noqa: PLC0415
     except ImportError as error:
         raise ConfigError(
-            "training a network needs Keras and JAX: pip install 'eddy[networks]', "
+            f"training a network needs Keras and JAX: {pip_install('train-network')}, "
             "or train without it: --no-network"
         ) from error
     if found.backend.backend() != "jax":

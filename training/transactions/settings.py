@@ -8,6 +8,7 @@ from msgspec import Meta
 
 from eddy.models.features.transaction_history import HistorySettings
 from eddy.schemas.errors import ConfigError, MissingResource
+from eddy.schemas.installation import pip_install
 from eddy.training.transactions.data_quality import QualityBounds
 
 Share = Annotated[float, Meta(gt=0, lt=1)]
@@ -245,7 +246,7 @@ def read_parameters(path: Path) -> Parameters:
     try:
         import yaml  # noqa: PLC0415 # only training needs it
     except ImportError as error:
-        raise ConfigError("parameters need pyyaml: pip install 'eddy[training]'") from error
+        raise ConfigError(f"parameters need pyyaml: {pip_install('train')}") from error
     try:
         content = yaml.safe_load(path.read_bytes())
     except OSError as error:

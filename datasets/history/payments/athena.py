@@ -24,6 +24,7 @@ from eddy.datasets.history.payments.query import (
 )
 from eddy.models.windows.clock import SECOND_US, WindowClock
 from eddy.schemas.errors import ConfigError, EddyError, MissingResource, Unavailable
+from eddy.schemas.installation import pip_install
 
 _TIMES = {
     "timestamp": ("{}", "CAST(from_unixtime(:{}_s) AS timestamp)"),
@@ -223,7 +224,7 @@ def _pyathena() -> Any:
         import pyarrow  # noqa: F401, PLC0415 # a stream does without them
         import pyathena  # noqa: PLC0415
     except ImportError as error:
-        raise ConfigError("reading Athena needs pyathena: pip install 'eddy[history]'") from error
+        raise ConfigError(f"reading Athena needs pyathena: {pip_install('history')}") from error
     # what goes wrong is told once, as our error
     logging.getLogger("pyathena").addHandler(logging.NullHandler())
     return pyathena

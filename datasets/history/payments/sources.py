@@ -16,6 +16,7 @@ from eddy.datasets.history.payments.query import (
 )
 from eddy.models.windows.clock import WindowClock
 from eddy.schemas.errors import ConfigError, MissingResource, Unavailable
+from eddy.schemas.installation import pip_install
 
 _READERS = {
     ".parquet": "read_parquet([{files}], union_by_name = true)",
@@ -179,7 +180,7 @@ def _duckdb() -> Any:
         import duckdb  # noqa: PLC0415 # a stream does without them
         import pyarrow  # noqa: F401, PLC0415
     except ImportError as error:
-        raise ConfigError("reading history needs duckdb: pip install 'eddy[history]'") from error
+        raise ConfigError(f"reading history needs duckdb: {pip_install('history')}") from error
     return duckdb
 
 

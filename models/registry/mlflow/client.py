@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from eddy.schemas.errors import EddyError, MissingResource, Unavailable, UnknownModel
+from eddy.schemas.installation import pip_install
 
 # Set before the import, where the environment does not say otherwise. No retries: MLflow would
 # repeat a request whose answer was lost, and so register a version twice.
@@ -54,8 +55,7 @@ def module(name: str = "mlflow") -> Any:
             found = importlib.import_module(name)
         except ModuleNotFoundError as error:
             raise MissingResource(
-                f"storage.registry: a registry in MLflow needs {error.name}: "
-                "pip install 'eddy[mlflow]'"
+                f"storage.registry: MLflow needs {error.name}: {pip_install('mlflow')}"
             ) from error
     for logger in ("mlflow", "alembic"):
         logging.getLogger(logger).setLevel(logging.WARNING)

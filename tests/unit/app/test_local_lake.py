@@ -75,5 +75,5 @@ def test_without_the_extra_it_says_which(tmp_path):
     )
     assert done.returncode == MissingResource.exit_code
     assert "pyiceberg" in done.stderr
-    assert "eddy[embedded,lake]" in done.stderr
+    assert "eddy-stream[sandbox,lake]" in done.stderr
     assert list(tmp_path.iterdir()) == [], "nothing was begun"
