@@ -4,19 +4,18 @@ Floating point stays strict (no fused or reordered operations): results are the 
 machine, and equal to scikit-learn's.
 """
 
-from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 from types import ModuleType
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 import numba
 
+from eddy.schemas.compilation import Function, compile_and_keep
+
 # Without the reference-counting runtime (`_nrt`) nothing can be allocated, and passing a tuple of
 # arrays to a function costs nothing; with it, that costs more than a row's work.
-_OPTIONS = {"nogil": True, "error_model": "numpy", "_nrt": False}
-
-Function = TypeVar("Function", bound=Callable[..., Any])
+_OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "_nrt": False}
 
 
 def compiled(function: Function) -> Function:
@@ -30,16 +29,8 @@ def inlined(function: Function) -> Function:
 
 
 def compiled_and_kept(function: Function) -> Function:
-    """Compile an entry function and keep the machine code on disk where there is a place for it.
-
-    A read-only container without a home directory has none; there the function is compiled at each
-    start instead of failing on import.
-    """
-    try:
-        made = numba.njit(cache=True, **_OPTIONS)(function)
-    except RuntimeError:  # numba: "no locator available"
-        made = compiled(function)
-    return cast("Function", made)
+    """Compile an entry function and keep the machine code on disk where there is a place for it."""
+    return compile_and_keep(function, **_OPTIONS)
 
 
 def fingerprint(*modules: ModuleType | str) -> int:

@@ -5,21 +5,24 @@ address, given as an argument, so that the compiled code can be cached on disk.
 """
 
 import ctypes
+from functools import partial
 from typing import Any
 
-import numba
 import numpy as np
 from numba import carray
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
+from eddy.schemas.compilation import compile_and_keep
 from eddy.schemas.spans import Spans
 
 # rd_kafka_message_t as eight-byte words: err and padding, topic, partition and padding, payload,
 # length, key, key length, offset.
 _ERR, _TOPIC, _PARTITION, _PAYLOAD, _LENGTH, _KEY, _KEY_LENGTH, _OFFSET = range(8)
 _WORDS = 8
+
+_compiled = partial(compile_and_keep, nogil=True)
 
 
 @intrinsic  # type: ignore[untyped-decorator]  # numba carries no types
@@ -60,7 +63,7 @@ def _call_long(typing_context: Any, function: Any, argument: Any, out: Any) -> A
     return types.int64(function, argument, out), codegen
 
 
-@numba.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]  # numba carries no types
+@_compiled
 def unpack(
     messages: NDArray[np.int64],
     count: int,
@@ -85,14 +88,14 @@ def unpack(
         timestamps[i] = _call_long(timestamp_function, messages[i], 0)
 
 
-@numba.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]  # numba carries no types
+@_compiled
 def destroy(messages: NDArray[np.int64], count: int, destroy_function: int) -> None:
     """Give `count` messages back to librdkafka."""
     for i in range(count):
         _call_void(destroy_function, messages[i])
 
 
-@numba.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]  # numba carries no types
+@_compiled
 def _keys(
     messages: NDArray[np.int64], addresses: NDArray[np.int64], lengths: NDArray[np.int64]
 ) -> None:

@@ -6,7 +6,7 @@ read once more what is in front of it and shift that into place. Callers therefo
 """
 
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 import numba
 import numpy as np
@@ -14,13 +14,14 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
+from eddy.schemas.compilation import Function, compile_and_keep
+
 BLOCK = 32
 """Bytes that `specials` and `others` look at in one step; a shorter record may not be read."""
 
 QUOTE, BACKSLASH, SPACE, ZERO = (ord(c) for c in '"\\ 0')
 
 Word = np.uint64
-Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def compiled(function: Function) -> Function:
@@ -34,16 +35,8 @@ def compiled(function: Function) -> Function:
 
 
 def compiled_and_kept(function: Function) -> Function:
-    """Compile an entry kernel and keep the machine code on disk where there is a place for it.
-
-    A read-only container without a home directory has none; there the kernel is compiled at each
-    start instead of failing on import.
-    """
-    try:
-        made = numba.njit(nogil=True, error_model="numpy", cache=True)(function)
-    except RuntimeError:  # numba: "no locator available"
-        made = numba.njit(nogil=True, error_model="numpy")(function)
-    return cast("Function", made)
+    """Compile an entry kernel and keep the machine code on disk where there is a place for it."""
+    return compile_and_keep(function, nogil=True, error_model="numpy")
 
 
 _BYTE, _I64, _I128 = ir.IntType(8), ir.IntType(64), ir.IntType(128)

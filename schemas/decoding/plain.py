@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from eddy.schemas import card_numbers, fields, keys, rejections, tables
+from eddy.schemas import card_numbers, compilation, fields, keys, rejections, tables
 from eddy.schemas.columns import Columns, Program
 from eddy.schemas.decoding import machine, numbers, records, texts, timestamps
 from eddy.schemas.decoding.machine import BLOCK, compiled_and_kept, read_int, store_byte, store_int
@@ -34,6 +34,7 @@ _CALLED = (
     keys,
     rejections,
     tables,
+    compilation,
 )
 
 _TRUE = np.uint8(1)
