@@ -14,9 +14,9 @@ import structlog
 
 from eddy.app.detection.challenger import ChallengerWatcher
 from eddy.app.detection.policy_watch import PolicyWatcher
+from eddy.app.domains import domain, domain_names
 from eddy.app.settings import Settings
 from eddy.models.domain import Domain
-from eddy.models.domains import NAMES, domain
 from eddy.models.judge import Model
 from eddy.models.registry import address
 from eddy.models.registry.folder import FolderRegistry
@@ -57,7 +57,7 @@ def chosen_domains(settings: Settings) -> list[Domain]:
         Where one does not exist.
     """
     if not settings.domains:
-        raise ConfigError(f"domains: none chosen; there are {', '.join(NAMES)}")
+        raise ConfigError(f"domains: none chosen; there are {', '.join(domain_names())}")
     return [domain(name) for name in settings.domains]
 
 

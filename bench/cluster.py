@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import confluent_kafka as ck
 from confluent_kafka.admin import AdminClient
 
-from eddy.models.domains import domain as domain_called
+from eddy.app.domains import domain as domain_called
 from eddy.schemas.errors import MissingResource
 from eddy.schemas.topics import DomainTopics, domain_topics
 from eddy.streams import topics as kafka_topics

@@ -10,11 +10,11 @@ from typing import Any
 import msgspec
 
 from bench.lake_days import DAY, fill
+from eddy.app.domains import domain
 from eddy.lake import catalog, query
 from eddy.lake.compaction.compactor import Compactor
 from eddy.lake.config import LakeConfig
 from eddy.lake.tables import TableSpec, anomalies, history
-from eddy.models.domains import domain
 
 _QUESTIONS = 3
 

@@ -1,6 +1,6 @@
-"""The domain: one frozen row that tells everything particular to one kind of event."""
+"""The domain: everything that the stream needs to know of one kind of event."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ def _nothing(_: Any) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Domain:
-    """One row of the product's table of contents.
+    """What the stream needs of a domain; its row in `eddy.app.domains` holds the rest.
 
     Attributes
     ----------
@@ -31,10 +31,6 @@ class Domain:
         Gives the model used while the registry holds no champion.
     build_judge : callable
         ``build_judge(policy, model, identity)`` gives a fresh judge.
-    simulation_type : type
-        The msgspec struct that says what to simulate.
-    simulate : callable
-        ``simulate(seed, options)`` yields simulated records with their truth.
     forecasts : bool
         Whether its verdicts have ``forecasts()``, for the topic ``forecasts.<name>``.
     fixed : frozenset of str, optional
@@ -57,8 +53,6 @@ class Domain:
     parameters_type: type[Any]
     default_model: Callable[[], Model]
     build_judge: Callable[[Any, Model, Identity], Judge]
-    simulation_type: type[Any]
-    simulate: Callable[[int, Any], Iterator[Any]]
     forecasts: bool = False
     fixed: frozenset[str] | None = None
     contents: Callable[[Any], str] = _nothing

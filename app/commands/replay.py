@@ -47,8 +47,8 @@ def replay(
     that is not so, or where a topic's replay differs from what was published live.
     """
     # Brings numba and Faust, which --help can do without.
+    from eddy.app.domains import domain_row  # noqa: PLC0415
     from eddy.app.replay.replay import Replay  # noqa: PLC0415
-    from eddy.models.domains import domain as domain_called  # noqa: PLC0415
 
     chosen = settings.load(config, {"kafka.bootstrap_servers": bootstrap_servers})
     log = replace(chosen.log, level="WARNING")
@@ -56,7 +56,7 @@ def replay(
     side = name or re.sub(r"[^a-zA-Z0-9-]+", "-", Path(what).stem if _is_file(what) else what)
     if not re.fullmatch(r"[a-zA-Z0-9-]{1,80}", side):
         raise ConfigError(f"--name {side!r}: letters, digits and -, at most 80")
-    job = Replay(chosen, domain_called(domain), side, Console(stderr=True))
+    job = Replay(chosen, domain_row(domain), side, Console(stderr=True))
     if fresh:
         job.forget()
     if _is_file(what):

@@ -221,8 +221,8 @@ def _send(
     labels: "Iterator[tuple[int, Label]] | None" = None,
 ) -> "Feeder":
     from eddy.app import progress, wiring  # noqa: PLC0415 - keeps --help quick
+    from eddy.app.domains import domain  # noqa: PLC0415
     from eddy.app.simulate import feeder, label_feeder  # noqa: PLC0415
-    from eddy.models.domains import domain  # noqa: PLC0415
     from eddy.schemas.topics import LABELS  # noqa: PLC0415
     from eddy.streams.sender import Sender  # noqa: PLC0415
     from eddy.streams.topics import check  # noqa: PLC0415

@@ -66,8 +66,8 @@ def rides(
     waits for `eddy promote rides VERSION`.
     """
     from eddy.app import settings, wiring  # noqa: PLC0415 - keeps --help quick
+    from eddy.app.domains import domain  # noqa: PLC0415
     from eddy.app.training import new_model  # noqa: PLC0415
-    from eddy.models.domains import domain  # noqa: PLC0415
     from eddy.training.rides.train import RidesTraining  # noqa: PLC0415
 
     chosen = settings.load(config, {"kafka.bootstrap_servers": bootstrap_servers})

@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 from itertools import islice
 
 from eddy.app import wiring
+from eddy.app.domains import domain
 from eddy.app.settings import Settings
 from eddy.app.simulate.feeder import FeedOptions, Shares, rides
 from eddy.app.training.new_model import COLUMNS, NewModel, train_rides
 from eddy.app.training.training_rows import TrainingRows
-from eddy.models.domains import domain
 from eddy.training.rides.train import RidesTraining
 
 _ROWS = 20_000

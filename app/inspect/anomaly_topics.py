@@ -1,8 +1,8 @@
 """The topics to look for anomalies on."""
 
 from eddy.app import wiring
+from eddy.app.domains import domain
 from eddy.app.settings import Settings
-from eddy.models.domains import domain
 
 
 def anomaly_topics(settings: Settings, only: str | None) -> list[str]:

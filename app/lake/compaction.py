@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 import msgspec
 
 from eddy.app import wiring
+from eddy.app.domains import domain
 from eddy.app.lake.tables import every_table, named
 from eddy.app.settings import Settings
 from eddy.lake import catalog as catalogs
@@ -26,7 +27,6 @@ from eddy.lake.days import Day
 from eddy.lake.outages import named_outages
 from eddy.lake.store import filesystem, object_path
 from eddy.lake.tables import TableSpec
-from eddy.models.domains import domain
 
 _BY_A_JOB = "clusters"  # a job writes its days whole, each as one file
 

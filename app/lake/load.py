@@ -1,7 +1,7 @@
 """Files of events into the lake's history."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +9,9 @@ import msgspec
 import numpy as np
 
 from eddy.app import wiring
+from eddy.app.domains.row import DomainRow
 from eddy.app.settings import Settings
 from eddy.datasets.history.files import arrow, is_lines
-from eddy.datasets.history.rides import ride_records
 from eddy.lake import tables
 from eddy.lake.catalog import load, open_catalog
 from eddy.lake.loading import EventRows, FileLoad, earlier
@@ -20,16 +20,13 @@ from eddy.models.domain import Domain
 from eddy.models.judge import Events, Identity, Judge, Model
 from eddy.schemas.card_numbers import redacted
 from eddy.schemas.decoding import Decoder, buffers
-from eddy.schemas.errors import ConfigError, MissingResource, RejectedRecord
+from eddy.schemas.errors import MissingResource, RejectedRecord
 from eddy.schemas.scored import VERDICTS
 from eddy.schemas.scored_records import verdicts
-from eddy.training.tpv.records import payment_records
 
-Records = Callable[..., Iterator[list[bytes]]]
 Told = Callable[[int], None]
 """Called with how many more records were read."""
 
-RECORDS: Mapping[str, Records] = {"rides": ride_records, "tpv": payment_records}
 _SHOWN = 20
 
 
@@ -72,7 +69,7 @@ class HistoryLoad:
     Parameters
     ----------
     settings : Settings
-    domain : Domain
+    row : DomainRow
         Whose events.
     zone : str
         Of times that carry no offset.
@@ -89,9 +86,8 @@ class HistoryLoad:
         The lake does not answer.
     """
 
-    def __init__(self, settings: Settings, domain: Domain, zone: str, *, judge: bool) -> None:
-        if domain.name not in RECORDS:
-            raise ConfigError(f"--domain {domain.name}: files are read of {', '.join(RECORDS)}")
+    def __init__(self, settings: Settings, row: DomainRow, zone: str, *, judge: bool) -> None:
+        self._read_files, domain = row.file_reader(), row.domain
         spec = tables.history(domain.name, domain.event_type)
         catalog = open_catalog(settings.lake)
         with named_outages(f"table {spec.name}"):
@@ -128,7 +124,7 @@ class HistoryLoad:
             load = FileLoad(self._table, path.name, digest)
             reading = _Reading(self._domain, self._settings, done, rejects)
             judging = self._judging(path.name) if self._judges else _unjudged
-            for chunk in RECORDS[self._domain.name](path, zone=self._zone):
+            for chunk in self._read_files(path, zone=self._zone):
                 load.add(judging(reading.read(chunk)))
                 told(len(chunk))
             note = load.commit()

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from eddy.app import wiring
+from eddy.app.domains import domain
 from eddy.app.settings import Settings
 from eddy.lake import catalog as catalogs
 from eddy.lake.day_rewriting import rewrite_day
@@ -19,7 +20,6 @@ from eddy.lake.store import Folder, filesystem, object_path
 from eddy.lake.tables import clusters, history
 from eddy.models.detectors.dbscan.windowed import WindowedDbscan
 from eddy.models.domain import Domain
-from eddy.models.domains import domain
 from eddy.models.judge import Identity, Judge, Model
 
 EXPORTS = "exports"

@@ -1,13 +1,13 @@
 """The tables of this product's domains."""
 
+from eddy.app.domains import domain_rows
 from eddy.lake.tables import TableSpec, all_tables
-from eddy.models.domains import every_domain
 from eddy.schemas.errors import ConfigError
 
 
 def every_table() -> list[TableSpec]:
     """Return every table there is, of all domains."""
-    return all_tables([(one.name, one.event_type) for one in every_domain()])
+    return all_tables([(row.name, row.domain.event_type) for row in domain_rows()])
 
 
 def named(name: str) -> TableSpec:

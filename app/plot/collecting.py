@@ -9,9 +9,9 @@ import msgspec
 import numpy as np
 
 from eddy.app import wiring
+from eddy.app.domains import domain
 from eddy.app.plot.picture import SPAN, Picture, View, picture
 from eddy.app.settings import Settings
-from eddy.models.domains import domain
 from eddy.schemas.anomalies import Anomaly
 from eddy.schemas.decoding import Decoder, buffers, hash_text
 from eddy.schemas.errors import MissingResource

@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 
 from eddy.app import wiring
+from eddy.app.domains import domain, domain_names
 from eddy.app.settings import Settings
-from eddy.models.domains import NAMES, domain
 from eddy.models.registry.registry import CHAMPION, AliasChange
 from eddy.schemas.errors import EddyError
 from eddy.schemas.topics import CONTROL
@@ -67,7 +67,7 @@ def promote(
     """
     registry = wiring.registry(settings)
     version = registry.resolve(name, which).version
-    if name in NAMES:
+    if name in domain_names():
         registry.load(name, version, domain(name).parameters_type)
     registry.promote(name, version, by=who(), reason=reason, evidence=evidence)
     return ChampionChange(name=name, version=version, announced=announce(settings, name, version))

@@ -7,10 +7,10 @@ from rich.table import Table
 from rich.text import Text
 
 from eddy.app import wiring
+from eddy.app.domains import domain
 from eddy.app.inspect.anomaly_text import number
 from eddy.app.settings import Settings
 from eddy.app.training.transaction_models import NAME, decisions_topic, labels_of
-from eddy.models.domains import domain
 from eddy.schemas import decisions
 from eddy.schemas.errors import MissingResource
 from eddy.streams.reading import TopicReader

@@ -25,10 +25,9 @@ from rich.progress import (
 )
 
 from eddy.app import wiring
+from eddy.app.domains.row import DomainRow
 from eddy.app.replay.offsets import offsets
 from eddy.app.settings import Settings
-from eddy.datasets.history.rides import ride_records
-from eddy.models.domain import Domain
 from eddy.schemas.anomalies import Anomaly
 from eddy.schemas.errors import Mismatch
 from eddy.streams import topics as kafka_topics
@@ -104,8 +103,8 @@ class ReplaySummary(msgspec.Struct, kw_only=True):
 class Replay:
     """One named replay in the side namespace ``replay.<name>``."""
 
-    def __init__(self, settings: Settings, domain: Domain, name: str, console: Console) -> None:
-        self._domain = domain
+    def __init__(self, settings: Settings, row: DomainRow, name: str, console: Console) -> None:
+        self._row, domain = row, row.domain
         self._name = name
         self._console = console
         self._side = wiring.side_topics(domain, f"replay.{name}")
@@ -127,9 +126,16 @@ class Replay:
         kafka_topics.delete(self._connection, names, [self._settings.engine.group])
 
     def file(self, path: Path) -> ReplaySummary:
-        """Replay a file: its rows become records of a side topic, in order, one partition."""
+        """Replay a file: its rows become records of a side topic, in order, one partition.
+
+        Raises
+        ------
+        ConfigError
+            There is no reader of files of this domain.
+        """
+        records = self._row.file_reader()(path)
         self._create(1)
-        rows = self._load(path)
+        rows = self._load(records)
         reader = TopicReader(self._connection)
         _, high = reader.ranges(self._side.events)[0]
         reader.close()
@@ -171,7 +177,7 @@ class Replay:
         shared = kafka_topics.specs([], partitions)
         kafka_topics.create(self._connection, [*specs, *shared])
 
-    def _load(self, path: Path) -> int:
+    def _load(self, chunks: Iterator[list[bytes]]) -> int:
         """Send the rows that are not yet there; the offset of a row is its number."""
         reader = TopicReader(self._connection)
         _, done = reader.ranges(self._side.events)[0]
@@ -179,7 +185,7 @@ class Replay:
         sender, rows = Sender(self._connection), 0
         with self._progress() as progress:
             task = progress.add_task("load", total=None)
-            for chunk in ride_records(path):
+            for chunk in chunks:
                 for record in chunk[max(0, done - rows) :]:
                     sender.send(self._side.events, record, partition=0)
                 rows += len(chunk)
@@ -195,14 +201,14 @@ class Replay:
         process = wiring.wire(
             self._settings,
             metrics,
-            routes={self._domain.name: route},
+            routes={self._row.name: route},
             reload=False,
             until_done=True,
         )
         with wiring.only_instance(self._settings), self._progress() as progress:
             total = sum(route.stop.values()) - sum(route.start.values())
             task = progress.add_task("judge", total=total)
-            judged = metrics.events_consumed.labels(self._domain.name)
+            judged = metrics.events_consumed.labels(self._row.name)
             with _showing(progress, task, judged._value.get):
                 run(process, metrics)
 

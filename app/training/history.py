@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from eddy.app import wiring
+from eddy.app.domains import domain
 from eddy.app.promotion.champion import has_champion
 from eddy.app.settings import Settings
 from eddy.datasets.history.payments.athena import AthenaHistory, AthenaTable
@@ -20,7 +21,6 @@ from eddy.datasets.history.payments.query import Naming
 from eddy.datasets.history.payments.sources import DuckDbHistory, PaymentHistory
 from eddy.datasets.history.payments.totals import monthly_totals
 from eddy.models.domain import Domain
-from eddy.models.domains import domain
 from eddy.models.domains.tpv.merchants import MOST_SEGMENTS
 from eddy.models.forecasting.deviation import Boundary
 from eddy.models.forecasting.forecaster import Forecaster

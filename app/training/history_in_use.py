@@ -3,8 +3,8 @@
 import msgspec
 
 from eddy.app import wiring
+from eddy.app.domains import domain
 from eddy.app.settings import Settings
-from eddy.models.domains import domain
 from eddy.models.features.transaction_history import HistorySettings
 from eddy.models.registry.registry import Manifest
 from eddy.schemas.errors import ConfigError

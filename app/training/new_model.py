@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from eddy.app import wiring
+from eddy.app.domains import domain
 from eddy.app.replay.offsets import offsets
 from eddy.app.settings import Settings
 from eddy.app.training.payment_rows import PaymentRows
@@ -14,7 +15,6 @@ from eddy.app.training.training_rows import Told, TrainingRows
 from eddy.datasets.history.interval_totals import IntervalTotals
 from eddy.datasets.history.payments.totals import load_totals
 from eddy.models.artefact import encode_parameters
-from eddy.models.domains import domain
 from eddy.models.registry.registry import Training
 from eddy.schemas.errors import ConfigError
 from eddy.streams.reading import TopicReader

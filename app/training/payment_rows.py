@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
+from eddy.app.domains import domain
 from eddy.app.training.training_rows import Told, TrainingRows
 from eddy.datasets.history.interval_totals import IntervalTotals
-from eddy.models.domains import domain
+from eddy.datasets.history.payments.records import payment_records
 from eddy.models.judge import Events
 from eddy.schemas.decoding import buffers
-from eddy.training.tpv.records import payment_records
 from eddy.training.tpv.totals import PaymentSums
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from eddy.app import wiring
+from eddy.app.domains import domain
 from eddy.app.promotion import champion
 from eddy.app.replay.offsets import offsets
 from eddy.app.settings import Settings
@@ -23,7 +24,6 @@ from eddy.datasets.history.transactions import labelled_records
 from eddy.models.artefact import encode_parameters
 from eddy.models.detectors.fraud.parameters import FraudParameters
 from eddy.models.detectors.fraud.scorer import Scorer
-from eddy.models.domains import domain
 from eddy.models.registry.registry import CHALLENGER, Manifest, Training
 from eddy.schemas import decisions
 from eddy.schemas.errors import ConfigError, MissingResource

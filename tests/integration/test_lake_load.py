@@ -15,13 +15,13 @@ from pyiceberg.table import Table
 from typer.testing import CliRunner
 
 from eddy.app.commands.lake.load import load as load_command
+from eddy.app.domains import domain, domain_row
 from eddy.app.lake.load import HistoryLoad
 from eddy.app.settings import Settings
 from eddy.datasets.simulation.rides import RideSimulation, simulate
 from eddy.lake import loading, tables
 from eddy.lake.catalog import create, load, open_catalog
 from eddy.lake.loading import FileLoad, notes
-from eddy.models.domains import domain
 from eddy.schemas.errors import ConfigError, MissingResource, Unavailable
 from eddy.schemas.rides import Ride
 from eddy.schemas.scored import VERDICTS
@@ -49,7 +49,7 @@ def rows(settings: Settings, name: str = "rides") -> list[dict]:
 
 
 def job(settings: Settings, name: str = "rides", *, judge: bool = False) -> HistoryLoad:
-    return HistoryLoad(settings, domain(name), "UTC", judge=judge)
+    return HistoryLoad(settings, domain_row(name), "UTC", judge=judge)
 
 
 def loaded(settings: Settings, path: Path, name: str = "rides", **options):

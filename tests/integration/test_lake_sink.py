@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from eddy.app.demo import settings as demo_settings
+from eddy.app.domains import domain
 from eddy.app.lake.dead_letters import delivered
 from eddy.datasets.simulation.payments.stream import PaymentSimulation
 from eddy.datasets.simulation.payments.stream import simulate as simulate_payments
@@ -16,7 +17,6 @@ from eddy.datasets.simulation.rides import simulate as simulate_rides
 from eddy.lake import catalog
 from eddy.lake.sink.rows import arrow_of, row_of
 from eddy.lake.tables import TableSpec
-from eddy.models.domains import domain
 from eddy.schemas.anomalies import Reason
 from eddy.schemas.decoding import Decoder
 from tests.support.corpus import FUTURE, HARMLESS, POISON, ride

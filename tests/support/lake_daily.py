@@ -18,6 +18,7 @@ import msgspec
 from moto.server import ThreadedMotoServer
 
 from eddy.app import settings, wiring
+from eddy.app.domains import domain
 from eddy.app.lake.connectors import connectors
 from eddy.app.lake.dead_letters import delivered
 from eddy.app.lake.tables import every_table
@@ -25,7 +26,6 @@ from eddy.app.settings import Settings
 from eddy.lake import catalog
 from eddy.lake.sink import repair
 from eddy.lake.sink.connectors import Connector
-from eddy.models.domains import domain
 from eddy.streams import topics
 from eddy.streams.reading import TopicReader
 from eddy.streams.sender import Sender

@@ -217,8 +217,6 @@ TOY = Domain(
     parameters_type=ToyParameters,
     default_model=lambda: Model(REF, ToyParameters()),
     build_judge=_judge,
-    simulation_type=ToyPolicy,
-    simulate=lambda *_: iter(()),
 )
 
 

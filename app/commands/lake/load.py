@@ -19,7 +19,7 @@ def load(
     files: Annotated[
         list[Path], typer.Argument(metavar="FILE...", help="Parquet, CSV or JSONL files.")
     ],
-    domain: Annotated[str, typer.Option(help="Whose events: rides or tpv.")] = "rides",
+    domain: Annotated[str, typer.Option(help="Whose events.")] = "rides",
     zone: Annotated[
         str, typer.Option(help="Time zone of times without an offset, as America/New_York.")
     ] = "UTC",
@@ -41,11 +41,11 @@ def load(
     import msgspec  # noqa: PLC0415 - keeps --help quick
 
     from eddy.app import settings  # noqa: PLC0415
+    from eddy.app.domains import domain_row  # noqa: PLC0415
     from eddy.app.lake.load import HistoryLoad, rows_in  # noqa: PLC0415
     from eddy.app.progress import bar  # noqa: PLC0415
-    from eddy.models.domains import domain as domain_called  # noqa: PLC0415
 
-    job = HistoryLoad(settings.load(config), domain_called(domain), zone, judge=judge)
+    job = HistoryLoad(settings.load(config), domain_row(domain), zone, judge=judge)
     done: list[LoadResult] = []
     with ExitStack() as stack:
         written = stack.enter_context(rejects.open("wb")).write if rejects else None

@@ -14,7 +14,6 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from eddy.datasets.simulation.rides import RideSimulation, simulate
 from eddy.models.artefact import encode_parameters
 from eddy.models.detectors.dbscan.windowed import DbscanScores, WindowedDbscan
 from eddy.models.domain import Domain
@@ -293,6 +292,4 @@ DOMAIN = Domain(
     parameters_type=DbscanParameters,
     default_model=default_model,
     build_judge=_build,
-    simulation_type=RideSimulation,
-    simulate=simulate,
 )

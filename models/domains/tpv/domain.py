@@ -10,7 +10,6 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from eddy.datasets.simulation.payments.stream import PaymentSimulation, simulate
 from eddy.models.artefact import encode_parameters
 from eddy.models.domain import Domain
 from eddy.models.domains.tpv.judge import TpvJudge, start_of
@@ -71,8 +70,6 @@ DOMAIN = Domain(
     parameters_type=BandParameters,
     default_model=default_model,
     build_judge=build_judge,
-    simulation_type=PaymentSimulation,
-    simulate=simulate,
     forecasts=True,
     fixed=FIXED,
     contents=contents,

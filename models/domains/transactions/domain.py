@@ -4,7 +4,6 @@ A model scores every transaction; the labels that come later say how risky a ter
 the model was, and what the next one learns.
 """
 
-from eddy.datasets.simulation.transactions.stream import TransactionSimulation, simulate
 from eddy.models.detectors.fraud.parameters import FraudParameters
 from eddy.models.domain import Domain
 from eddy.models.domains.transactions.default import default_model
@@ -26,8 +25,6 @@ DOMAIN = Domain(
     parameters_type=FraudParameters,
     default_model=default_model,
     build_judge=build_judge,
-    simulation_type=TransactionSimulation,
-    simulate=simulate,
     fixed=FIXED,
     is_labelled=True,
     partitions=1,

@@ -7,9 +7,9 @@ import pytest
 
 from eddy.app import wiring
 from eddy.app.detection.challenger import ChallengerWatcher
+from eddy.app.domains import domain
 from eddy.app.settings import Settings
 from eddy.models.artefact import encode_parameters
-from eddy.models.domains import domain
 from eddy.models.domains.rides.domain import DEFAULT_PARAMETERS, DbscanParameters
 from eddy.models.domains.transactions.default import DEFAULT_PARAMETERS as FRAUD
 from eddy.models.domains.transactions.domain import DOMAIN

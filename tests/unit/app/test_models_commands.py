@@ -9,9 +9,9 @@ from typer.testing import CliRunner
 
 from eddy.app import wiring
 from eddy.app.cli import app
+from eddy.app.domains import domain
 from eddy.app.promotion import champion
 from eddy.app.simulate.feeder import FeedOptions, Shares, rides
-from eddy.models.domains import domain
 from eddy.models.registry.registry import CHAMPION
 from eddy.sandbox.machine import free_port
 from eddy.schemas.errors import ConfigError, DamagedModel, MissingResource, UnknownModel

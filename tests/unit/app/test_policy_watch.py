@@ -2,7 +2,7 @@ import pytest
 
 from eddy.app import settings, wiring
 from eddy.app.detection.policy_watch import PolicyWatcher
-from eddy.models.domains import domain
+from eddy.app.domains import domain
 
 
 @pytest.fixture

@@ -13,9 +13,9 @@ from typer.testing import CliRunner
 
 from eddy.app import settings
 from eddy.app.cli import app
+from eddy.app.domains import domain
 from eddy.app.wiring import champion
 from eddy.datasets.history.payments.totals import load_totals
-from eddy.models.domains import domain
 from eddy.models.forecasting.warm_start import WarmStart
 from eddy.schemas.errors import ConfigError, MissingResource
 from eddy.schemas.keys import hash_text

@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
+from eddy.app.domains import domain
 from eddy.app.settings import load
 from eddy.app.training.payment_rows import PaymentRows
 from eddy.app.wiring import champion, registry
 from eddy.datasets.simulation.payments.stream import PaymentSimulation, simulate
-from eddy.models.domains import domain
 from eddy.schemas.errors import ConfigError, MissingResource
 from eddy.streams.reading import TopicRecord
 from tests.unit.app.test_models_commands import here, run

@@ -1,7 +1,7 @@
 import pytest
 
+from eddy.app.domains import domain
 from eddy.app.training.training_rows import TrainingRows
-from eddy.models.domains import domain
 from eddy.schemas.errors import MissingResource
 from eddy.streams.reading import TopicRecord
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from pyarrow.fs import LocalFileSystem
 
+from eddy.app.domains import BUILT_IN
 from eddy.lake.columns import KAFKA
 from eddy.lake.compaction.json_lines import lines_files, stage
 from eddy.lake.tables import anomalies
-from eddy.models.domains import NAMES
 from eddy.schemas.topics import domain_topics
 
 FOLDER = Path(__file__).parents[3] / "deploy" / "connect"
@@ -39,7 +39,7 @@ def test_it_reads_what_was_committed_of_every_domain(connector):
     config = connector["config"]
     assert config["consumer.override.isolation.level"] == "read_committed"
     assert config["consumer.override.auto.offset.reset"] == "earliest"
-    assert config["topics"].split(",") == [domain_topics(name).anomalies for name in NAMES]
+    assert config["topics"].split(",") == [domain_topics(name).anomalies for name in BUILT_IN]
 
 
 def test_a_line_says_where_its_record_stands(connector):

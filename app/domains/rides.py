@@ -1,0 +1,26 @@
+"""Rides: the row of the domain ``rides``."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from eddy.app.domains.row import DomainRow, Simulation
+from eddy.models.domains.rides.domain import DOMAIN
+
+# ruff: noqa: PLC0415 - a process that judges imports nothing of files, simulation and training
+
+
+def read_files(path: Path, *, zone: str = "UTC") -> Iterator[list[bytes]]:
+    """Yield a file's rides as JSON records."""
+    from eddy.datasets.history.rides import ride_records
+
+    return ride_records(path, zone=zone)
+
+
+def simulation() -> Simulation:
+    """Return how rides are simulated."""
+    from eddy.datasets.simulation.rides import RideSimulation, simulate
+
+    return Simulation(RideSimulation, simulate)
+
+
+ROW = DomainRow(DOMAIN, read_files, simulation)

@@ -1,0 +1,26 @@
+"""Merchants' payment volume: the row of the domain ``tpv``."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from eddy.app.domains.row import DomainRow, Simulation
+from eddy.models.domains.tpv.domain import DOMAIN
+
+# ruff: noqa: PLC0415 - a process that judges imports nothing of files, simulation and training
+
+
+def read_files(path: Path, *, zone: str = "UTC") -> Iterator[list[bytes]]:
+    """Yield a file's payments as JSON records."""
+    from eddy.datasets.history.payments.records import payment_records
+
+    return payment_records(path, zone=zone)
+
+
+def simulation() -> Simulation:
+    """Return how payments are simulated."""
+    from eddy.datasets.simulation.payments.stream import PaymentSimulation, simulate
+
+    return Simulation(PaymentSimulation, simulate)
+
+
+ROW = DomainRow(DOMAIN, read_files, simulation)
