@@ -38,9 +38,13 @@ class Domain:
         None: every setting takes one.
     contents : callable
         ``contents(policy)`` identifies what the files hold that a policy names.
+    is_timed : bool
+        Whether its judges are `TimedJudge`: intervals end while time passes without events.
+    has_shadow : bool
+        Whether its judges are `ShadowedJudge`: a challenger scores beside the champion.
     is_labelled : bool
-        Whether its judges learn from the topic of labels, and its verdicts have ``decisions()``
-        for the topic ``decisions.<name>``.
+        Whether its judges are `LabelledJudge`, which learn from the topic of labels, and its
+        verdicts have ``decisions()`` for the topic ``decisions.<name>``.
     partitions : int, optional
         Of its event topic, where its judges must see all events together.
     kept_days : int
@@ -56,6 +60,8 @@ class Domain:
     forecasts: bool = False
     fixed: frozenset[str] | None = None
     contents: Callable[[Any], str] = _nothing
+    is_timed: bool = False
+    has_shadow: bool = False
     is_labelled: bool = False
     partitions: int | None = None
     kept_days: int = 7

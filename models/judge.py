@@ -74,6 +74,8 @@ class Verdicts(Protocol):
         1.0 is the boundary; NaN while warming.
     flagged : ndarray of int64, shape (m,)
         Rows that are anomalies, ascending.
+    counts : Counts
+        What else came about, to be counted.
     """
 
     @property
@@ -81,6 +83,9 @@ class Verdicts(Protocol):
 
     @property
     def flagged(self) -> NDArray[np.int64]: ...  # noqa: D102
+
+    @property
+    def counts(self) -> "Counts": ...  # noqa: D102
 
     def anomalies(self, rows: Sequence[int], detected_at: datetime) -> list[Anomaly]:
         """Build the anomalies of `rows`, positions in `flagged`; reads the events' text."""
@@ -107,9 +112,9 @@ class Deciding(Protocol):
 
 Counts = Mapping[tuple[str, str], int]
 """How often what came about, by what and which: ("late", "revised"), ("late", "dropped"),
-("untracked", "pooled"), ("evicted", "silent"), ("suppressed", "snooze") and so on. Verdicts may
-have them as ``tallies``. Of scores: ("champion", "1") is how many lay up to 1, ("challenger", ...)
-likewise, and ("shadow", "disagree") how often the two were of different opinion."""
+("untracked", "pooled"), ("evicted", "silent"), ("suppressed", "snooze") and so on. Of scores:
+("champion", "1") is how many lay up to 1, ("challenger", ...) likewise, and ("shadow", "disagree")
+how often the two were of different opinion."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +162,7 @@ class Judge(Protocol):
         """Score the events, then learn from them."""
         ...
 
-    def adopt(self, model: "Model") -> None:
+    def set_model(self, model: "Model") -> None:
         """Go on with another model without losing what was learned from the stream."""
         ...
 
@@ -240,7 +245,7 @@ class LabelledJudge(Judge, Protocol):
 class ShadowedJudge(Judge, Protocol):
     """A judge that lets another model score beside its own, to be compared, not published."""
 
-    def shadow(self, model: "Model | None") -> None:
+    def set_challenger(self, model: "Model | None") -> None:
         """Let a challenger score beside the champion from now on, or nobody."""
         ...
 
@@ -249,7 +254,7 @@ class ShadowedJudge(Judge, Protocol):
 class Reconfigurable(Judge, Protocol):
     """A judge whose policy may change while it runs."""
 
-    def govern(self, policy: Any, identity: Identity) -> None:
+    def update_policy(self, policy: Any, identity: Identity) -> None:
         """Go on under another policy of the same fixed settings."""
         ...
 

@@ -396,8 +396,8 @@ class Engine:
     def _shadow(self, lane: Lane, model: Model | None) -> None:
         lane.challenger = model
         for partition in self._partitions.values():
-            if partition.lane is lane and isinstance(partition.judge, ShadowedJudge):
-                partition.judge.shadow(model)
+            if partition.lane is lane and lane.domain.has_shadow:
+                cast("ShadowedJudge", partition.judge).set_challenger(model)
         log.info("challenger", version=None if model is None else model.ref.version)
 
     async def _keep_state_before(self, lane: Lane) -> None:
@@ -415,7 +415,7 @@ class Engine:
         lane.model = model
         for partition in self._partitions.values():
             if partition.lane is lane:
-                partition.judge.adopt(model)
+                partition.judge.set_model(model)
         log.info("model_reloaded", model=model.ref.name, version=model.ref.version)
 
     def _govern(self, lane: Lane, policy: Any, config_hash: str) -> None:
@@ -423,7 +423,7 @@ class Engine:
         for partition in self._partitions.values():
             if partition.lane is lane:
                 judge = cast("Reconfigurable", partition.judge)
-                judge.govern(policy, lane.identity(partition.place[1]))
+                judge.update_policy(policy, lane.identity(partition.place[1]))
 
     # -- the end ------------------------------------------------------------------------------
 

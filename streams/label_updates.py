@@ -55,7 +55,7 @@ class LabelUpdates:
         Unavailable
             Where the topic cannot be read: judging without labels would give other verdicts.
         """
-        chosen = [p for p in partitions if isinstance(p.judge, LabelledJudge)]
+        chosen = [p for p in partitions if p.lane.domain.is_labelled]
         if not chosen:
             return
         with self._reading:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -92,8 +92,8 @@ class Lane:
     def build_judge(self, partition: int) -> Judge:
         """Return a fresh judge for a partition."""
         judge = self.domain.build_judge(self.policy, self.model, self.identity(partition))
-        if isinstance(judge, ShadowedJudge):
-            judge.shadow(self.challenger)
+        if self.domain.has_shadow:
+            cast("ShadowedJudge", judge).set_challenger(self.challenger)
         return judge
 
     def identity(self, partition: int) -> Identity:

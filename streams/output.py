@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from operator import attrgetter
+from typing import cast
 
 import msgspec
 import numpy as np
@@ -40,7 +41,7 @@ class Output:
         self._metrics = metrics
         self._clock = clock
         self._shadowed: dict[str, tuple[tuple[str, str], Counter[str]]] = {}
-        self._tallied = {
+        self._counters = {
             "late": metrics.late_events,
             "untracked": metrics.untracked_events,
             "evicted": metrics.evicted_entities,
@@ -51,25 +52,23 @@ class Output:
     def verdicts(self, lane: Lane, verdicts: Verdicts) -> None:
         """Publish what was said of a run: anomalies, and forecasts where there are any."""
         self._anomalies(lane, verdicts)
-        tallies: Counts = getattr(verdicts, "tallies", {})
-        for (what, which), count in tallies.items():
+        for (what, which), count in verdicts.counts.items():
             if what in _ROLES:
                 self._metrics.scores.labels(lane.domain.name, what, which).inc(count)
             else:
-                self._tallied[what].labels(lane.domain.name, which).inc(count)
-        if ("shadow", "agree") in tallies:
-            self._disagreement(lane, tallies)
+                self._counters[what].labels(lane.domain.name, which).inc(count)
+        if ("shadow", "agree") in verdicts.counts:
+            self._disagreement(lane, verdicts.counts)
         topic = lane.route.topics.forecasts
-        if topic is not None and isinstance(verdicts, Forecasting):
-            for forecast in verdicts.forecasts():
+        if topic is not None and lane.domain.forecasts:
+            for forecast in cast("Forecasting", verdicts).forecasts():
                 self._publisher.produce(topic, _encode(forecast), forecast.key.encode())
-
         topic = lane.route.topics.decisions
-        if topic is not None and isinstance(verdicts, Deciding):
-            for record in verdicts.decisions():
+        if topic is not None and lane.domain.is_labelled:
+            for record in cast("Deciding", verdicts).decisions():
                 self._publisher.produce(topic, record, None)
 
-    def _disagreement(self, lane: Lane, tallies: Counts) -> None:
+    def _disagreement(self, lane: Lane, counts: Counts) -> None:
         if lane.challenger is None:  # gone since this was judged
             return
         name = lane.challenger.ref.name
@@ -78,7 +77,7 @@ class Output:
         if before != pair:
             seen = Counter()
         self._shadowed[name] = pair, seen
-        seen.update({which: n for (what, which), n in tallies.items() if what == "shadow"})
+        seen.update({which: n for (what, which), n in counts.items() if what == "shadow"})
         if not seen.total():
             return
         self._metrics.shadow_disagreement.labels(name).set(seen["disagree"] / seen.total())

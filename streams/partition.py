@@ -53,8 +53,7 @@ class Partition:
     assigned_at: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
-        # Once: looking at a protocol costs more than judging a small batch.
-        self.timed = isinstance(self.judge, TimedJudge)
+        self.timed = self.lane.domain.is_timed
 
     @property
     def mark(self) -> tuple[int, int]:

@@ -195,7 +195,7 @@ def check_adopting_the_same_model_changes_nothing(case: JudgeCase) -> None:
     for at in places(len(case.events)):
         judge = case.judge()
         judge.judge(part(case.events, 0, at))
-        judge.adopt(case.model)
+        judge.set_model(case.model)
         rest = say(judge, part(case.events, at, len(case.events)))
         same(rest.scores, whole.scores[at:], f"the same model adopted at {at}")
 
@@ -207,7 +207,7 @@ def check_adopting_another_model_keeps_the_window(case: JudgeCase) -> None:
         judge, fresh = case.judge(), case.make(case.other)
         judge.judge(part(case.events, 0, at))
         state = judge.snapshot()
-        judge.adopt(case.other)
+        judge.set_model(case.other)
         require(judge.snapshot() == state, f"adopting at {at} changed what was learned")
         fresh.restore(state)
         rest = part(case.events, at, n)

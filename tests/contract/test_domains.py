@@ -22,6 +22,7 @@ from eddy.models.checks.judges import (
     NOW,
     check_flagged_are_above_one,
     check_judge_scores_are_numbers,
+    part,
     say,
 )
 from eddy.models.domain import Domain
@@ -29,7 +30,17 @@ from eddy.models.domains.rides.domain import RidesPolicy
 from eddy.models.domains.tpv.domain import TpvPolicy
 from eddy.models.domains.transactions.policy import TransactionsPolicy
 from eddy.models.features.transaction_history import HistorySettings
-from eddy.models.judge import Events, Identity, Model
+from eddy.models.judge import (
+    Deciding,
+    Events,
+    Forecasting,
+    Identity,
+    LabelledJudge,
+    Model,
+    Reconfigurable,
+    ShadowedJudge,
+    TimedJudge,
+)
 from eddy.schemas.anomalies import Anomaly
 from eddy.schemas.columns import Program
 from eddy.schemas.decoding import Decoder, buffers
@@ -145,6 +156,17 @@ def anomalies_of(name: str) -> list[Anomaly]:
 
 def test_every_domain_is_tried() -> None:
     assert {one.name for one in domain_rows()} <= set(SAMPLES), "give the new domain a sample"
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_the_row_says_what_its_judges_are(name: str) -> None:
+    row, judge = ROWS[name.partition(",")[0]], case_of(name).judge()
+    verdicts = judge.judge(part(events_of(name), 0, 10))
+    assert row.is_timed == isinstance(judge, TimedJudge)
+    assert row.has_shadow == isinstance(judge, ShadowedJudge)
+    assert row.is_labelled == isinstance(judge, LabelledJudge) == isinstance(verdicts, Deciding)
+    assert row.forecasts == isinstance(verdicts, Forecasting)
+    assert (row.fixed is not None) == isinstance(judge, Reconfigurable)
 
 
 @pytest.mark.parametrize("check", JUDGE_CHECKS, ids=lambda check: check.__name__)

@@ -7,14 +7,15 @@ doubled a single event shows in every score after it.
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import ClassVar
 
 import msgspec
 import numpy as np
 
 from eddy.models.domain import Domain
-from eddy.models.judge import Events, Identity, Model
+from eddy.models.judge import Counts, Events, Identity, Model
 from eddy.schemas.anomalies import Anomaly, Entity, ModelRef, Source, interval_id, point_id
 
 
@@ -46,6 +47,7 @@ class ToyVerdicts:
     flagged: np.ndarray
     events: Events
     judge: "ToyJudge"
+    counts: ClassVar[Counts] = {}
 
     def anomalies(self, rows: Sequence[int], detected_at: datetime) -> list[Anomaly]:
         return [self._anomaly(int(self.flagged[row]), detected_at) for row in rows]
@@ -92,7 +94,7 @@ class ToyJudge:
         flagged = np.flatnonzero(values % 50 == 0)
         return ToyVerdicts(scores, flagged, events, self)
 
-    def adopt(self, model: Model) -> None:
+    def set_model(self, model: Model) -> None:
         self.model = model
 
     def snapshot(self) -> bytes:
@@ -156,7 +158,7 @@ class IntervalJudge:
             self.begin_us, self.count = self.begin_us + self.length_us, 0
         return closed
 
-    def adopt(self, model: Model) -> None:
+    def set_model(self, model: Model) -> None:
         self.model = model
 
     def snapshot(self) -> bytes:
@@ -177,6 +179,7 @@ class IntervalVerdicts:
     scores: np.ndarray
     closed: list[tuple[int, int, int]]
     judge: IntervalJudge
+    counts: ClassVar[Counts] = {}
 
     @property
     def flagged(self) -> np.ndarray:
@@ -218,6 +221,12 @@ TOY = Domain(
     default_model=lambda: Model(REF, ToyParameters()),
     build_judge=_judge,
 )
+TIMED_TOY = replace(TOY, is_timed=True)
+
+
+def toy(policy: ToyPolicy) -> Domain:
+    """Return the row of the toy whose judges such a policy builds."""
+    return TIMED_TOY if policy.interval_s else TOY
 
 
 def ticks(start: int, count: int) -> list[bytes]:

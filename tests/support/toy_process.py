@@ -13,7 +13,7 @@ from eddy.streams.connection import Connection
 from eddy.streams.lane import CircuitBreaker, Lane
 from eddy.streams.metrics import Metrics
 from eddy.streams.process import Wiring, run
-from tests.support.toy import TOY, ToyPolicy
+from tests.support.toy import ToyPolicy, toy
 
 
 class Options(msgspec.Struct):
@@ -31,12 +31,13 @@ def main() -> None:
     config = EngineConfig(
         **{"group": options.prefix, "instance_id": options.instance, **options.engine}
     )
+    domain = toy(options.policy)
     lane = Lane(
-        TOY,
+        domain,
         Route(domain_topics("toy", options.prefix)),
         options.policy,
         options.config_hash,
-        TOY.default_model(),
+        domain.default_model(),
         lambda: None,
         CircuitBreaker(config.fuse_ratio, config.fuse_window),
     )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import msgspec
 import numpy as np
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from eddy.models.artefact import encode_parameters
 from eddy.models.detectors.dbscan.windowed import DbscanScores, WindowedDbscan
 from eddy.models.domain import Domain
-from eddy.models.judge import Events, Identity, Model
+from eddy.models.judge import Counts, Events, Identity, Model
 from eddy.models.packing import pack, unpack
 from eddy.schemas.anomalies import Anomaly, Entity, ModelRef, Reason, Source, point_id, severity_of
 from eddy.schemas.columns import Program
@@ -101,6 +101,8 @@ def _number_columns() -> list[int]:
 @dataclass(frozen=True, slots=True)
 class RidesVerdicts:
     """See `eddy.models.judge.Verdicts`."""
+
+    counts: ClassVar[Counts] = {}
 
     scores: Floats
     flagged: NDArray[np.int64]
@@ -229,7 +231,7 @@ class RidesJudge:
         scored = self._detector.judge(features(self.values(events)), events.occurred_at)
         return RidesVerdicts(scored.scores, scored.noise, scored, events, self, self._model)
 
-    def adopt(self, model: Model) -> None:
+    def set_model(self, model: Model) -> None:
         """Go on with another model; the window keeps its rides."""
         self._use(model)
         new = self._parameters

@@ -72,5 +72,6 @@ DOMAIN = Domain(
     build_judge=build_judge,
     forecasts=True,
     fixed=FIXED,
+    is_timed=True,
     contents=contents,
 )

@@ -129,7 +129,7 @@ class TpvJudge:
             else:
                 who = [self._entity(slot) for slot in one.slots.tolist()]
                 verdicts.coming(one, who, int(offsets[row]))
-        verdicts.tallies = +self._tracker.tallies
+        verdicts.counts = +self._tracker.tallies
         self._tracker.tallies.clear()
         return verdicts
 
@@ -144,11 +144,11 @@ class TpvJudge:
         windows = self._tracker.windows
         return None if windows.watermark_us is None else windows.stop_us
 
-    def adopt(self, model: Model) -> None:
+    def set_model(self, model: Model) -> None:
         """Go on with another model; what was learned from the stream stays."""
         self._use(model)
 
-    def govern(self, policy: TpvPolicy, identity: Identity) -> None:
+    def update_policy(self, policy: TpvPolicy, identity: Identity) -> None:
         """Go on under another policy; the settings in `tpv_policy.FIXED` must be the same."""
         self.policy, self.identity = policy, identity
         self._tracker.heed(self._rules())

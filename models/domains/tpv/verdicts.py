@@ -52,7 +52,7 @@ class TpvVerdicts:
     ----------
     scores : ndarray of float64, shape (n,)
         NaN: what is judged are intervals.
-    tallies : mapping
+    counts : mapping
         See `eddy.models.judge.Counts`.
     """
 
@@ -60,7 +60,7 @@ class TpvVerdicts:
         self, count: int, clock: WindowClock, policy: TpvPolicy, identity: Identity, model: Model
     ) -> None:
         self.scores = np.full(count, np.nan)
-        self.tallies: Counts = {}
+        self.counts: Counts = {}
         self._clock, self._policy = clock, policy
         self._identity, self._model = identity, model
         self._notices: list[tuple[EpisodeChange, Subject, int, int]] = []

@@ -26,6 +26,7 @@ DOMAIN = Domain(
     default_model=default_model,
     build_judge=build_judge,
     fixed=FIXED,
+    has_shadow=True,
     is_labelled=True,
     partitions=1,
     kept_days=45,

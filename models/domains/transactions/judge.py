@@ -36,7 +36,7 @@ _EVENT, _CARD, _TERMINAL = (
 class TransactionsJudge:
     """Judges one partition's transactions.
 
-    See `eddy.models.judge.Judge`, `LabelledJudge`, `ShadowedJudge` and `Governed`.
+    See `eddy.models.judge.Judge`, `LabelledJudge`, `ShadowedJudge` and `Reconfigurable`.
     """
 
     def __init__(self, policy: TransactionsPolicy, model: Model, identity: Identity) -> None:
@@ -72,7 +72,7 @@ class TransactionsJudge:
             identity=self.identity,
             model=self._model,
             challenger=self._challenger,
-            tallies=tally(scores, shadow) | self._history.tallies(),
+            counts=tally(scores, shadow) | self._history.tallies(),
         )
 
     def _scores(self, model: Model, names: list[str], values: Floats) -> Floats:
@@ -117,17 +117,17 @@ class TransactionsJudge:
 
     # -- models and policies ---------------------------------------------------------------------
 
-    def adopt(self, model: Model) -> None:
+    def set_model(self, model: Model) -> None:
         """Go on with another model; cards and terminals stay known."""
         self._model = model
 
-    def shadow(self, model: Model | None) -> None:
+    def set_challenger(self, model: Model | None) -> None:
         """Let a challenger score beside the champion from now on, or nobody."""
         self._challenger = model
         self._alarms.forget_challenger()
         self._shadowed_from_ms = _NEVER if model is None else _NEXT
 
-    def govern(self, policy: TransactionsPolicy, identity: Identity) -> None:
+    def update_policy(self, policy: TransactionsPolicy, identity: Identity) -> None:
         """Go on under another policy; what is in `transactions_policy.FIXED` must be the same."""
         self.policy, self.identity = policy, identity
 

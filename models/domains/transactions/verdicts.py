@@ -44,7 +44,7 @@ class TransactionsVerdicts:
     names : list of str
         Of the columns of `values`.
     values : ndarray of float64, shape (n, len(names))
-    tallies : mapping
+    counts : mapping
         See `eddy.models.judge.Counts`.
     """
 
@@ -59,7 +59,7 @@ class TransactionsVerdicts:
     identity: Identity
     model: Model
     challenger: Model | None
-    tallies: Counts
+    counts: Counts
 
     def anomalies(self, rows: Sequence[int], detected_at: datetime) -> list[Anomaly]:
         """Build the anomalies of `rows`, positions in `flagged`."""

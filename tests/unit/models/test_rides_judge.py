@@ -156,7 +156,7 @@ def test_anomalies_keep_the_model_that_judged() -> None:
     verdicts = judge.judge(events([(2.7, 30_000.0)], first=100))
     before = verdicts.anomalies([0], NOW)
     ref = msgspec.structs.replace(MODEL.ref, version="next")
-    judge.adopt(Model(ref, msgspec.structs.replace(PARAMETERS, eps=0.9)))
+    judge.set_model(Model(ref, msgspec.structs.replace(PARAMETERS, eps=0.9)))
     assert verdicts.anomalies([0], NOW) == before
     later = judge.judge(events([(2.7, 30_000.0)], first=101)).anomalies([0], NOW)[0]
     assert later.model.version == "next"

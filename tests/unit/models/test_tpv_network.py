@@ -102,10 +102,10 @@ def test_a_champion_is_taken_up_and_given_up_while_running():
     judge = build(DOMAIN.default_model())
     judge.judge(events(0, END))
     before = judge.snapshot()
-    judge.adopt(model("network"))
+    judge.set_model(model("network"))
     champion = list(judge.judge(events(END, END + 48)).forecasts())
     judge.restore(before)
-    judge.adopt(DOMAIN.default_model())
+    judge.set_model(DOMAIN.default_model())
     default = list(judge.judge(events(END, END + 48)).forecasts())
     assert [f.bounds for f in champion] == [f.bounds for f in default]
     assert [f.expected for f in champion] != [f.expected for f in default]

@@ -108,7 +108,7 @@ EVERYBODY = {("a", 29), ("b", 29), ("f1", 29)}
 def test_without_exceptions_everybody_is_told_of(trained):
     verdicts = resumed(trained).judge(events(tripled(29)))
     assert opened(said(verdicts)) == EVERYBODY
-    assert dict(verdicts.tallies) == {}
+    assert dict(verdicts.counts) == {}
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_a_snooze_holds_back_for_its_time_and_counts(trained):
     begins = {a.entity.id: a.window_start for a in found if a.op == "open"}
     assert begins["b"] == snooze.begin
     assert begins["a"] == snooze.end
-    assert verdicts.tallies == {("suppressed", "snooze"): 2}
+    assert verdicts.counts == {("suppressed", "snooze"): 2}
 
 
 def test_what_is_held_back_can_be_published_marked(trained):
@@ -155,7 +155,7 @@ def test_special_days_are_neither_told_nor_learned(trained):
     with_sale = resumed(trained, calendars=[calendar])
     verdicts = with_sale.judge(events(tripled(29)))
     assert opened(said(verdicts)) == {("f1", 29)}
-    assert verdicts.tallies["suppressed", "calendar"] == 8
+    assert verdicts.counts["suppressed", "calendar"] == 8
     ordinary = resumed(trained)
     ordinary.judge(events(tripled()))
     levels = [judge._tracker.forecaster.baseline.level()[:2] for judge in (with_sale, ordinary)]
@@ -170,7 +170,7 @@ def test_a_policy_changes_while_the_judge_runs(trained):
     before = said(judge.judge(events(made[:middle])))
     assert {a.config_hash for a in before} == {"before"}
     policy = msgspec.structs.replace(POLICY, rules=[AlarmRule(merchants=["a"], directions="below")])
-    judge.govern(policy, Identity("events.tpv", 0, "after"))
+    judge.update_policy(policy, Identity("events.tpv", 0, "after"))
     after = said(judge.judge(events(made[middle:], first=middle)))
     assert opened(before) == EVERYBODY
     assert opened(after) == {("b", 31), ("f1", 31)}
@@ -224,7 +224,7 @@ def test_those_without_room_are_judged_together_by_segment():
     first = found[0]
     assert first.window_start == BEGIN + timedelta(days=30)
     assert first.actual["payments"] == 6.0
-    assert verdicts.tallies["untracked", "pooled"] == 4 * 8 * 32
+    assert verdicts.counts["untracked", "pooled"] == 4 * 8 * 32
     assert judge.entities == 2
 
 
@@ -244,7 +244,7 @@ def test_who_was_silent_longest_makes_room():
     new = payments(("d",), range(35, 50))
     together = sorted([*stays, *new], key=lambda p: p.occurred_at)
     verdicts = judge.judge(events([*old, *together]))
-    assert verdicts.tallies["evicted", "silent"] == 1
+    assert verdicts.counts["evicted", "silent"] == 1
     assert judge.entities == 3
     names = {judge.merchants.name(slot) for slot in range(3)}
     assert names == {"a", "b", "d"}
@@ -265,7 +265,7 @@ def test_batches_and_snapshots_change_nothing_where_room_is_short():
     whole = build(**settings)
     verdicts = whole.judge(events(made))
     expected, forecasts = said(verdicts), list(verdicts.forecasts())
-    tallies = dict(verdicts.tallies)
+    tallies = dict(verdicts.counts)
     for size in (1, 13, 200):
         judge, found, ahead, counted = build(**settings), [], [], {}
         for start in range(0, len(made), size):
@@ -275,7 +275,7 @@ def test_batches_and_snapshots_change_nothing_where_room_is_short():
             said_now = judge.judge(events(made[start : start + size], first=start))
             found += said(said_now)
             ahead += list(said_now.forecasts())
-            for key, count in said_now.tallies.items():
+            for key, count in said_now.counts.items():
                 counted[key] = counted.get(key, 0) + count
         assert found == expected
         assert ahead == forecasts
@@ -373,8 +373,8 @@ def test_late_payments_of_several_open_intervals_are_taken_in():
     made = payments(("a", "b"), range(3))
     late = [payment(2, hour, "a", 100) for hour in (18.5, 20.5, 19.5)]
     verdicts = judge.judge(events([*made, *late]))
-    assert verdicts.tallies["late", "revised"] == 2
-    assert verdicts.tallies["late", "dropped"] == 1
+    assert verdicts.counts["late", "revised"] == 2
+    assert verdicts.counts["late", "dropped"] == 1
 
 
 def test_who_is_closed_at_night_is_no_news_and_forecast_so():
@@ -409,7 +409,7 @@ def test_the_last_slot_may_be_free(how):
         again.restore(judge.snapshot())
         judge = again
     else:
-        judge.govern(msgspec.structs.replace(POLICY, most_merchants=3), IDENTITY)
+        judge.update_policy(msgspec.structs.replace(POLICY, most_merchants=3), IDENTITY)
     found = said(judge.judge(events(payments(("a", "b"), [40, 41], lambda m, day: 3.0))))
     assert {a.entity.id for a in found if a.op == "open"} == {"a", "b"}
 

@@ -2,7 +2,7 @@ import pytest
 
 from eddy.models.judge import TimedJudge
 from eddy.streams.idle_clock import KEPT, IdleClock, note_in
-from tests.support.toy import TOY, IntervalJudge, ToyJudge, ToyPolicy
+from tests.support.toy import TOY, IntervalJudge, ToyJudge, ToyPolicy, toy
 
 SECOND = 1_000_000
 
@@ -31,7 +31,9 @@ def clock(wall):
 
 def test_only_judges_that_know_time_are_timed():
     assert isinstance(judge(), TimedJudge)
+    assert toy(ToyPolicy(interval_s=1.0)).is_timed
     assert not isinstance(ToyJudge(ToyPolicy(), TOY.default_model(), None), TimedJudge)
+    assert not toy(ToyPolicy()).is_timed
 
 
 def test_event_time_goes_on_at_the_pace_of_the_wall_clock(clock, wall):
