@@ -2,24 +2,22 @@
 
 from typing import Any
 
-from fastapi import FastAPI, Request
+import orjson
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse, Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp
 
-from eddy.serving import answers
+from eddy.serving import answers, problems
 from eddy.serving.config import ServingConfig
 from eddy.serving.following import Following
 from eddy.serving.guard import Guard
 from eddy.serving.metrics import ServingMetrics
-from eddy.serving.openapi import OPENAPI, Description, errors
-from eddy.serving.problems import Refused
+from eddy.serving.openapi import Description, body, errors
+from eddy.serving.requests import ManyRows, OneRow
 from eddy.serving.service import Service
 
-_DETAILS = {
-    404: f"nothing is there; {OPENAPI} tells what is",
-    405: "the path takes another method, see the Allow header",
-}
 _BODY = (400, 401, 404, 408, 413, 415, 422, 503)
 
 
@@ -30,25 +28,26 @@ def build(config: ServingConfig, following: Following, metrics: ServingMetrics) 
     ----------
     config : ServingConfig
     following : Following
-        Gives the models; started and stopped by whoever made it.
+        Gives the models; the caller starts and stops it.
     metrics : ServingMetrics
         Shown on ``/metrics``.
     """
-    service = Service(config, following, metrics)
     app = FastAPI(
         title="Eddy predictions",
         version="1",
         description="Judges rows of features with the champion of the model registry.",
-        openapi_url=None,
+        openapi_url=None,  # a route of ours: the document follows the models in use
         docs_url=None,  # its page would load scripts from elsewhere
         redoc_url=None,
         redirect_slashes=False,
+        exception_handlers={
+            HTTPException: problems.handle_http_error,
+            RequestValidationError: problems.handle_invalid_request,
+            Exception: problems.handle_defect,
+        },
     )
-    _add_routes(app, service)
+    _add_routes(app, Service(config, following, metrics))
     _add_description(app, Description(app, config, following))
-    app.add_exception_handler(Refused, _refused)
-    app.add_exception_handler(HTTPException, _http_error)
-    app.add_exception_handler(Exception, _defect)
     return Guard(
         app,
         config,
@@ -59,7 +58,7 @@ def build(config: ServingConfig, following: Following, metrics: ServingMetrics) 
 
 
 def _add_routes(app: FastAPI, service: Service) -> None:
-    def add(method: str, handler: Any, answer: Any, *statuses: int) -> None:
+    def add(method: str, handler: Any, answer: Any, *statuses: int, **options: Any) -> None:
         app.add_api_route(
             f"/{handler.__name__}",
             handler,
@@ -67,34 +66,24 @@ def _add_routes(app: FastAPI, service: Service) -> None:
             response_model=answer,
             responses=errors(*statuses),
             summary=handler.__doc__.partition("\n")[0].rstrip("."),
+            **options,
         )
 
+    one, many = {"openapi_extra": body(OneRow)}, {"openapi_extra": body(ManyRows)}
     add("GET", service.model_information, answers.ModelInformation, 401, 404, 408, 503)
-    add("POST", service.prediction, answers.Prediction, *_BODY)
-    add("POST", service.predictions, answers.Predictions, *_BODY)
-    add("POST", service.explain, answers.Explanation, *_BODY)
+    add("POST", service.prediction, answers.Prediction, *_BODY, **one)
+    add("POST", service.predictions, answers.Predictions, *_BODY, **many)
+    add("POST", service.explain, answers.Explanation, *_BODY, **one)
     add("GET", service.live, answers.HealthAnswer)
     add("GET", service.ready, answers.HealthAnswer, 503)
-    add("GET", service.metrics, None, 401)
+    add("GET", service.metrics, None, 401, response_class=PlainTextResponse)
 
 
 def _add_description(app: FastAPI, description: Description) -> None:
     async def openapi() -> Response:
-        return JSONResponse(description.document())
+        return Response(
+            orjson.dumps(description.document(), option=orjson.OPT_UTC_Z),
+            media_type="application/json",
+        )
 
-    app.add_api_route(OPENAPI, openapi, include_in_schema=False)
-
-
-async def _refused(_: Request, error: Exception) -> Response:
-    assert isinstance(error, Refused)
-    return error.response()
-
-
-async def _http_error(_: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    detail = _DETAILS.get(error.status_code, str(error.detail))
-    return Refused(error.status_code, detail, headers=error.headers).response()
-
-
-async def _defect(_: Request, error: Exception) -> Response:  # noqa: ARG001 - the guard logs it
-    return Refused(500, "a defect; it is in the log").response()
+    app.add_api_route(problems.OPENAPI, openapi, include_in_schema=False)

@@ -1,6 +1,6 @@
-"""The description of the interface: what the models in use want, with examples that they answer."""
+"""The description of the interface: requests as narrow as the models in use, with live examples."""
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -17,13 +17,9 @@ from eddy.serving.problems import MEDIA_TYPE, FieldError, Problem, Refused
 from eddy.serving.requests import LARGEST, ManyRows, OneRow
 from eddy.serving.served import Served
 
-OPENAPI = "/openapi.json"
+JsonObject = dict[str, Any]
 
-_BODIES: dict[str, type[BaseModel]] = {
-    "/prediction": OneRow,
-    "/predictions": ManyRows,
-    "/explain": OneRow,
-}
+_SCHEMAS = "#/components/schemas/"
 _ERRORS: dict[int, str] = {
     400: "the body is not JSON: EOF while parsing a value at line 1 column 0",
     401: "give a bearer token in the Authorization header",
@@ -34,19 +30,20 @@ _ERRORS: dict[int, str] = {
     422: "the body is JSON, but not what is asked for; see errors",
     503: "no model yet: transactions",
 }
-_WRONG = [FieldError(field="feature_vector[3]", message="Input should be a finite number")]
+_FIELD_ERRORS = [FieldError(field="feature_vector[3]", message="Input should be a finite number")]
+_METRICS = 'eddy_serving_requests_total{route="/prediction",status="200"} 1.0'
 
 
-def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
+def errors(*statuses: int) -> dict[int | str, JsonObject]:
     """Return the description of problems, with an example each."""
-    described: dict[int | str, dict[str, Any]] = {}
+    described: dict[int | str, JsonObject] = {}
     for status in statuses:
-        refused = Refused(status, _ERRORS[status], _WRONG if status == 422 else ())
+        problem = Refused(status, _ERRORS[status], _FIELD_ERRORS if status == 422 else ()).problem()
         content = {
-            "schema": {"$ref": "#/components/schemas/Problem"},
-            "example": refused.problem().model_dump(exclude_none=True),
+            "schema": {"$ref": f"{_SCHEMAS}Problem"},
+            "example": problem.model_dump(exclude_none=True),
         }
-        described[status] = {"description": refused.title, "content": {MEDIA_TYPE: content}}
+        described[status] = {"description": problem.title, "content": {MEDIA_TYPE: content}}
     if 401 in described:
         described[401]["headers"] = {
             "WWW-Authenticate": {"required": True, "schema": {"type": "string"}}
@@ -54,75 +51,62 @@ def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return described
 
 
+def body(body_type: type[BaseModel]) -> JsonObject:
+    """Return the description of a route's body: routes read it themselves."""
+    content = {"schema": {"$ref": f"{_SCHEMAS}{body_type.__name__}"}}
+    return {"requestBody": {"required": True, "content": {"application/json": content}}}
+
+
 class Description:
-    """The OpenAPI document, made anew when other models are in use."""
+    """The OpenAPI document, built again when other models are in use."""
 
     def __init__(self, app: FastAPI, config: ServingConfig, following: Following) -> None:
         self._app = app
         self._config = config
         self._following = following
-        self._made: tuple[tuple[str, ...], dict[str, Any]] | None = None
+        self._document: JsonObject = {}
+        self._hashes: list[str] | None = None
 
-    def document(self) -> dict[str, Any]:
+    def document(self) -> JsonObject:
         """Return the document for the models in use."""
-        served = list(self._served())
-        key = tuple(one.ref.sha256 for one in served)
-        if self._made is None or self._made[0] != key:
-            self._made = key, self._make(served)
-        return self._made[1]
+        models = [self._following.served(name) for name in self._following.names]
+        in_use = [model for model in models if model is not None]
+        hashes = [model.ref.sha256 for model in in_use]
+        if self._hashes != hashes:
+            self._document, self._hashes = self._build(in_use), hashes
+        return self._document
 
-    def _served(self) -> Iterator[Served]:
-        for name in self._following.names:
-            if (served := self._following.served(name)) is not None:
-                yield served
-
-    def _make(self, served: list[Served]) -> dict[str, Any]:
+    def _build(self, models: list[Served]) -> JsonObject:
         app = self._app
         document = get_openapi(
             title=app.title, version=app.version, description=app.description, routes=app.routes
         )
-        schemas = document.setdefault("components", {}).setdefault("schemas", {})
-        for unused in ("HTTPValidationError", "ValidationError"):
-            schemas.pop(unused, None)
-        schemas["FieldError"] = FieldError.model_json_schema()
-        schemas["Problem"] = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-        schemas["Problem"].pop("$defs")
-        for path, asked in _BODIES.items():
-            schemas[asked.__name__] = self._asked(asked, served)
-            content = {"schema": {"$ref": f"#/components/schemas/{asked.__name__}"}}
-            document["paths"][path]["post"]["requestBody"] = {
-                "required": True,
-                "content": {"application/json": content},
-            }
-        for path, item in document["paths"].items():
+        components, paths = document["components"], document["paths"]
+        # FastAPI describes this answer for every route with a parameter; ours is another
+        paths["/model_information"]["get"]["responses"].pop("422")
+        components["schemas"] = {
+            **{name: s for name, s in components["schemas"].items() if "Validation" not in name},
+            "FieldError": FieldError.model_json_schema(),
+            "Problem": Problem.model_json_schema(ref_template=_SCHEMAS + "{model}"),
+            "OneRow": self._body_schema(OneRow, models),
+            "ManyRows": self._body_schema(ManyRows, models),
+        }
+        components["schemas"]["Problem"].pop("$defs")
+        for path, item in paths.items():
             for operation in item.values():
-                self._complete(operation, path)
-        _add_examples(document["paths"], served)
+                for parameter in operation.get("parameters", ()):
+                    parameter["schema"] = {"type": "string", "enum": self._following.names}
+                if self._config.token_hashes and path not in PROBES:
+                    operation["security"] = [{"bearer": []}]
         if self._config.token_hashes:
-            bearer = {"type": "http", "scheme": "bearer"}
-            document["components"]["securitySchemes"] = {"bearer": bearer}
+            components["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}}
+        _add_examples(paths, models)
         return document
 
-    def _complete(self, operation: dict[str, Any], path: str) -> None:
-        for parameter in operation.get("parameters", ()):
-            parameter["schema"] = {"type": "string", "enum": self._following.names}
-        # FastAPI says so of every route with a parameter; here only bodies are refused so
-        if path not in _BODIES:
-            operation["responses"].pop("422", None)
-        if path == "/metrics":
-            operation["responses"]["200"]["content"] = {
-                "text/plain": {
-                    "schema": {"type": "string"},
-                    "example": 'eddy_serving_requests_total{route="/prediction",status="200"} 1.0',
-                }
-            }
-        if self._config.token_hashes and path not in PROBES:
-            operation["security"] = [{"bearer": []}]
-
-    def _asked(self, asked: type[BaseModel], served: list[Served]) -> dict[str, Any]:
-        """Return the schema of a request, as narrow as the models in use are."""
-        schema = asked.model_json_schema()
-        vector, named = _vector(served), _named(served)
+    def _body_schema(self, body_type: type[BaseModel], models: list[Served]) -> JsonObject:
+        """Return the schema of a body, as narrow as the models in use are."""
+        schema = body_type.model_json_schema()
+        vector, named = _vector(models), _named(models)
         many = {"type": "array", "minItems": 1, "maxItems": self._config.max_rows}
         shapes = {
             "feature_vector": vector,
@@ -139,18 +123,18 @@ class Description:
         return schema
 
 
-def _vector(served: list[Served]) -> dict[str, Any]:
+def _vector(models: list[Served]) -> JsonObject:
     number = {"type": "number", "minimum": -LARGEST, "maximum": LARGEST}
-    lengths = [len(one.features) for one in served]
+    lengths = [len(model.features) for model in models]
     bounds = {"minItems": min(lengths), "maxItems": max(lengths)} if lengths else {}
     return {"type": "array", "items": number, **bounds}
 
 
-def _named(served: list[Served]) -> dict[str, Any]:
+def _named(models: list[Served]) -> JsonObject:
     number = {"type": ["number", "null"], "minimum": -LARGEST, "maximum": LARGEST}
-    if len(served) != 1:
+    if len(models) != 1:
         return {"type": "object", "additionalProperties": number}
-    names = served[0].features
+    names = models[0].features
     return {
         "type": "object",
         "properties": dict.fromkeys(names, number),
@@ -159,31 +143,29 @@ def _named(served: list[Served]) -> dict[str, Any]:
     }
 
 
-def _add_examples(paths: dict[str, Any], served: list[Served]) -> None:
-    """Add examples: real ones of the first model in use."""
-    _answer(paths["/live"]["get"], HealthAnswer(ok=True, detail="answers"))
-    _answer(paths["/ready"]["get"], HealthAnswer(ok=True, detail="models: transactions"))
-    if not served:
+def _add_examples(paths: JsonObject, models: list[Served]) -> None:
+    """Add examples, which the first model in use answers."""
+
+    def add(route: str, answer: Mapping[str, Any] | str, request: JsonObject | None = None) -> None:
+        method, path = route.split()
+        operation = paths[path][method]
+        (content,) = operation["responses"]["200"]["content"].values()
+        content["example"] = answer
+        if request is not None:
+            operation["requestBody"]["content"]["application/json"]["example"] = request
+
+    add("get /live", HealthAnswer(ok=True, detail="answers"))
+    add("get /ready", HealthAnswer(ok=True, detail="models: transactions"))
+    add("get /metrics", _METRICS)
+    if not models:
         return
-    first = served[0]
-    vector = list(first.scorer.parameters.typical)
+    model = models[0]
+    vector = list(model.scorer.parameters.typical)
     row = np.array([vector], np.float64)
-    _answer(paths["/model_information"]["get"], judging.information(first))
-    one = paths["/prediction"]["post"]
-    _ask(one, {"feature_vector": vector, "score": True})
-    _answer(one, judging.predict_one(first, row, with_score=True))
-    many = paths["/predictions"]["post"]
-    _ask(many, {"feature_vectors": [vector]})
-    _answer(many, judging.predict_many(first, row, with_score=False))
-    why = paths["/explain"]["post"]
-    _ask(why, {"transaction": dict(zip(first.features, vector, strict=True))})
-    _answer(why, judging.explain(first, row))
-
-
-def _ask(operation: dict[str, Any], example: dict[str, Any]) -> None:
-    operation["requestBody"]["content"]["application/json"]["example"] = example
-
-
-def _answer(operation: dict[str, Any], answer: BaseModel) -> None:
-    content = operation["responses"]["200"]["content"]["application/json"]
-    content["example"] = answer.model_dump(mode="json", exclude_unset=True)
+    prediction = judging.predict_one(model, row, with_score=True)
+    add("get /model_information", judging.information(model))
+    add("post /prediction", prediction, {"feature_vector": vector, "score": True})
+    predictions = judging.predict_many(model, row, with_score=False)
+    add("post /predictions", predictions, {"feature_vectors": [vector]})
+    named = dict(zip(model.features, vector, strict=True))
+    add("post /explain", judging.explain(model, row), {"transaction": named})

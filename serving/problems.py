@@ -1,23 +1,32 @@
-"""Errors as problem details (RFC 9457); what a body held is never said back."""
+"""Errors as problem details (RFC 9457); an answer never repeats any part of a body."""
 
 import re
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
+
+OPENAPI = "/openapi.json"
 
 MEDIA_TYPE = "application/problem+json"
 MOST_ERRORS = 20
 """More wrong fields than that are not listed."""
 
+_ROUTER_DETAILS = {
+    404: f"nothing is there; {OPENAPI} tells what is",
+    405: "the path takes another method, see the Allow header",
+}
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
-# A key of a body is content too: no feature has so many digits in its name, but a card has.
+# A key of a body is content too: no feature has so many digits in its name, but a card number has.
 _DIGITS = re.compile(r"(?:[0-9]_?){6}")
 
 
 class FieldError(BaseModel):
-    """What is wrong with one field."""
+    """An error in one field."""
 
     field: str = Field(description="Such as feature_vector[3]; body where it is the whole.")
     message: str
@@ -35,7 +44,7 @@ class Problem(BaseModel):
     errors: list[FieldError] | None = None
 
 
-class Refused(Exception):
+class Refused(HTTPException):
     """A request is answered with a problem instead.
 
     Parameters
@@ -43,9 +52,9 @@ class Refused(Exception):
     status : int
         The HTTP status.
     detail : str
-        What is wrong and what to do; never holds what the body held.
+        What is wrong and what to do; never repeats any part of the body.
     errors : sequence of FieldError
-        The fields, where it is fields that are wrong.
+        The fields, where fields are wrong.
     headers : mapping of str to str
         Of the answer.
     """
@@ -57,23 +66,15 @@ class Refused(Exception):
         errors: Sequence[FieldError] = (),
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__(detail)
-        self.status = status
-        self.detail = detail
+        super().__init__(status, detail, headers)
         self.errors = list(errors[:MOST_ERRORS])
-        self.headers = dict(headers or {})
-
-    @property
-    def title(self) -> str:
-        """The status in words."""
-        return HTTPStatus(self.status).phrase
 
     def problem(self) -> Problem:
         """Return the body of the answer."""
         return Problem(
             type="about:blank",
-            title=self.title,
-            status=self.status,
+            title=HTTPStatus(self.status_code).phrase,
+            status=self.status_code,
             detail=self.detail,
             errors=self.errors or None,
         )
@@ -81,7 +82,7 @@ class Refused(Exception):
     def response(self) -> Response:
         """Return the answer."""
         body = self.problem().model_dump_json(exclude_none=True)
-        return Response(body, self.status, self.headers, MEDIA_TYPE)
+        return Response(body, self.status_code, self.headers, MEDIA_TYPE)
 
 
 def unprocessable(errors: Sequence[FieldError]) -> Refused:
@@ -89,27 +90,42 @@ def unprocessable(errors: Sequence[FieldError]) -> Refused:
     return Refused(422, "the body is JSON, but not what is asked for; see errors", errors)
 
 
-def refusal(error: ValidationError) -> Refused:
-    """Return the refusal of a body that is not the struct asked for."""
-    found = error.errors(include_url=False, include_context=False, include_input=False)
-    if found[0]["type"] == "json_invalid":
-        return Refused(400, f"the body is not JSON: {found[0]['msg']}")
-    return unprocessable(
-        [FieldError(field=place(one["loc"]), message=one["msg"]) for one in found[:MOST_ERRORS]]
-    )
+async def handle_http_error(_: Request, error: HTTPException) -> Response:
+    """Answer what a route or the router itself refused."""
+    if isinstance(error, Refused):
+        return error.response()
+    detail = _ROUTER_DETAILS.get(error.status_code, error.detail)
+    return Refused(error.status_code, detail, headers=error.headers).response()
 
 
-def place(location: Sequence[int | str]) -> str:
-    """Return how a field is called in errors: ``feature_vector[3]``, ``transaction.amount``."""
+async def handle_invalid_request(_: Request, error: RequestValidationError) -> Response:
+    """Answer a body that is not the one the route asks for."""
+    details = error.errors()
+    if details[0]["type"] == "json_invalid":
+        return Refused(400, f"the body is not JSON: {details[0]['msg']}").response()
+    errors = [
+        FieldError(field=field_name(detail["loc"]), message=detail["msg"])
+        for detail in details[:MOST_ERRORS]
+    ]
+    return unprocessable(errors).response()
+
+
+async def handle_defect(_: Request, __: Exception) -> Response:
+    """Answer a defect, which `eddy.serving.guard` logs."""
+    return Refused(500, "a defect; it is in the log").response()
+
+
+def field_name(location: Sequence[int | str]) -> str:
+    """Return the name of a field in errors: ``feature_vector[3]``, ``transaction.amount``."""
     name = ""
     for part in location:
         if isinstance(part, int):
             name += f"[{part}]"
         else:
-            name += ("." if name else "") + shown(part)
+            name += ("." if name else "") + repeatable(part)
     return name or "body"
 
 
-def shown(key: str) -> str:
-    """Return a key of a body as it may be repeated."""
+def repeatable(key: str) -> str:
+    """Return a key of a body where it may be repeated, else a stand-in."""
     return key if _NAME.fullmatch(key) and not _DIGITS.search(key) else "(withheld)"

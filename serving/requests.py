@@ -1,10 +1,12 @@
-"""What may be asked: one row or many, as vectors or as named features."""
+"""Requests: one row or many, as vectors or as named features."""
 
-from typing import Annotated
+from typing import Annotated, TypeVar
 
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationError
 
-from eddy.serving.problems import refusal
+from eddy.serving.problems import Refused
 
 MOST_FEATURES = 1_024
 """The longest row."""
@@ -43,17 +45,36 @@ class ManyRows(BaseModel):
     score: Flag = Field(default=False, description=_SCORE)
 
 
-def one_row(body: bytes) -> OneRow:
-    """Return the request in a body; `eddy.serving.problems.Refused` where it is none."""
-    try:
-        return OneRow.model_validate_json(body)
-    except ValidationError as error:
-        raise refusal(error) from None
+Body = TypeVar("Body", OneRow, ManyRows)
 
 
-def many_rows(body: bytes) -> ManyRows:
-    """Return the request in a body; `eddy.serving.problems.Refused` where it is none."""
+def parse(body_type: type[Body], body: bytes) -> Body:
+    """Return the request in a body.
+
+    pydantic reads the bytes itself: FastAPI's own way, `json.loads` and then the validation of
+    Python objects, takes four times as long for a batch, and lets a byte order mark through.
+
+    Raises
+    ------
+    RequestValidationError
+        The body is no JSON, or has other fields or values.
+    """
     try:
-        return ManyRows.model_validate_json(body)
+        return body_type.model_validate_json(body)
     except ValidationError as error:
-        raise refusal(error) from None
+        details = error.errors(include_url=False, include_context=False, include_input=False)
+        raise RequestValidationError(details) from None
+
+
+async def json_bytes(request: Request) -> bytes:
+    """Return the body of a request that is labelled as JSON, not yet read as such.
+
+    Raises
+    ------
+    Refused
+        415, the label is another or there is none.
+    """
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != "application/json":
+        raise Refused(415, "send JSON, with the header Content-Type: application/json")
+    return await request.body()

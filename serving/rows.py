@@ -1,17 +1,17 @@
-"""From what was asked to the columns a model wants."""
+"""From the body of a request to the rows a model scores."""
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from eddy.serving.problems import MOST_ERRORS, FieldError, Refused, shown, unprocessable
+from eddy.serving.problems import MOST_ERRORS, FieldError, Refused, repeatable, unprocessable
 from eddy.serving.requests import ManyRows, OneRow
 
 Rows = NDArray[np.float64]
 
 
-def of_one(asked: OneRow, features: Sequence[str]) -> Rows:
+def of_one(body: OneRow, features: Sequence[str]) -> Rows:
     """Return the row of a request, shape (1, d).
 
     Raises
@@ -19,12 +19,12 @@ def of_one(asked: OneRow, features: Sequence[str]) -> Rows:
     Refused
         422, naming the field.
     """
-    if _given(asked, "feature_vector", "transaction") == "feature_vector":
-        return _of_vectors([asked.feature_vector], features, ["feature_vector"])
-    return _of_named([asked.transaction], features, ["transaction"])
+    if _given(body, "feature_vector", "transaction") == "feature_vector":
+        return _of_vectors([body.feature_vector], features, ["feature_vector"])
+    return _of_named([body.transaction], features, ["transaction"])
 
 
-def of_many(asked: ManyRows, features: Sequence[str], most: int) -> Rows:
+def of_many(body: ManyRows, features: Sequence[str], most: int) -> Rows:
     """Return the rows of a request, shape (n, d), at most `most`.
 
     Raises
@@ -32,19 +32,19 @@ def of_many(asked: ManyRows, features: Sequence[str], most: int) -> Rows:
     Refused
         422, naming the field.
     """
-    field = _given(asked, "feature_vectors", "transactions")
-    n = len(getattr(asked, field))
+    field = _given(body, "feature_vectors", "transactions")
+    n = len(getattr(body, field))
     if not 1 <= n <= most:
         raise unprocessable([FieldError(field=field, message=f"1 to {most} rows; it has {n}")])
     names = [f"{field}[{k}]" for k in range(n)]
     if field == "feature_vectors":
-        return _of_vectors(asked.feature_vectors, features, names)
-    return _of_named(asked.transactions, features, names)
+        return _of_vectors(body.feature_vectors, features, names)
+    return _of_named(body.transactions, features, names)
 
 
-def _given(asked: OneRow | ManyRows, vector: str, named: str) -> str:
-    """Return which of two fields was given."""
-    given = asked.model_fields_set & {vector, named}
+def _given(body: OneRow | ManyRows, vector: str, named: str) -> str:
+    """Return which of two fields the body has."""
+    given = body.model_fields_set & {vector, named}
     if len(given) != 1:
         problem = "not both" if given else "neither is given"
         message = f"either {vector} or {named}; {problem}"
@@ -56,28 +56,28 @@ def _of_vectors(
     rows: Sequence[Sequence[float]], features: Sequence[str], names: Sequence[str]
 ) -> Rows:
     d = len(features)
-    wrong = [
+    errors = [
         FieldError(field=name, message=f"the model wants {d} values; it has {len(row)}")
         for row, name in zip(rows, names, strict=True)
         if len(row) != d
     ]
-    if wrong:
-        raise unprocessable(wrong)
+    if errors:
+        raise unprocessable(errors)
     return np.array(rows, np.float64).reshape(len(rows), d)
 
 
 def _of_named(
     rows: Sequence[Mapping[str, float | None]], features: Sequence[str], names: Sequence[str]
 ) -> Rows:
-    wanted = set(features)
-    wrong: list[FieldError] = []
+    feature_names = set(features)
+    errors: list[FieldError] = []
     for row, name in zip(rows, names, strict=True):
-        if row.keys() != wanted:
-            wrong += _misnamed(row, features, name)
-        if len(wrong) >= MOST_ERRORS:
+        if row.keys() != feature_names:
+            errors += _misnamed(row, features, name)
+        if len(errors) >= MOST_ERRORS:
             break
-    if wrong:
-        raise unprocessable(wrong)
+    if errors:
+        raise unprocessable(errors)
     # numpy makes NaN of None: not known
     return np.array([[row[name] for name in features] for row in rows], np.float64)
 
@@ -90,7 +90,7 @@ def _misnamed(
     return [
         *(FieldError(field=f"{name}.{key}", message="missing; null: not known") for key in absent),
         *(
-            FieldError(field=f"{name}.{shown(key)}", message="the model has no such feature")
+            FieldError(field=f"{name}.{repeatable(key)}", message="the model has no such feature")
             for key in unknown
         ),
     ]

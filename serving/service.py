@@ -1,24 +1,23 @@
-"""What each route does."""
+"""The routes."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Annotated, TypeVar
+from typing import Annotated, Any
 
+import orjson
 from fastapi import Query, Request
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from pydantic import BaseModel
 from starlette.responses import Response
 
-from eddy.serving import judging, requests, rows
+from eddy.serving import judging, rows
 from eddy.serving.answers import HealthAnswer
 from eddy.serving.config import ServingConfig
 from eddy.serving.following import Following
 from eddy.serving.metrics import ServingMetrics
 from eddy.serving.problems import Refused
+from eddy.serving.requests import ManyRows, OneRow, json_bytes, parse
 from eddy.serving.served import Served
-
-A = TypeVar("A", bound=BaseModel)
 
 Name = Annotated[str | None, Query(description="Which model; by default the first.")]
 
@@ -36,53 +35,50 @@ class Service:
         self._metrics = metrics
         self._threads = ThreadPoolExecutor(config.threads, thread_name_prefix="scoring")
 
-    def close(self) -> None:
-        """Let the threads end."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
-
     async def model_information(self, name: Name = None) -> Response:
-        """Say what there is to know of a model, such as its features in order."""
+        """Describe a model: its version, its features in order, its boundary and metrics."""
         return _json(judging.information(self._served(name)))
 
     async def prediction(self, request: Request, name: Name = None) -> Response:
         """Judge one row of features."""
         served = self._served(name)
-        asked = requests.one_row(await _body(request))
-        row = rows.of_one(asked, served.features)
-        prediction = judging.predict_one(served, row, with_score=asked.score)
-        self._metrics.judged(served.ref.name, [prediction.is_inlier])
+        body = parse(OneRow, await json_bytes(request))
+        row = rows.of_one(body, served.features)
+        prediction = judging.predict_one(served, row, with_score=body.score)
+        self._metrics.judged(served.ref.name, [prediction["is_inlier"]])
         return _json(prediction)
 
     async def predictions(self, request: Request, name: Name = None) -> Response:
         """Judge many rows at once."""
         served = self._served(name)
-        body = await _body(request)
+        content = await json_bytes(request)
 
-        def work() -> Response:
-            asked = requests.many_rows(body)
-            columns = rows.of_many(asked, served.features, self._config.max_rows)
-            answer = judging.predict_many(served, columns, with_score=asked.score)
+        def judge() -> Response:
+            body = parse(ManyRows, content)
+            columns = rows.of_many(body, served.features, self._config.max_rows)
+            answer = judging.predict_many(served, columns, with_score=body.score)
+            verdicts = answer["predictions"]
             self._metrics.batch_rows.observe(len(columns))
-            self._metrics.judged(served.ref.name, [one.is_inlier for one in answer.predictions])
+            self._metrics.judged(served.ref.name, [verdict["is_inlier"] for verdict in verdicts])
             return _json(answer)
 
-        return await self._in_a_thread(work)
+        return await self._in_a_thread(judge)
 
     async def explain(self, request: Request, name: Name = None) -> Response:
-        """Say why a row has its score: each feature's signed part in it."""
+        """Explain a row's score: each feature's signed contribution to it."""
         served = self._served(name)
-        row = rows.of_one(requests.one_row(await _body(request)), served.features)
+        row = rows.of_one(parse(OneRow, await json_bytes(request)), served.features)
         return await self._in_a_thread(lambda: _json(judging.explain(served, row)))
 
-    async def live(self) -> HealthAnswer:
+    async def live(self) -> Response:
         """Say that the process answers."""
-        return HealthAnswer(ok=True, detail="answers")
+        return _json(HealthAnswer(ok=True, detail="answers"))
 
-    async def ready(self) -> HealthAnswer:
+    async def ready(self) -> Response:
         """Say whether every model is loaded and verified."""
         if missing := self._following.missing:
             raise Refused(503, f"no model yet: {', '.join(missing)}", headers={"Retry-After": "1"})
-        return HealthAnswer(ok=True, detail=f"models: {', '.join(self._following.names)}")
+        return _json(HealthAnswer(ok=True, detail=f"models: {', '.join(self._following.names)}"))
 
     async def metrics(self) -> Response:
         """Show the metrics for Prometheus."""
@@ -91,26 +87,17 @@ class Service:
         )
 
     def _served(self, name: str | None) -> Served:
-        wanted = self._following.names[0] if name is None else name
-        if wanted not in self._following.names:
+        name = self._following.names[0] if name is None else name
+        if name not in self._following.names:
             raise Refused(404, f"no such model; there are {', '.join(self._following.names)}")
-        served = self._following.served(wanted)
+        served = self._following.served(name)
         if served is None:
-            raise Refused(503, f"no model yet: {wanted}", headers={"Retry-After": "1"})
+            raise Refused(503, f"no model yet: {name}", headers={"Retry-After": "1"})
         return served
 
     async def _in_a_thread(self, work: Callable[[], Response]) -> Response:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
 
-async def _body(request: Request) -> bytes:
-    """Return the body of a request that says it is JSON."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "application/json":
-        raise Refused(415, "send JSON, with the header Content-Type: application/json")
-    return await request.body()
-
-
-def _json(answer: BaseModel) -> Response:
-    # what was not set was not asked for
-    return Response(answer.model_dump_json(exclude_unset=True), media_type="application/json")
+def _json(answer: Mapping[str, Any]) -> Response:
+    return Response(orjson.dumps(answer, option=orjson.OPT_UTC_Z), media_type="application/json")
