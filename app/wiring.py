@@ -29,7 +29,7 @@ from eddy.schemas.topics import DomainTopics, domain_topics
 from eddy.streams.config import Route
 from eddy.streams.lane import CircuitBreaker, Lane
 from eddy.streams.metrics import Metrics
-from eddy.streams.process import Wiring
+from eddy.streams.wiring import Wiring
 
 log = structlog.get_logger()
 
@@ -165,7 +165,7 @@ def _lane(settings: Settings, chosen: Domain, route: Route, metrics: Metrics, re
         state_hash=state_hash(settings, chosen),
         model=model,
         poll_model=poll if reload else lambda: None,
-        fuse=CircuitBreaker(engine.fuse_ratio, engine.fuse_window),
+        circuit_breaker=CircuitBreaker(engine.fuse_ratio, engine.fuse_window),
     )
     if reload and chosen.is_labelled:
         _with_challenger(settings, lane)

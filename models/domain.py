@@ -32,7 +32,8 @@ class Domain:
     build_judge : callable
         ``build_judge(policy, model, identity)`` gives a fresh judge.
     forecasts : bool
-        Whether its verdicts have ``forecasts()``, for the topic ``forecasts.<name>``.
+        Whether its judges are `ForecastingJudge`, and its verdicts have ``forecasts()`` for the
+        topic ``forecasts.<name>``.
     fixed : frozenset of str, optional
         Settings that take a restart; its judges are `Reconfigurable` for all others.
         None: every setting takes one.

@@ -150,11 +150,6 @@ class Labels:
         )
 
 
-Errors = Mapping[str, tuple[float, float]]
-"""By forecaster: absolute errors and volume, both summed, over the same intervals. A judge that
-forecasts may have them as ``forecast_errors``."""
-
-
 class Judge(Protocol):
     """Belongs to one partition of one topic and holds all that was learned from it."""
 
@@ -212,6 +207,16 @@ class TimedJudge(Judge, Protocol):
 
     def advance(self, watermark_us: int) -> Verdicts:
         """Move the watermark without an event and say what that closes; no rows are scored."""
+        ...
+
+
+@runtime_checkable
+class ForecastingJudge(Judge, Protocol):
+    """A judge whose verdicts are `Forecasting`."""
+
+    @property
+    def forecast_errors(self) -> Mapping[str, tuple[float, float]]:
+        """By forecaster: absolute errors and volume, both summed, over the same intervals."""
         ...
 
 

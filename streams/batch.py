@@ -64,7 +64,7 @@ class DecodedRun:
         """
         for row, why in self.rejected.items():
             if start <= row < stop:
-                place = f"{self.run.topic}-{self.run.partition}-{self.records.offsets[row]}"
+                trace = f"{self.run.topic}-{self.run.partition}-{self.records.offsets[row]}"
                 yield Rejection(
                     reason=cast("Reason", why.reason),
                     detail=why.detail,
@@ -73,7 +73,7 @@ class DecodedRun:
                     offset=int(self.records.offsets[row]),
                     key=redacted(self.records.key(row)),
                     payload=redacted(self.records.value(row)),
-                    trace=place,
+                    trace=trace,
                 )
 
 

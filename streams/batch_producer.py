@@ -62,16 +62,16 @@ class BatchProducer:
 
     def _handle(self) -> int:
         """Return the ``rd_kafka_t`` of the producer."""
-        place = id(self._producer) + object.__basicsize__
-        handle: int | None = ctypes.c_void_p.from_address(place).value
+        address = id(self._producer) + object.__basicsize__
+        handle: int | None = ctypes.c_void_p.from_address(address).value
         if not handle:
             raise Unavailable("the producer is closed")
         return handle
 
 
-def _point(messages: NDArray[np.int64], place: int, length: int, spans: Spans) -> None:
+def _point(messages: NDArray[np.int64], address: int, length: int, spans: Spans) -> None:
     present = spans.lengths >= 0
-    messages[:, place] = np.where(present, spans.addresses, 0)
+    messages[:, address] = np.where(present, spans.addresses, 0)
     messages[:, length] = np.where(present, spans.lengths, 0)
 
 

@@ -142,7 +142,7 @@ class LabelFeed:
             if count:
                 self._metrics.feedback.labels("refused").inc()
                 # the message of a decoder may quote the record
-                where, why = _place(record), type(error).__name__
+                where, why = _position(record), type(error).__name__
                 log.warning("label_refused", place=where, why=why, what_to_do=_MEND)
             return None
         if count:
@@ -154,7 +154,7 @@ class LabelFeed:
 _MEND = "send one JSON object as in docs/reference/label.schema.json"
 
 
-def _place(record: TopicRecord) -> str:
+def _position(record: TopicRecord) -> str:
     return f"{record.topic}-{record.partition}-{record.offset}"
 
 

@@ -35,7 +35,7 @@ class CircuitBreaker:
 
         Raises
         ------
-        FuseBlown
+        CircuitOpen
             When the window is full and nearly all of it was bad.
         """
         self._seen += seen
@@ -79,7 +79,7 @@ class Lane:
     config_hash: str
     model: Model
     poll_model: Callable[[], Model | None]
-    fuse: CircuitBreaker
+    circuit_breaker: CircuitBreaker
     poll_challenger: Callable[[], tuple[Model | None] | None] = lambda: None
     poll_policy: Callable[[], tuple[Any, str] | None] = lambda: None
     state_hash: str = ""

@@ -92,22 +92,22 @@ class Membership:
     def join(self, topics: Iterable[str], owner: Owner) -> None:
         """Join the group; `owner` is called from within later calls of `poll`."""
 
-        def places(partitions: Iterable[Any]) -> list[TopicPartition]:
+        def topic_partitions(partitions: Iterable[Any]) -> list[TopicPartition]:
             return [(p.topic, p.partition) for p in partitions]
 
         def on_assign(consumer: Any, partitions: list[Any]) -> None:
             self._metadata = consumer.consumer_group_metadata()
             consumer.incremental_assign(partitions)
             consumer.pause(partitions)
-            owner.assigned(places(partitions))
+            owner.assigned(topic_partitions(partitions))
 
         def on_revoke(consumer: Any, partitions: list[Any]) -> None:
             self._metadata = consumer.consumer_group_metadata()
-            owner.revoked(places(partitions))
+            owner.revoked(topic_partitions(partitions))
             consumer.incremental_unassign(partitions)
 
         def on_lost(consumer: Any, partitions: list[Any]) -> None:
-            owner.lost(places(partitions))
+            owner.lost(topic_partitions(partitions))
             consumer.incremental_unassign(partitions)
 
         def subscribe() -> None:
@@ -184,9 +184,11 @@ class Membership:
         for answer in answers:
             if answer.error:
                 raise Unavailable(f"committed offset of {answer.topic}: {answer.error}")
-            place = (answer.topic, answer.partition)
+            topic_partition = (answer.topic, answer.partition)
             there = answer.offset >= 0
-            result[place] = Position(answer.offset, answer.metadata or "") if there else None
+            result[topic_partition] = (
+                Position(answer.offset, answer.metadata or "") if there else None
+            )
         return result
 
     def range(self, partition: TopicPartition) -> tuple[int, int]:

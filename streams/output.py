@@ -7,15 +7,14 @@ from operator import attrgetter
 from typing import cast
 
 import msgspec
-import numpy as np
 
-from eddy.models.judge import Counts, Deciding, Events, Forecasting, Verdicts
+from eddy.models.judge import Counts, Deciding, Forecasting, Verdicts
 from eddy.schemas.rejections import Rejection
 from eddy.schemas.scored_records import JudgedEvents, scored_records
 from eddy.schemas.spans import Spans
-from eddy.streams.batch import DecodedRun
 from eddy.streams.lane import Lane
 from eddy.streams.metrics import Metrics
+from eddy.streams.partition import JudgedRun
 from eddy.streams.publisher import Publisher
 
 _encode = msgspec.json.Encoder().encode
@@ -32,14 +31,22 @@ class Output:
         Has a transaction open whenever a method is called.
     clock : callable
         Gives the time that becomes `detected_at`.
+    publish_scored : bool
+        Also publish every judged event with its score.
     """
 
     def __init__(
-        self, publisher: Publisher, metrics: Metrics, clock: Callable[[], datetime]
+        self,
+        publisher: Publisher,
+        metrics: Metrics,
+        clock: Callable[[], datetime],
+        *,
+        publish_scored: bool,
     ) -> None:
         self._publisher = publisher
         self._metrics = metrics
         self._clock = clock
+        self._publish_scored = publish_scored
         self._shadowed: dict[str, tuple[tuple[str, str], Counter[str]]] = {}
         self._counters = {
             "late": metrics.late_events,
@@ -49,8 +56,16 @@ class Output:
             "shadow": metrics.shadow_events,
         }
 
+    def judged(self, judged: JudgedRun) -> None:
+        """Publish all that judging a run brought; before its batch is released."""
+        self.verdicts(judged.lane, judged.verdicts)
+        if judged.rejections:
+            self._rejections(judged.lane, judged.rejections)
+        if self._publish_scored:
+            self._scored(judged)
+
     def verdicts(self, lane: Lane, verdicts: Verdicts) -> None:
-        """Publish what was said of a run: anomalies, and forecasts where there are any."""
+        """Publish anomalies, and forecasts and decisions where there are any."""
         self._anomalies(lane, verdicts)
         for (what, which), count in verdicts.counts.items():
             if what in _ROLES:
@@ -92,7 +107,7 @@ class Output:
         for labels, count in Counter(map(_labels, anomalies)).items():
             self._metrics.anomalies.labels(*labels).inc(count)
 
-    def rejections(self, lane: Lane, rejections: Sequence[Rejection]) -> None:
+    def _rejections(self, lane: Lane, rejections: Sequence[Rejection]) -> None:
         """Publish bad records under their own key, with the reason as headers; see `Rejection`."""
         topic = lane.route.topics.rejections
         for rejection in rejections:
@@ -107,20 +122,18 @@ class Output:
             self._publisher.produce(topic, rejection.payload, rejection.key, headers)
             self._metrics.rejections.labels(lane.domain.name, rejection.reason).inc()
 
-    def scored(
-        self, lane: Lane, run: DecodedRun, rows: np.ndarray, events: Events, verdicts: Verdicts
-    ) -> None:
+    def _scored(self, judged: JudgedRun) -> None:
         """Publish every judged event with its score, see `eddy.schemas.scored_records`."""
-        records = run.records
-        sent = Spans(records, records.addresses[rows], records.lengths[rows])
-        judged = JudgedEvents(
-            sent,
+        lane, run, rows = judged.lane, judged.run.run, judged.valid_rows
+        records, events = judged.run.records, judged.events
+        scored = JudgedEvents(
+            Spans(records, records.addresses[rows], records.lengths[rows]),
             events.offsets,
             events.occurred_at,
-            verdicts.scores,
-            verdicts.flagged,
+            judged.verdicts.scores,
+            judged.verdicts.flagged,
             events.event,
         )
-        topic = lane.route.source or run.run.topic
-        values = scored_records(judged, lane.model.ref, topic, run.run.partition)
+        topic = lane.route.source or run.topic
+        values = scored_records(scored, lane.model.ref, topic, run.partition)
         self._publisher.produce_many(lane.route.topics.scored, values, records.keys(rows))

@@ -2,8 +2,9 @@
 
 import time
 from collections import defaultdict
+from typing import cast
 
-from eddy.models.judge import Errors
+from eddy.models.judge import ForecastingJudge
 from eddy.streams.engine import Engine
 from eddy.streams.health import ProbeResult
 from eddy.streams.metrics import Metrics
@@ -23,7 +24,7 @@ class Probes:
     """
 
     def __init__(self, engine: Engine, metrics: Metrics, limit_s: float) -> None:
-        self._engine = engine
+        self._engine, self._assignment = engine, engine.assignment
         self._metrics = metrics
         self._limit_s = limit_s
         self._empty_reads = 0
@@ -36,18 +37,18 @@ class Probes:
 
     def observe(self) -> None:
         """Set the gauges that are looked at rather than counted; twice a second."""
-        engine, metrics = self._engine, self._metrics
-        lag = engine.lag()
-        positions = {place: part.position for place, part in engine.partitions.items()}
+        metrics = self._metrics
+        lag = self._assignment.lag()
+        positions = {p.topic_partition: p.position for p in self._assignment.partitions}
         if positions != self._positions or not any(lag.values()):
             self._positions, self._moved = positions, time.monotonic()
             metrics.progressed()
         ages: dict[str, float] = {}
-        for place, behind in lag.items():
-            metrics.consumer_lag_messages.labels(place[0], str(place[1])).set(behind)
-            last = engine.partitions[place].last_timestamp_ms
+        for (topic, number), behind in lag.items():
+            metrics.consumer_lag_messages.labels(topic, str(number)).set(behind)
+            last = self._assignment[topic, number].last_timestamp_ms
             age = max(0.0, time.time() - last / 1e3) if behind and last > 0 else 0.0
-            ages[place[0]] = max(ages.get(place[0], 0.0), age)
+            ages[topic] = max(ages.get(topic, 0.0), age)
         for topic, age in ages.items():
             metrics.consumer_lag_seconds.labels(topic).set(age)
         self._observe_lanes()
@@ -56,7 +57,7 @@ class Probes:
         """Whether events move, or there are none."""
         still = time.monotonic() - self._moved
         if still > self._limit_s:
-            behind = sum(self._engine.lag().values())
+            behind = sum(self._assignment.lag().values())
             return ProbeResult(
                 False, f"no progress for {still:.0f} s with {behind} messages of lag"
             )
@@ -66,8 +67,8 @@ class Probes:
 
     def ready(self) -> ProbeResult:
         """Whether all owned partitions have their state."""
-        partitions = list(self._engine.partitions.values())
-        waiting = [p.place for p in partitions if not p.live and p.position < p.live_from]
+        partitions = self._assignment.partitions
+        waiting = [p.topic_partition for p in partitions if not p.is_restored]
         if waiting and not self._settled():
             return ProbeResult(False, f"restoring {waiting}")
         if not partitions:
@@ -80,12 +81,13 @@ class Probes:
         The last offsets before the stop may hold no record (transaction markers): a partition
         whose end was seen also counts as done when nothing is left to read or to commit.
         """
-        partitions = list(self._engine.partitions.values())
-        wanted = sum(len(lane.route.stop) for lane in self._engine.lanes.values())
+        partitions = self._assignment.partitions
+        wanted = sum(len(lane.route.stop) for lane in self._assignment.lanes)
         if len(partitions) < wanted:
             return False
-        behind = [p for p in partitions if p.position < p.lane.route.stop.get(p.place[1], 0)]
-        return not behind or (self._settled() and self._engine.ends_known())
+        if not any(p.position < (p.end or 0) for p in partitions):
+            return True
+        return self._settled() and all(map(self._assignment.is_fetched, partitions))
 
     def _settled(self) -> bool:
         return self._empty_reads >= _EMPTY_READS and self._engine.idle
@@ -93,20 +95,22 @@ class Probes:
     def _observe_errors(self, domain: str, partitions: list[Partition]) -> None:
         sums: dict[str, list[tuple[float, float]]] = defaultdict(list)
         for partition in partitions:
-            errors: Errors = getattr(partition.judge, "forecast_errors", {})
-            for name, one in errors.items():
-                sums[name].append(one)
+            for name, sums_of_one in cast(
+                "ForecastingJudge", partition.judge
+            ).forecast_errors.items():
+                sums[name].append(sums_of_one)
         for name, parts in sums.items():
-            off, volume = (sum(column) for column in zip(*parts, strict=True))
+            errors, volume = (sum(column) for column in zip(*parts, strict=True))
             if volume > 0:
-                self._metrics.forecast_error.labels(domain, name).set(off / volume)
+                self._metrics.forecast_error.labels(domain, name).set(errors / volume)
 
     def _observe_lanes(self) -> None:
-        for lane in self._engine.lanes.values():
-            mine = [p for p in list(self._engine.partitions.values()) if p.lane is lane]
-            lane.counters.entities.set(sum(p.judge.entities for p in mine))
-            lane.counters.state_bytes.set(sum(p.state_bytes for p in mine))
-            self._observe_errors(lane.domain.name, mine)
+        for lane in self._assignment.lanes:
+            partitions = self._assignment.of_lane(lane)
+            lane.counters.entities.set(sum(p.judge.entities for p in partitions))
+            lane.counters.state_bytes.set(sum(p.state_bytes for p in partitions))
+            if lane.domain.forecasts:
+                self._observe_errors(lane.domain.name, partitions)
             trained_at = lane.model.ref.trained_at
             if trained_at is not None:
                 age = max(0.0, time.time() - trained_at.timestamp())

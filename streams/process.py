@@ -9,12 +9,10 @@ import gc
 import os
 import signal
 import sys
-import tempfile
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import NoReturn
 
 import structlog
@@ -22,65 +20,26 @@ import structlog
 from eddy.schemas import scored_records
 from eddy.schemas.decoding import Decoder
 from eddy.schemas.errors import EddyError, FatalError
-from eddy.schemas.topics import CONTROL, LABELS
 from eddy.streams.app import App
 from eddy.streams.checkpoints import Checkpoints, open_store
-from eddy.streams.config import EngineConfig
-from eddy.streams.connection import Connection
 from eddy.streams.engine import Engine
-from eddy.streams.fetchers import TopicPartition, open_fetcher
+from eddy.streams.fetchers import open_fetcher
 from eddy.streams.health import HealthServer
 from eddy.streams.label_updates import LabelUpdates
 from eddy.streams.labels import LabelFeed
-from eddy.streams.lane import Lane
 from eddy.streams.membership import Membership
 from eddy.streams.metrics import Metrics
 from eddy.streams.probes import Probes
 from eddy.streams.publisher import Publisher
 from eddy.streams.reader import Reader
+from eddy.streams.rebalances import RebalanceListener
+from eddy.streams.wiring import Wiring
 
 log = structlog.get_logger()
 
 _TICK_S = 0.01
 _LABELS_S = 1.0
 _STOP_LIMIT_S = 20.0
-
-
-@dataclass(frozen=True, slots=True)
-class Wiring:
-    """Everything a process is made of.
-
-    Attributes
-    ----------
-    lanes : sequence of Lane
-        One a domain.
-    checkpoints_url : str
-        Folder or URL of the checkpoint store.
-    reload_interval_s : float
-        Seconds between two looks at the registry.
-    health_host, health_port : str, int
-        Where ``/live``, ``/ready`` and ``/metrics`` answer.
-    control_topic : str, optional
-        None hears no commands from outside (a replay must not).
-    labels_topic : str
-        What is said of events later; read where a domain learns from it.
-    until_done : bool
-        End by itself once every partition has reached its route's stop.
-    scratch : str
-        Folder for Faust's own files; holds nothing of worth.
-    """
-
-    config: EngineConfig
-    connection: Connection
-    lanes: Sequence[Lane]
-    checkpoints_url: str
-    reload_interval_s: float = 10.0
-    health_host: str = "127.0.0.1"
-    health_port: int = 0
-    control_topic: str = CONTROL
-    labels_topic: str = LABELS
-    until_done: bool = False
-    scratch: str = tempfile.gettempdir() + "/eddy-faust"
 
 
 class Process:
@@ -107,7 +66,9 @@ class Process:
             lane.warm_up()
         if config.publish_scored:
             scored_records.prepare()
-        self._checkpoints = Checkpoints(open_store(wiring.checkpoints_url), config.group)
+        labelled = [lane.domain.name for lane in wiring.lanes if lane.domain.is_labelled]
+        feed = LabelFeed(connection, wiring.labels_topic, labelled, metrics)
+        self._labels = LabelUpdates(feed, metrics)
         self._reader = Reader(open_fetcher(config.reader, connection, config.group), decoders)
         self._membership = Membership(
             connection, config.group, config.instance_id, config.session_timeout_ms
@@ -125,9 +86,9 @@ class Process:
             self._reader_thread,
             self._membership,
             self._publisher,
-            self._checkpoints,
+            Checkpoints(open_store(wiring.checkpoints_url), config.group),
+            self._labels,
             metrics,
-            labels=_labelling(wiring, metrics),
         )
         self.probes = Probes(self.engine, metrics, config.liveness_timeout_s)
         self._app = App(
@@ -179,26 +140,6 @@ class Process:
         while not self._stop.is_set():
             await self._loop.run_in_executor(self._membership_thread, self._membership.poll, 0.01)
 
-    # -- rebalances: called on the membership's thread ----------------------------------------
-
-    def assigned(self, partitions: Sequence[TopicPartition]) -> None:
-        """Take over partitions."""
-        self._on_loop(self.engine.assigned(partitions))
-
-    def revoked(self, partitions: Sequence[TopicPartition]) -> None:
-        """Finish what is open, then let go of partitions."""
-        self._on_loop(self.engine.revoked(partitions))
-
-    def lost(self, partitions: Sequence[TopicPartition]) -> None:
-        """Let go of partitions that others may already own."""
-        self._on_loop(self.engine.lost(partitions))
-
-    def _on_loop(self, work: Awaitable[None]) -> None:
-        async def run() -> None:
-            await work
-
-        asyncio.run_coroutine_threadsafe(run(), self._loop).result()
-
     # -- life ---------------------------------------------------------------------------------
 
     async def run(self) -> None:
@@ -244,7 +185,7 @@ class Process:
         gc.collect()
         gc.freeze()
         topics = [lane.route.topics.events for lane in self._wiring.lanes]
-        self._membership.join(topics, self)
+        self._membership.join(topics, RebalanceListener(self.engine, self._loop))
         loops = [
             asyncio.create_task(self._or_fail(loop))
             for loop in (
@@ -267,14 +208,14 @@ class Process:
             if self._failure is None:
                 await self.engine.finish()
             else:
-                await self._loop.run_in_executor(None, self._abandon)
+                await self._loop.run_in_executor(None, self._publisher.abort)
         except EddyError as error:
             self._fail(error)
         await self._end_loops(loops)
         await self._leave_group()
         await self._loop.run_in_executor(self._reader_thread, self._reader.close)
         self._publisher.close()
-        await self.engine.close_labels()
+        await asyncio.to_thread(self._labels.close)
         # Last, because Faust may wait long for a broker that does not answer; nothing hangs on it.
         await self._app.stop()
         self.ended = not self.engine.stuck
@@ -302,10 +243,6 @@ class Process:
         await asyncio.gather(*loops, return_exceptions=True)
         self._app.release_queued()
 
-    def _abandon(self) -> None:
-        with suppress(EddyError):
-            self._publisher.abort()
-
     async def _or_fail(self, work: Callable[[], Awaitable[None]]) -> None:
         try:
             await work()
@@ -323,14 +260,6 @@ class Process:
             self._failure = error
             log.error("failed", kind=type(error).__name__, why=str(error))
         self._stop.set()
-
-
-def _labelling(wiring: Wiring, metrics: Metrics) -> LabelUpdates | None:
-    domains = [lane.domain.name for lane in wiring.lanes if lane.domain.is_labelled]
-    if not domains:
-        return None
-    feed = LabelFeed(wiring.connection, wiring.labels_topic, domains, metrics)
-    return LabelUpdates(feed, metrics)
 
 
 def run(wiring: Wiring, metrics: Metrics | None = None) -> None:

@@ -197,13 +197,13 @@ class Publisher:
         TransactionAborted, ProducerLost
             Where it did not happen.
         """
-        places = [
+        offsets = [
             ck.TopicPartition(topic, number, position.offset, metadata=position.note)
             if position.note
             else ck.TopicPartition(topic, number, position.offset)
             for (topic, number), position in positions.items()
         ]
-        self._guard(lambda: self._producer.send_offsets_to_transaction(places, group, 10))
+        self._guard(lambda: self._producer.send_offsets_to_transaction(offsets, group, 10))
         self._guard(lambda: self._producer.commit_transaction(10))
         self._open = False
 

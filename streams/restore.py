@@ -1,6 +1,6 @@
 """How a partition gets its state: the newest fitting checkpoint, or the log."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import structlog
 
@@ -38,7 +38,7 @@ class Restorer:
         self._latest = config.initial_offset == "latest"
 
     def prepare(
-        self, places: Sequence[TopicPartition], lanes: dict[str, Lane], epoch: int
+        self, topic_partitions: Sequence[TopicPartition], lanes: Mapping[str, Lane], epoch: int
     ) -> tuple[list[Partition], dict[TopicPartition, Position]]:
         """Return the partitions, and the initial offsets that are still to be committed.
 
@@ -49,24 +49,26 @@ class Restorer:
         Unavailable
             Where either does not answer.
         """
-        committed = self._membership.committed(places)
+        committed = self._membership.committed(topic_partitions)
         partitions, initial = [], {}
-        for place in places:
-            partition = self._prepare(place, lanes[place[0]], committed[place], epoch)
+        for topic_partition in topic_partitions:
+            partition = self._prepare(
+                topic_partition, lanes[topic_partition[0]], committed[topic_partition], epoch
+            )
             partitions.append(partition)
-            if committed[place] is None:
-                initial[place] = Position(partition.live_from)
+            if committed[topic_partition] is None:
+                initial[topic_partition] = Position(partition.live_from)
         return partitions, initial
 
     def _prepare(
-        self, place: TopicPartition, lane: Lane, committed: Position | None, epoch: int
+        self, topic_partition: TopicPartition, lane: Lane, committed: Position | None, epoch: int
     ) -> Partition:
-        low, high = self._membership.range(place)
+        low, high = self._membership.range(topic_partition)
         offset = None if committed is None else committed.offset
-        live_from = self._live_from(place, lane, offset, low, high)
-        judge = lane.build_judge(place[1])
+        live_from = self._live_from(topic_partition, lane, offset, low, high)
+        judge = lane.build_judge(topic_partition[1])
         fetch_from, rebuilt = max(low, live_from - 2 * judge.history), True
-        found = self._checkpoint(place, live_from, lane.state_hash)
+        found = self._checkpoint(topic_partition, live_from, lane.state_hash)
         if found is not None:
             taken_at, state = found
             try:
@@ -74,12 +76,16 @@ class Restorer:
                 fetch_from, rebuilt = max(taken_at, low), False
             except ValueError as error:
                 self._metrics.checkpoints.labels("incompatible").inc()
-                log.warning("checkpoint_refused", place=place, offset=taken_at, why=str(error))
-                judge = lane.build_judge(place[1])
+                log.warning(
+                    "checkpoint_refused", place=topic_partition, offset=taken_at, why=str(error)
+                )
+                judge = lane.build_judge(topic_partition[1])
         if rebuilt and live_from > low:
-            log.warning("state_rebuilt_from_log", place=place, start=fetch_from, until=live_from)
+            log.warning(
+                "state_rebuilt_from_log", place=topic_partition, start=fetch_from, until=live_from
+            )
         return Partition(
-            place=place,
+            topic_partition=topic_partition,
             lane=lane,
             judge=judge,
             epoch=epoch,
@@ -93,38 +99,43 @@ class Restorer:
         )
 
     def _live_from(
-        self, place: TopicPartition, lane: Lane, committed: int | None, low: int, high: int
+        self,
+        topic_partition: TopicPartition,
+        lane: Lane,
+        committed: int | None,
+        low: int,
+        high: int,
     ) -> int:
         if committed is None:
-            start = lane.route.start.get(place[1], high if self._latest else low)
+            start = lane.route.start.get(topic_partition[1], high if self._latest else low)
             return min(max(start, low), high)
         if committed < low:
             lane.counters.lost.inc(low - committed)
             log.error(
                 "events_lost_to_retention",
-                place=place,
+                place=topic_partition,
                 committed=committed,
                 first_kept=low,
                 what_to_do="raise the topic's retention above the longest outage",
             )
             return low
         if committed > high:
-            log.error("offsets_beyond_log", place=place, committed=committed, end=high)
+            log.error("offsets_beyond_log", place=topic_partition, committed=committed, end=high)
             return low
         return committed
 
     def _checkpoint(
-        self, place: TopicPartition, at_most: int, state_hash: str
+        self, topic_partition: TopicPartition, at_most: int, state_hash: str
     ) -> tuple[int, bytes] | None:
         try:
-            found, refused = self._checkpoints.newest(*place, at_most, state_hash)
+            found, refused = self._checkpoints.newest(*topic_partition, at_most, state_hash)
         except Unavailable as error:
             # The log can do without; only slower.
             self._metrics.checkpoints.labels("unavailable").inc()
-            log.warning("checkpoints_unavailable", place=place, why=str(error))
+            log.warning("checkpoints_unavailable", place=topic_partition, why=str(error))
             return None
         for outcome in refused:
             self._metrics.checkpoints.labels(outcome).inc()
-            log.warning("checkpoint_refused", place=place, why=outcome)
+            log.warning("checkpoint_refused", place=topic_partition, why=outcome)
         self._metrics.checkpoints.labels("found" if found else "missing").inc()
         return (found.header.offset, found.state) if found else None

@@ -47,8 +47,8 @@ def seed(connection: Connection, group: str, topic: str) -> bool:
         reader.close()
     absent = sorted(begins.keys() - committed(connection, group, topic).keys())
     if absent:
-        places = [ck.TopicPartition(topic, number, begins[number]) for number in absent]
-        asked = [ck.ConsumerGroupTopicPartitions(group, places)]
+        offsets = [ck.TopicPartition(topic, number, begins[number]) for number in absent]
+        asked = [ck.ConsumerGroupTopicPartitions(group, offsets)]
         _ask(connection, lambda admin: admin.alter_consumer_group_offsets(asked), group)
     return bool(absent)
 
@@ -63,8 +63,8 @@ def committed(connection: Connection, group: str, topic: str) -> dict[int, int]:
     """
     asked = [ck.ConsumerGroupTopicPartitions(group)]
     found = _ask(connection, lambda admin: admin.list_consumer_group_offsets(asked), group)
-    places = found.topic_partitions or []
-    return {p.partition: p.offset for p in places if p.topic == topic and p.offset >= 0}
+    offsets = found.topic_partitions or []
+    return {p.partition: p.offset for p in offsets if p.topic == topic and p.offset >= 0}
 
 
 def _ask(
@@ -82,7 +82,7 @@ def _ask(
             time.sleep(_POLL_S)
         else:
             break
-    bad = [place.error for place in result.topic_partitions or [] if place.error]
+    bad = [offset.error for offset in result.topic_partitions or [] if offset.error]
     if bad:
         raise MissingResource(f"consumer group {group}: {bad[0].str()}")
     return result

@@ -67,7 +67,7 @@ class Snapshots:
         for partition, mark, state in snapshots:
             try:
                 partition.state_bytes = self._checkpoints.write(
-                    *partition.place,
+                    *partition.topic_partition,
                     mark[0],
                     state,
                     state_hash=partition.lane.state_hash,
@@ -77,7 +77,7 @@ class Snapshots:
             except Unavailable as error:
                 # Not fatal: a crash now costs a longer replay, no event.
                 self._metrics.checkpoints.labels("failed").inc()
-                log.warning("checkpoint_failed", place=partition.place, why=str(error))
+                log.warning("checkpoint_failed", place=partition.topic_partition, why=str(error))
             else:
                 partition.checkpointed = mark
                 self._metrics.checkpoints.labels("written").inc()

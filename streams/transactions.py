@@ -70,18 +70,18 @@ class Transactions:
         """Let `publish` produce into the transaction when its turn comes."""
         self._unpublished.append(publish)
 
-    def advance(self, place: TopicPartition, position: Position) -> None:
+    def advance(self, topic_partition: TopicPartition, position: Position) -> None:
         """Commit how far a partition is judged."""
-        self._positions[place] = position
+        self._positions[topic_partition] = position
 
     def count(self, lane: Lane, events: int, first_ms: int) -> None:
         """Count records of the transaction; `first_ms` is the first one's timestamp."""
         self._events += events
         self._oldest_ms[lane] = min(self._oldest_ms.get(lane, first_ms), first_ms)
 
-    def drop(self, place: TopicPartition) -> None:
+    def drop(self, topic_partition: TopicPartition) -> None:
         """Do not commit a partition that is no longer ours."""
-        self._positions.pop(place, None)
+        self._positions.pop(topic_partition, None)
 
     def forget(self) -> None:
         """Begin to gather anew: what was gathered is on its way, or will never be."""
@@ -96,9 +96,9 @@ class Transactions:
         return not self._positions
 
     @property
-    def is_committing(self) -> bool:
-        """Whether a commit is under way, or its outcome was not looked at yet."""
-        return self._committing is not None
+    def is_done(self) -> bool:
+        """Whether all is committed, and that known."""
+        return self.is_empty and self._committing is None
 
     def due(self, caught_up: bool) -> bool:
         """Whether it is time to commit; with nothing waiting, after half the interval.

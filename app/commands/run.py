@@ -10,7 +10,7 @@ from eddy.streams.metrics import Metrics
 from eddy.streams.topics import check
 
 if TYPE_CHECKING:
-    from eddy.streams.process import Wiring
+    from eddy.streams.wiring import Wiring
 
 
 def run(

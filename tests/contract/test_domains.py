@@ -34,6 +34,7 @@ from eddy.models.judge import (
     Deciding,
     Events,
     Forecasting,
+    ForecastingJudge,
     Identity,
     LabelledJudge,
     Model,
@@ -165,7 +166,7 @@ def test_the_row_says_what_its_judges_are(name: str) -> None:
     assert row.is_timed == isinstance(judge, TimedJudge)
     assert row.has_shadow == isinstance(judge, ShadowedJudge)
     assert row.is_labelled == isinstance(judge, LabelledJudge) == isinstance(verdicts, Deciding)
-    assert row.forecasts == isinstance(verdicts, Forecasting)
+    assert row.forecasts == isinstance(judge, ForecastingJudge) == isinstance(verdicts, Forecasting)
     assert (row.fixed is not None) == isinstance(judge, Reconfigurable)
 
 

@@ -12,7 +12,8 @@ from eddy.streams.config import EngineConfig, Route
 from eddy.streams.connection import Connection
 from eddy.streams.lane import CircuitBreaker, Lane
 from eddy.streams.metrics import Metrics
-from eddy.streams.process import Wiring, run
+from eddy.streams.process import run
+from eddy.streams.wiring import Wiring
 from tests.support.toy import ToyPolicy, toy
 
 

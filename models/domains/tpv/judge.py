@@ -187,7 +187,7 @@ class TpvJudge:
 
     @property
     def forecast_errors(self) -> dict[str, tuple[float, float]]:
-        """See `eddy.models.judge.Errors`."""
+        """See `eddy.models.judge.ForecastingJudge`."""
         found = self._tracker.forecaster.errors
         return {
             name: (float(one.absolute.sum()), float(one.volume.sum()))
