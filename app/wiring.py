@@ -19,9 +19,8 @@ from eddy.app.settings import Settings
 from eddy.models.domain import Domain
 from eddy.models.judge import Model
 from eddy.models.registry import address
-from eddy.models.registry.folder import FolderRegistry
-from eddy.models.registry.mlflow.registry import MlflowRegistry
-from eddy.models.registry.registry import CHAMPION, Registry
+from eddy.models.registry.names import CHAMPION
+from eddy.models.registry.registry import Registry
 from eddy.models.registry.reload import ModelWatcher
 from eddy.schemas.anomalies import ModelRef
 from eddy.schemas.errors import ConfigError, MissingResource, ModelRefused, UnknownModel
@@ -42,10 +41,8 @@ def registry(settings: Settings) -> Registry:
     ConfigError
         ``storage.registry`` is no folder and no address of a registry.
     """
-    place = address.parse(settings.storage.registry)
-    if isinstance(place, Path):
-        return FolderRegistry(place, lambda: datetime.now(UTC))
-    return MlflowRegistry(place, lambda: datetime.now(UTC))
+    store = address.open_store(settings.storage.registry)
+    return Registry(store, lambda: datetime.now(UTC))
 
 
 def chosen_domains(settings: Settings) -> list[Domain]:

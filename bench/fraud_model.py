@@ -12,8 +12,9 @@ from eddy.models.detectors.fraud.estimator_file import ESTIMATOR_FILE, load
 from eddy.models.detectors.fraud.parameters import FraudParameters
 from eddy.models.features.names import FEATURES
 from eddy.models.features.transaction_history import features_of
-from eddy.models.registry.folder import FolderRegistry
-from eddy.models.registry.registry import Training
+from eddy.models.registry.folder import FolderStore
+from eddy.models.registry.manifest import Training
+from eddy.models.registry.registry import Registry
 from eddy.training.transactions.settings import TrainSettings
 from eddy.training.transactions.table import TrainingTable, empty
 from eddy.training.transactions.train import Trained, train
@@ -44,7 +45,7 @@ def _table(source: Payments) -> TrainingTable:
 
 def register(folder: Path, model: Trained) -> None:
     """Make the model the champion of a registry in `folder`."""
-    registry = FolderRegistry(folder, lambda: datetime.now(UTC))
+    registry = Registry(FolderStore(folder), lambda: datetime.now(UTC))
     version = registry.register(
         "transactions",
         encode_parameters(model.parameters),

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from eddy.models.artefact import encode_parameters
 from eddy.models.domains.rides.domain import DbscanParameters
-from eddy.models.registry.folder import FolderRegistry
-from eddy.models.registry.registry import Training
+from eddy.models.registry.folder import FolderStore
+from eddy.models.registry.manifest import Training
+from eddy.models.registry.registry import Registry
 
 WINDOW = 50_000
 """Rides a window, one window a partition."""
@@ -36,7 +37,7 @@ def parameters(window: int = WINDOW) -> DbscanParameters:
 
 def register(folder: Path, window: int = WINDOW) -> None:
     """Make the model the champion of a registry in `folder`."""
-    registry = FolderRegistry(folder, lambda: datetime.now(UTC))
+    registry = Registry(FolderStore(folder), lambda: datetime.now(UTC))
     training, artefact = (
         Training(trained_at=datetime.now(UTC)),
         encode_parameters(parameters(window)),

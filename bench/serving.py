@@ -26,8 +26,9 @@ from bench.usage import usage
 from eddy.models.artefact import encode_parameters
 from eddy.models.detectors.fraud.parameters import FraudParameters, Linear
 from eddy.models.features.names import FEATURES
-from eddy.models.registry.folder import FolderRegistry
-from eddy.models.registry.registry import Training
+from eddy.models.registry.folder import FolderStore
+from eddy.models.registry.manifest import Training
+from eddy.models.registry.registry import Registry
 
 NAME = "transactions"
 _JSON = {"Content-Type": "application/json"}
@@ -108,7 +109,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = options.registry or Path(scratch) / "models"
         if options.registry is None:
-            registry = FolderRegistry(folder, lambda: datetime.now(UTC))
+            registry = Registry(FolderStore(folder), lambda: datetime.now(UTC))
             training = Training(trained_at=datetime.now(UTC))
             artefact = encode_parameters(a_linear_model(random))
             registry.promote(NAME, registry.register(NAME, artefact, training=training, metrics={}))

@@ -1,17 +1,35 @@
 """The artefact: a model's parameters as bytes, nothing executable, the same bytes every time."""
 
 import hashlib
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 import numpy as np
+from msgspec import Meta
 
-from eddy.schemas.errors import EddyError, ModelRefused
+from eddy.schemas.errors import DamagedModel, EddyError, ModelRefused
 
 PARAMETERS_FILE = "model.json"
 MAX_ARTEFACT_BYTES = 64 * 1024 * 1024
 
 P = TypeVar("P")
+
+
+class File(msgspec.Struct, frozen=True):
+    """One file of a version, as it was registered."""
+
+    sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+    size_bytes: Annotated[int, Meta(ge=0)]
+
+    @classmethod
+    def of(cls, content: bytes) -> "File":
+        """Describe a file with this content."""
+        return cls(digest(content), len(content))
+
+    def check(self, content: bytes, where: str) -> None:
+        """Raise DamagedModel unless `content`, found at `where`, is this file's."""
+        if len(content) != self.size_bytes or digest(content) != self.sha256:
+            raise DamagedModel(f"{where} is not the file that was registered")
 
 
 def _plain(value: Any) -> Any:

@@ -6,7 +6,8 @@ from typing import Any
 import structlog
 
 from eddy.models.judge import Model
-from eddy.models.registry.registry import CHALLENGER, Registry
+from eddy.models.registry.names import CHALLENGER
+from eddy.models.registry.registry import Registry
 from eddy.models.registry.reload import ModelWatcher
 from eddy.schemas.anomalies import ModelRef
 from eddy.schemas.errors import ModelRefused, Unavailable

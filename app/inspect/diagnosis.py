@@ -17,7 +17,7 @@ from eddy.app import wiring
 from eddy.app.settings import Settings
 from eddy.app.stack import local_stack
 from eddy.models.domain import Domain
-from eddy.models.registry.registry import CHAMPION
+from eddy.models.registry.names import CHAMPION
 from eddy.sandbox import jars, java, machine
 from eddy.schemas.errors import ConfigError, EddyError, ModelRefused, UnknownModel
 from eddy.streams import checkpoints, inspection, librdkafka

@@ -5,7 +5,9 @@ from datetime import datetime
 import msgspec
 
 from eddy.models.artefact import digest
-from eddy.models.registry.registry import CHALLENGER, CHAMPION, LATEST, Registry, Training
+from eddy.models.registry.manifest import Training
+from eddy.models.registry.names import CHALLENGER, CHAMPION, LATEST
+from eddy.models.registry.registry import Registry
 from eddy.schemas.errors import ModelRefused
 from eddy.training.online.learner import DETECTOR, OnlineLearner
 from eddy.training.transactions.train import text

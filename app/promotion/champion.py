@@ -11,7 +11,7 @@ import msgspec
 from eddy.app import wiring
 from eddy.app.domains import domain, domain_names
 from eddy.app.settings import Settings
-from eddy.models.registry.registry import CHAMPION, AliasChange
+from eddy.models.registry.names import CHAMPION
 from eddy.schemas.errors import EddyError
 from eddy.schemas.topics import CONTROL
 from eddy.streams.control import Command
@@ -80,10 +80,10 @@ def refuse(
     *,
     reason: str,
     evidence: Mapping[str, Any] = {},
-) -> AliasChange:
+) -> None:
     """Write into the audit log that a version was not made the champion, and why."""
     registry = wiring.registry(settings)
-    return registry.refuse(name, which, by=who(), reason=reason, evidence=evidence)
+    registry.refuse(name, which, by=who(), reason=reason, evidence=evidence)
 
 
 def rollback(settings: Settings, name: str, *, reason: str = "") -> ChampionChange:

@@ -9,7 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from eddy.app.inspect.anomaly_text import number
-from eddy.models.registry.registry import AliasChange, Manifest, Registry
+from eddy.models.registry.aliases import AliasChange
+from eddy.models.registry.manifest import Manifest
+from eddy.models.registry.registry import Registry
 from eddy.schemas.errors import DamagedModel
 
 

@@ -9,7 +9,7 @@ from eddy.app.training.history_in_use import check_model
 from eddy.app.training.transaction_models import NAME, learned_until
 from eddy.models.detectors.fraud.parameters import FraudParameters
 from eddy.models.detectors.fraud.scorer import Scorer
-from eddy.models.registry.registry import CHAMPION
+from eddy.models.registry.names import CHAMPION
 from eddy.schemas.errors import ConfigError, GateRefused, UnknownModel
 from eddy.training.transactions import gate
 from eddy.training.transactions.settings import Gate

@@ -26,7 +26,7 @@ from eddy.app.retraining.run_log import RetrainingRun, RetrainingRuns, cut_short
 from eddy.app.settings import Settings
 from eddy.app.training import transaction_models
 from eddy.app.training.history_in_use import as_the_stream
-from eddy.models.registry.registry import CHALLENGER, CHAMPION
+from eddy.models.registry.names import CHALLENGER, CHAMPION
 from eddy.schemas.errors import ConfigError, EddyError, MissingResource, ModelRefused, Unavailable
 from eddy.training.transactions.data_quality import (
     Profile,

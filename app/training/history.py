@@ -24,7 +24,7 @@ from eddy.models.domain import Domain
 from eddy.models.domains.tpv.merchants import MOST_SEGMENTS
 from eddy.models.forecasting.deviation import Boundary
 from eddy.models.forecasting.forecaster import Forecaster
-from eddy.models.registry.registry import CHAMPION
+from eddy.models.registry.names import CHAMPION
 from eddy.models.windows.clock import WindowClock
 from eddy.schemas.errors import ConfigError
 from eddy.training.tpv.warm_start import WarmStartLearner

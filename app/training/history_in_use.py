@@ -6,7 +6,7 @@ from eddy.app import wiring
 from eddy.app.domains import domain
 from eddy.app.settings import Settings
 from eddy.models.features.transaction_history import HistorySettings
-from eddy.models.registry.registry import Manifest
+from eddy.models.registry.manifest import Manifest
 from eddy.schemas.errors import ConfigError
 from eddy.training.transactions.feature_history import FeatureHistory
 from eddy.training.transactions.settings import Preparation

@@ -15,7 +15,7 @@ from eddy.app.training.training_rows import Told, TrainingRows
 from eddy.datasets.history.interval_totals import IntervalTotals
 from eddy.datasets.history.payments.totals import load_totals
 from eddy.models.artefact import encode_parameters
-from eddy.models.registry.registry import Training
+from eddy.models.registry.manifest import Training
 from eddy.schemas.errors import ConfigError
 from eddy.streams.reading import TopicReader
 from eddy.training.rides import train as rides

@@ -24,7 +24,8 @@ from eddy.datasets.history.transactions import labelled_records
 from eddy.models.artefact import encode_parameters
 from eddy.models.detectors.fraud.parameters import FraudParameters
 from eddy.models.detectors.fraud.scorer import Scorer
-from eddy.models.registry.registry import CHALLENGER, Manifest, Training
+from eddy.models.registry.manifest import Manifest, Training
+from eddy.models.registry.names import CHALLENGER
 from eddy.schemas import decisions
 from eddy.schemas.errors import ConfigError, MissingResource
 from eddy.schemas.labels import Label

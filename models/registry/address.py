@@ -3,6 +3,8 @@
 ::
 
     .eddy/models                            a folder
+    s3://bucket/prefix                      a bucket; who may and where it is, the variables say
+                                            that every client of S3 reads
     mlflow+http://host:5000                 an MLflow server, also mlflow+https://
     mlflow+sqlite:///mlflow/mlflow.db       MLflow's database itself; four slashes before an
                                             absolute path, as everywhere in MLflow
@@ -11,15 +13,40 @@
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from eddy.models.registry.folder import FolderStore
+from eddy.models.registry.mlflow.store import MlflowStore
+from eddy.models.registry.store import Store
 from eddy.schemas.errors import ConfigError
 
 _SQLITE = "sqlite:///"
 _KEY = "storage.registry"
-_FORMS = "a folder, mlflow+http://HOST:PORT, mlflow+https://HOST or mlflow+sqlite:///FILE"
+_FORMS = (
+    "a folder, s3://BUCKET/PREFIX, mlflow+http://HOST:PORT, mlflow+https://HOST or "
+    "mlflow+sqlite:///FILE"
+)
+_S3 = "s3://"
+
+
+def open_store(address: str) -> Store:
+    """Return the store at an address; nothing is opened or asked yet.
+
+    Raises
+    ------
+    ConfigError
+        It is none of the forms above.
+    """
+    place = parse(address)
+    if isinstance(place, Path):
+        return FolderStore(place)
+    if place.startswith(_S3):
+        from eddy.models.registry.bucket import open_bucket  # noqa: PLC0415 - a client of S3
+
+        return open_bucket(place)
+    return MlflowStore(place)
 
 
 def parse(address: str) -> Path | str:
-    """Return a folder's path, or the address as MLflow takes it.
+    """Return a folder's path, or the address as MLflow or a client of S3 takes it.
 
     Raises
     ------
@@ -28,6 +55,8 @@ def parse(address: str) -> Path | str:
     """
     if not address.strip():
         raise ConfigError(f"{_KEY}: empty; {_FORMS}")
+    if address.startswith(_S3):
+        return _bucket(address)
     if not address.startswith("mlflow+"):
         if "://" in address:
             raise ConfigError(f"{_KEY}: {address.partition('://')[0]}:// is not known; {_FORMS}")
@@ -36,6 +65,16 @@ def parse(address: str) -> Path | str:
     if uri.startswith("sqlite:"):
         return _database(uri)
     return _server(uri)
+
+
+def _bucket(url: str) -> str:
+    parts = urlsplit(url)
+    if not parts.netloc or set(url) & set("@?#"):
+        raise ConfigError(
+            f"{_KEY}: s3://BUCKET/PREFIX; keys are set in AWS_ACCESS_KEY_ID and "
+            "AWS_SECRET_ACCESS_KEY, another endpoint in AWS_ENDPOINT_URL"
+        )
+    return url.rstrip("/")
 
 
 def _database(uri: str) -> str:

@@ -1,25 +1,44 @@
-"""Which version is in use: one small file replaced whole, and the log of every change.
-
-``aliases.json`` decides. A change is written to ``aliases.jsonl`` first and takes effect with the
-replacement of ``aliases.json``; a crash between the two leaves a line whose sequence number lies
-ahead, which readers pass over and the next change removes. So the log holds exactly the changes
-that happened.
-"""
+"""Which version is in use, and one line of the log of how that changed."""
 
 from collections.abc import Mapping
 from datetime import datetime
-from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
-from eddy.models.registry import durable
-from eddy.models.registry.registry import CHAMPION, Action, AliasChange
-from eddy.schemas.errors import DamagedModel
+from eddy.models.registry.names import CHAMPION
+from eddy.schemas.errors import ConfigError
 
-_LIMIT_BYTES = 1024 * 1024
-_LOG_LIMIT_BYTES = 64 * 1024 * 1024
+MAX_LINE_BYTES = 4000  # of the audit log; MLflow's databases take 5000 characters
 _MAX_REPLACED = 1000
+
+Action = Literal["set", "rollback", "refused"]
+
+
+class AliasChange(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of the audit log: an alias moved from `before` to `after`, or was not let.
+
+    Attributes
+    ----------
+    sequence : int
+        Counts the lines of one model, from 1.
+    action : str
+        Where it is "refused", `alias` stayed at `before`; `after` is what it was not given.
+    by, reason : str
+        Who, and why.
+    evidence : dict
+        The figures it was decided on; plain values only.
+    """
+
+    sequence: int
+    at: datetime
+    action: Action
+    alias: str
+    before: str | None
+    after: str
+    by: str = ""
+    reason: str = ""
+    evidence: dict[str, Any] = {}
 
 
 class Aliases(msgspec.Struct, frozen=True):
@@ -52,91 +71,8 @@ class Aliases(msgspec.Struct, frozen=True):
         return Aliases(change.sequence, dict(sorted(aliases.items())), replaced)
 
 
-class AliasFile:
-    """The aliases of one model; `apply` only under the model's lock."""
-
-    def __init__(self, home: Path) -> None:
-        self._file = home / "aliases.json"
-        self._log = home / "aliases.jsonl"
-
-    def read(self) -> Aliases:
-        """Return the aliases in force; none where there is no file yet.
-
-        Raises
-        ------
-        DamagedModel
-            The file is not what this class writes.
-        """
-        try:
-            content = durable.read_capped(self._file, _LIMIT_BYTES)
-            return msgspec.json.decode(content, type=Aliases)
-        except FileNotFoundError:
-            return Aliases()
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise DamagedModel(f"{self._file}: {error}; its changes are in {self._log}") from error
-
-    def history(self) -> list[AliasChange]:
-        """Return the changes that took effect, oldest first."""
-        limit = self.read().sequence
-        changes = [_parse(line) for line in self._lines()]
-        return [change for change in changes if change and change.sequence <= limit]
-
-    def apply(self, change: AliasChange) -> Aliases:
-        """Log the change, then let it take effect."""
-        before = self.read()
-        self._drop_unfinished(before.sequence)
-        after = before.moved(change)
-        durable.append(self._log, msgspec.json.encode(change) + b"\n")
-        durable.replace(self._file, msgspec.json.encode(after) + b"\n")
-        return after
-
-    def _lines(self) -> list[bytes]:
-        try:
-            return durable.read_capped(self._log, _LOG_LIMIT_BYTES).splitlines(keepends=True)
-        except FileNotFoundError:
-            return []
-
-    def _drop_unfinished(self, sequence: int) -> None:
-        lines = self._lines()
-        kept = len(lines)
-        while kept and not _finished(lines[kept - 1], sequence):
-            kept -= 1
-        if kept < len(lines):
-            durable.replace(self._log, b"".join(lines[:kept]))
-
-
-def next_change(
-    aliases: Aliases,
-    alias: str,
-    after: str,
-    *,
-    action: Action,
-    at: datetime,
-    by: str,
-    reason: str,
-    evidence: Mapping[str, Any],
-) -> AliasChange:
-    """Return the change that points `alias` at version `after`, or refuses to."""
-    return AliasChange(
-        sequence=aliases.sequence + 1,
-        at=at,
-        action=action,
-        alias=alias,
-        before=aliases.aliases.get(alias),
-        after=after,
-        by=by,
-        reason=reason,
-        evidence=dict(evidence),
-    )
-
-
-def _finished(line: bytes, sequence: int) -> bool:
-    change = _parse(line)
-    return line.endswith(b"\n") and change is not None and change.sequence <= sequence
-
-
-def _parse(line: bytes) -> AliasChange | None:
-    try:
-        return msgspec.json.decode(line, type=AliasChange)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return None
+def check_evidence(by: str, reason: str, evidence: Mapping[str, Any]) -> None:
+    """Raise ConfigError unless who, why and on what figures fit into a line of the audit log."""
+    size = len(msgspec.json.encode([by, reason, evidence]))
+    if size > MAX_LINE_BYTES:
+        raise ConfigError(f"the audit log takes {MAX_LINE_BYTES} bytes a line, not {size}")

@@ -9,11 +9,15 @@ from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from eddy.models.artefact import PARAMETERS_FILE, decode_parameters
-from eddy.models.registry.registry import MAX_FILES, File, is_file_name
+import msgspec
+
+from eddy.models.artefact import PARAMETERS_FILE, File, decode_parameters
+from eddy.models.registry.manifest import MAX_FILES, Manifest
+from eddy.models.registry.names import is_file_name
 from eddy.schemas.errors import ConfigError, DamagedModel, ModelRefused
 
 MANIFEST_FILE = "manifest.json"
+MAX_MANIFEST_BYTES = 1024 * 1024
 
 _OURS = (PARAMETERS_FILE, MANIFEST_FILE)
 
@@ -49,10 +53,27 @@ def check_size(files: Mapping[str, File], limit_bytes: int, where: str) -> None:
         raise DamagedModel(f"the files of {where} are larger than {limit_bytes} bytes")
 
 
+def read_manifest(content: bytes, name: str, version: str, where: str) -> Manifest:
+    """Return the manifest of a version.
+
+    Raises
+    ------
+    DamagedModel
+        It is none, or another version's; `where` says where it was read.
+    """
+    try:
+        manifest = msgspec.json.decode(content, type=Manifest)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise DamagedModel(f"{where}: {error}") from error
+    if (manifest.name, manifest.version) != (name, version):
+        raise DamagedModel(f"{where} belongs to {manifest.name!r} version {manifest.version}")
+    return manifest
+
+
 def eddy_version() -> str:
     """Return the version of this package, for manifests."""
     try:
-        return version("eddy")
+        return version("eddy-stream")
     except PackageNotFoundError:
         return "unknown"
 

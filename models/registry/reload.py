@@ -6,7 +6,9 @@ from typing import Any, Literal
 import msgspec
 
 from eddy.models.judge import Model
-from eddy.models.registry.registry import CHAMPION, Manifest, Registry
+from eddy.models.registry.manifest import Manifest
+from eddy.models.registry.names import CHAMPION
+from eddy.models.registry.registry import Registry
 from eddy.schemas.anomalies import ModelRef
 from eddy.schemas.errors import ModelRefused, Unavailable, UnknownModel
 

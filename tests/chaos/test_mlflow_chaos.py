@@ -14,8 +14,9 @@ import msgspec
 import pytest
 
 from eddy.models.artefact import encode_parameters
-from eddy.models.registry.mlflow.registry import MlflowRegistry
-from eddy.models.registry.registry import Training
+from eddy.models.registry.manifest import Training
+from eddy.models.registry.mlflow.store import MlflowStore
+from eddy.models.registry.registry import Registry
 from eddy.sandbox.machine import free_port
 from eddy.sandbox.mlflow_server import MlflowServer
 from eddy.schemas.errors import Unavailable
@@ -32,7 +33,7 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def register(registry: MlflowRegistry, **files: bytes) -> str:
+def register(registry: Registry, **files: bytes) -> str:
     artefact = encode_parameters(Radius(0.5))
     training = Training(trained_at=now())
     return registry.register("rides", artefact, training=training, metrics={}, files=files)
@@ -52,7 +53,7 @@ def wait_for(happened: Callable[[], bool]) -> None:
         time.sleep(0.002)
 
 
-def check_whole(registry: MlflowRegistry) -> int:
+def check_whole(registry: Registry) -> int:
     versions, history = registry.versions("rides"), registry.history("rides")
     for version in versions:
         registry.load("rides", version, Radius)
@@ -68,7 +69,7 @@ def server(mlflow_database: Path, tmp_path: Path) -> Iterator[MlflowServer]:
 
 
 def test_a_server_killed_while_a_file_comes_in(server: MlflowServer) -> None:
-    registry = MlflowRegistry(server.url, now)
+    registry = Registry(MlflowStore(server.url), now)
     registry.promote("rides", register(registry))
     raised: list[Exception] = []
 
@@ -102,7 +103,7 @@ def test_a_server_killed_at_random(server: MlflowServer) -> None:
     seed = int(os.environ.get("EDDY_TEST_SEED", random.SystemRandom().randrange(10**6)))
     print("seed", seed)
     chance = random.Random(seed)
-    registry = MlflowRegistry(server.url, now)
+    registry = Registry(MlflowStore(server.url), now)
     stop = threading.Event()
     done = [0]
 

@@ -13,8 +13,9 @@ import msgspec
 from eddy.datasets.simulation.rides import RideSimulation, simulate
 from eddy.models.artefact import encode_parameters
 from eddy.models.domains.rides.domain import DEFAULT_PARAMETERS, default_model
-from eddy.models.registry.folder import FolderRegistry
-from eddy.models.registry.registry import Training
+from eddy.models.registry.folder import FolderStore
+from eddy.models.registry.manifest import Training
+from eddy.models.registry.registry import Registry
 from eddy.schemas.anomalies import Anomaly
 from eddy.streams.connection import Connection
 from eddy.streams.reading import TopicReader
@@ -34,7 +35,7 @@ def test_models_change_under_load(kafka, tmp_path):
         reload_interval_s=0.2, engine__publish_scored="true", engine__batch_size=200,
     )  # fmt: skip
     assert eddy(env, "topics", "create", "--partitions", "2").returncode == 0
-    registry = FolderRegistry(tmp_path / "models", lambda: datetime.now(UTC))
+    registry = Registry(FolderStore(tmp_path / "models"), lambda: datetime.now(UTC))
     detector = start(env, "run", log=tmp_path / "log")
     good, sent = {default_model().ref.sha256}, 0
     sender = Sender(Connection(kafka.bootstrap))

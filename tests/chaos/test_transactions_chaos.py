@@ -16,8 +16,10 @@ from eddy.datasets.simulation.transactions.labels import labels
 from eddy.datasets.simulation.transactions.stream import TransactionSimulation, simulate
 from eddy.models.artefact import encode_parameters
 from eddy.models.domains.transactions.default import DEFAULT_PARAMETERS, default_model
-from eddy.models.registry.folder import FolderRegistry
-from eddy.models.registry.registry import CHALLENGER, Training
+from eddy.models.registry.folder import FolderStore
+from eddy.models.registry.manifest import Training
+from eddy.models.registry.names import CHALLENGER
+from eddy.models.registry.registry import Registry
 from tests.support.transactions_world import TransactionsWorld
 
 SEED = int(os.environ.get("EDDY_TEST_SEED", str(random.SystemRandom().randrange(10**6))))
@@ -90,7 +92,7 @@ def test_models_are_promoted_rolled_back_and_broken_under_load(kafka, tmp_path, 
     options = weeks(30, 400)
     records = list(simulate(SEED, options))
     with TransactionsWorld(kafka.bootstrap, tmp_path, {"history": {}}, batch_size=200) as world:
-        registry = FolderRegistry(tmp_path / "models", lambda: datetime.now(UTC))
+        registry = Registry(FolderStore(tmp_path / "models"), lambda: datetime.now(UTC))
         good = {default_model().ref.sha256}
         detector = world.run()
         steps = 8
@@ -126,7 +128,7 @@ def test_models_are_promoted_rolled_back_and_broken_under_load(kafka, tmp_path, 
     assert all(a.model.sha256 == by_offset[a.source.offset] for a in anomalies)
 
 
-def registered(registry: FolderRegistry, boundary: float) -> str:
+def registered(registry: Registry, boundary: float) -> str:
     parameters = msgspec.structs.replace(DEFAULT_PARAMETERS, boundary=boundary)
     training = Training(trained_at=datetime.now(UTC))
     return registry.register(

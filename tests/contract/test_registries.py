@@ -11,11 +11,14 @@ from typing import Annotated
 import msgspec
 import pytest
 from msgspec import Meta
+from obstore.store import MemoryStore
 
-from eddy.models.artefact import digest, encode_parameters
-from eddy.models.registry.folder import FolderRegistry
-from eddy.models.registry.mlflow.registry import MlflowRegistry
-from eddy.models.registry.registry import File, Registry, Training
+from eddy.models.artefact import File, digest, encode_parameters
+from eddy.models.registry.bucket import BucketStore
+from eddy.models.registry.folder import FolderStore
+from eddy.models.registry.manifest import Training
+from eddy.models.registry.mlflow.store import MlflowStore
+from eddy.models.registry.registry import Registry
 from eddy.schemas.errors import ConfigError, DamagedModel, ModelRefused, UnknownModel
 
 START = datetime(2024, 3, 1, tzinfo=UTC)
@@ -74,16 +77,18 @@ def register_bundle(registry: Registry, content: bytes = b"trees", **more: bytes
     return registry.register("rides", artefact, training=TRAINING, metrics={}, files=files)
 
 
-@pytest.fixture(params=["folder", "mlflow-server", "mlflow-database"])
+@pytest.fixture(params=["folder", "bucket", "mlflow-server", "mlflow-database"])
 def registry(request: pytest.FixtureRequest, tmp_path: Path) -> Registry:
     if request.param == "folder":
-        return FolderRegistry(tmp_path / "registry", Ticking(), max_artefact_bytes=4096)
+        return Registry(FolderStore(tmp_path / "registry"), Ticking(), max_artefact_bytes=4096)
+    if request.param == "bucket":
+        return Registry(BucketStore(MemoryStore()), Ticking(), max_artefact_bytes=4096)
     if request.param == "mlflow-server":
         uri = request.getfixturevalue("empty_mlflow").url
     else:
         shutil.copy(request.getfixturevalue("mlflow_database"), tmp_path / "mlflow.db")
         uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
-    return MlflowRegistry(uri, Ticking(), max_artefact_bytes=4096)
+    return Registry(MlflowStore(uri), Ticking(), max_artefact_bytes=4096)
 
 
 class TestRegistry:

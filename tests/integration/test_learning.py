@@ -14,7 +14,7 @@ from eddy.app.learning.learning import LearningLoop, decisions_topic
 from eddy.app.learning.learning_options import LearningOptions
 from eddy.app.retraining.watch import Requests
 from eddy.models.artefact import digest, encode_parameters
-from eddy.models.registry.registry import Training
+from eddy.models.registry.manifest import Training
 from eddy.schemas import decisions as decision_records
 from eddy.schemas.errors import MissingResource, UnknownModel
 from eddy.schemas.topics import CONTROL, LABELS

@@ -14,8 +14,9 @@ from typer.testing import CliRunner
 from eddy.app.cli import app
 from eddy.app.promotion import champion
 from eddy.models.artefact import encode_parameters
-from eddy.models.registry.mlflow.registry import MlflowRegistry
-from eddy.models.registry.registry import Training
+from eddy.models.registry.manifest import Training
+from eddy.models.registry.mlflow.store import MlflowStore
+from eddy.models.registry.registry import Registry
 from eddy.sandbox.machine import free_port
 from eddy.sandbox.stack import Stack
 from eddy.schemas.errors import MissingResource
@@ -53,7 +54,7 @@ def test_it_says_where_it_is_and_how_to_use_it(mlflow_server) -> None:
 
 
 def test_models_come_and_go_through_the_commands(here) -> None:
-    registry = MlflowRegistry(here.url, lambda: NOW)
+    registry = Registry(MlflowStore(here.url), lambda: NOW)
     for eps in (0.1, 0.2):
         artefact = encode_parameters(Radius(eps))
         registry.register("toy", artefact, training=Training(trained_at=NOW), metrics={})

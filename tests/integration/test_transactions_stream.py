@@ -17,8 +17,10 @@ from eddy.datasets.simulation.transactions.stream import TransactionSimulation, 
 from eddy.models.artefact import encode_parameters
 from eddy.models.domains.transactions.default import DEFAULT_PARAMETERS, default_model
 from eddy.models.features.names import FEATURES
-from eddy.models.registry.folder import FolderRegistry
-from eddy.models.registry.registry import CHALLENGER, Training
+from eddy.models.registry.folder import FolderStore
+from eddy.models.registry.manifest import Training
+from eddy.models.registry.names import CHALLENGER
+from eddy.models.registry.registry import Registry
 from eddy.schemas.topics import LABELS
 from eddy.streams.connection import Connection
 from eddy.streams.sender import Sender
@@ -67,7 +69,7 @@ def test_features_labels_and_decisions_are_those_of_one_piece(kafka, tmp_path) -
 
 def registered(world: TransactionsWorld, boundary: float) -> str:
     """Register the default model with another boundary; return its version."""
-    registry = FolderRegistry(world.folder / "models", lambda: datetime.now(UTC))
+    registry = Registry(FolderStore(world.folder / "models"), lambda: datetime.now(UTC))
     parameters = msgspec.structs.replace(DEFAULT_PARAMETERS, boundary=boundary)
     training = Training(trained_at=datetime.now(UTC))
     return registry.register(
@@ -103,7 +105,7 @@ def test_a_challenger_scores_in_the_shadow_until_it_is_promoted(kafka, tmp_path)
     records, verdicts = list(simulate(seed, options)), list(labels(seed, options))
     half = len(records) // 2
     with TransactionsWorld(kafka.bootstrap, tmp_path) as world:
-        registry = FolderRegistry(tmp_path / "models", lambda: datetime.now(UTC))
+        registry = Registry(FolderStore(tmp_path / "models"), lambda: datetime.now(UTC))
         version = registered(world, 0.02)
         registry.set_alias("transactions", CHALLENGER, version)
         world.put(records[:half])

@@ -15,8 +15,9 @@ from eddy.models.artefact import encode_parameters
 from eddy.models.detectors.fraud.packing import package
 from eddy.models.detectors.fraud.parameters import FraudParameters, Linear
 from eddy.models.features.names import FEATURES
-from eddy.models.registry.folder import FolderRegistry
-from eddy.models.registry.registry import Training
+from eddy.models.registry.folder import FolderStore
+from eddy.models.registry.manifest import Training
+from eddy.models.registry.registry import Registry
 from eddy.serving.app import build
 from eddy.serving.config import ServingConfig
 from eddy.serving.following import Following
@@ -70,12 +71,12 @@ def some_rows(n: int, d: int = len(FEATURES), seed: int = 7) -> NDArray[np.float
     return np.random.default_rng(seed).normal(0.0, 3.0, (n, d))
 
 
-def a_registry(root: Path) -> FolderRegistry:
-    return FolderRegistry(root, lambda: datetime.now(UTC))
+def a_registry(root: Path) -> Registry:
+    return Registry(FolderStore(root), lambda: datetime.now(UTC))
 
 
 def put(
-    registry: FolderRegistry,
+    registry: Registry,
     parameters: Any,
     name: str = NAME,
     *,

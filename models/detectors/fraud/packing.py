@@ -8,10 +8,9 @@ import numpy as np
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
-from eddy.models.artefact import digest
+from eddy.models.artefact import File, digest
 from eddy.models.detectors.fraud.estimator_file import ESTIMATOR_FILE, dump
 from eddy.models.detectors.fraud.parameters import Calibration, FraudParameters, Kind, Linear, Smoke
-from eddy.models.registry.registry import File
 
 Floats = NDArray[np.float64]
 

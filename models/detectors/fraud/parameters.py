@@ -8,13 +8,12 @@ import msgspec
 import numpy as np
 from msgspec import Meta
 
-from eddy.models.artefact import digest
+from eddy.models.artefact import File, digest
 from eddy.models.detectors.fraud.estimator_file import ESTIMATOR_FILE, read
 from eddy.models.detectors.fraud.forest import Forest
 from eddy.models.detectors.fraud.linear import LinearRanking
 from eddy.models.detectors.fraud.scorer import Ranking, Scorer
 from eddy.models.features.names import FEATURES, component
-from eddy.models.registry.registry import File
 from eddy.schemas.errors import DamagedModel, ModelRefused
 from eddy.schemas.transactions import MOST_COMPONENTS
 

@@ -1,13 +1,13 @@
 """Changing an alias in MLflow, with its line in `eddy.models.registry.mlflow.log`."""
 
-from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
-from eddy.models.registry.aliases import next_change
-from eddy.models.registry.mlflow.client import again, answering
+import msgspec
+
+from eddy.models.registry.aliases import AliasChange
+from eddy.models.registry.mlflow.client import again
 from eddy.models.registry.mlflow.log import AuditLog, encode
-from eddy.models.registry.registry import Action, AliasChange
+from eddy.models.registry.store import Proposal
 from eddy.schemas.errors import Unavailable
 
 _TRIES = 20
@@ -23,59 +23,39 @@ class Changes:
     client : MlflowClient
     name : str
         The model's name.
+
+    Attributes
+    ----------
+    log : AuditLog
+        Changes and refusals.
     """
 
     def __init__(self, uri: str, client: Any, name: str) -> None:
         self._uri = uri
         self._client = client
         self._name = name
-        self._aliases, self._log = self._read()
+        self._aliases, self.log = self._read()
 
-    @property
-    def made(self) -> list[AliasChange]:
-        """Changes and refusals, oldest first."""
-        return self._log.changes
-
-    @property
-    def replaced(self) -> list[str]:
-        """Earlier champions, oldest first."""
-        return self._log.state.replaced
-
-    def is_already(self, alias: str, version: str) -> bool:
-        """Whether `alias` points at `version`, and the log knows it."""
-        return self._aliases.get(alias) == self._log.state.aliases.get(alias) == version
-
-    def make(
-        self,
-        alias: str,
-        after: str,
-        *,
-        action: Action,
-        at: datetime,
-        by: str,
-        reason: str,
-        evidence: Mapping[str, Any],
-    ) -> AliasChange:
+    def make(self, propose: Proposal) -> AliasChange | None:
         """Log a change, let it take effect, and say in the log that it did; or log a refusal."""
-        change = next_change(
-            self._log.state,
-            alias,
-            after,
-            action=action,
-            at=at,
-            by=by,
-            reason=reason,
-            evidence=evidence,
-        )
-        with answering(self._uri):
-            for key, left in self._log.unconfirmed().items():
-                self._write(key, left, is_confirmed=True)
-            key, refused = self._log.next_key(), action == "refused"
-            self._write(key, change, is_confirmed=refused)
-            if not refused:
-                self._follow(alias, after)
-                self._write(key, change, is_confirmed=True)
+        state = self.log.state
+        change = propose(msgspec.structs.replace(state, aliases=self._agreed()))
+        if change is None:
+            return None
+        change = msgspec.structs.replace(change, before=state.aliases.get(change.alias))
+        for key, unconfirmed in self.log.unconfirmed().items():
+            self._write(key, unconfirmed, is_confirmed=True)
+        key, is_refusal = self.log.next_key(), change.action == "refused"
+        self._write(key, change, is_confirmed=is_refusal)
+        if not is_refusal:
+            self._follow(change.alias, change.after)
+            self._write(key, change, is_confirmed=True)
         return change
+
+    def _agreed(self) -> dict[str, str]:
+        """Return the aliases that are where the log says; others were moved in MLflow's page."""
+        logged = self.log.state.aliases
+        return {a: version for a, version in self._aliases.items() if logged.get(a) == version}
 
     def _follow(self, alias: str, version: str) -> None:
         """Point the alias at what the last line about it says, whoever wrote that.

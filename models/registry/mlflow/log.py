@@ -14,8 +14,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from eddy.models.registry.aliases import Aliases
-from eddy.models.registry.registry import AliasChange
+from eddy.models.registry.aliases import AliasChange, Aliases
 
 _PREFIX = "eddy.log."
 _KEY = re.compile(r"eddy\.log\.([0-9]{8})\.[0-9a-f]{8}")

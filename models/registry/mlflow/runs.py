@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from itertools import islice
 from typing import Any
 
+from eddy.models.registry.manifest import Manifest
 from eddy.models.registry.mlflow.client import EXISTS, answering, code, module
 from eddy.models.registry.mlflow.files import SCHEME
-from eddy.models.registry.registry import Manifest
 from eddy.schemas.errors import Unavailable
 
 EXPERIMENT = "eddy"

@@ -8,8 +8,9 @@ from typing import Any
 
 import msgspec
 
+from eddy.models.registry.manifest import Manifest
 from eddy.models.registry.mlflow.client import INVALID, answering, code
-from eddy.models.registry.registry import LATEST, Manifest, is_alias, is_name, is_version
+from eddy.models.registry.names import LATEST, is_alias, is_name, is_version
 from eddy.schemas.errors import ConfigError, DamagedModel, Unavailable, UnknownModel
 
 MADE_HERE = {"eddy.format": "1"}

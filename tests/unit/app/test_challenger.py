@@ -13,8 +13,10 @@ from eddy.models.artefact import encode_parameters
 from eddy.models.domains.rides.domain import DEFAULT_PARAMETERS, DbscanParameters
 from eddy.models.domains.transactions.default import DEFAULT_PARAMETERS as FRAUD
 from eddy.models.domains.transactions.domain import DOMAIN
-from eddy.models.registry.folder import FolderRegistry
-from eddy.models.registry.registry import CHALLENGER, Training
+from eddy.models.registry.folder import FolderStore
+from eddy.models.registry.manifest import Training
+from eddy.models.registry.names import CHALLENGER
+from eddy.models.registry.registry import Registry
 from eddy.schemas.errors import Unavailable
 from eddy.streams.metrics import Metrics
 
@@ -22,11 +24,11 @@ NOW = datetime.now(UTC)
 
 
 @pytest.fixture
-def registry(tmp_path) -> FolderRegistry:
-    return FolderRegistry(tmp_path, lambda: NOW)
+def registry(tmp_path) -> Registry:
+    return Registry(FolderStore(tmp_path), lambda: NOW)
 
 
-def registered(registry: FolderRegistry, eps: float) -> str:
+def registered(registry: Registry, eps: float) -> str:
     parameters = msgspec.structs.replace(DEFAULT_PARAMETERS, eps=eps)
     artefact = encode_parameters(parameters)
     return registry.register("rides", artefact, training=Training(trained_at=NOW), metrics={})
@@ -107,6 +109,6 @@ def test_who_starts_without_its_registry_does_not_start(tmp_path, monkeypatch) -
     def away(*_: object) -> None:
         raise Unavailable("nobody answers")
 
-    monkeypatch.setattr(FolderRegistry, "load", away)
+    monkeypatch.setattr(Registry, "load", away)
     with pytest.raises(Unavailable):
         wiring.champion(settings, domain("rides"))

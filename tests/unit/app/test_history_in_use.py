@@ -15,7 +15,7 @@ from eddy.app.promotion import promotion
 from eddy.app.settings import load
 from eddy.app.training import transaction_models
 from eddy.models.features.transaction_history import HistorySettings
-from eddy.models.registry.registry import Training
+from eddy.models.registry.manifest import Training
 from eddy.schemas.errors import ConfigError, GateRefused
 from eddy.training.transactions.feature_history import FeatureHistory
 from eddy.training.transactions.table import joined

@@ -11,7 +11,7 @@ from eddy.models.artefact import encode_parameters
 from eddy.models.domains.rides.domain import DEFAULT_PARAMETERS, RidesPolicy, default_model
 from eddy.models.domains.rides.domain import DOMAIN as RIDES
 from eddy.models.judge import Model
-from eddy.models.registry.registry import Training
+from eddy.models.registry.manifest import Training
 from eddy.schemas.anomalies import Anomaly
 from eddy.schemas.errors import MissingResource
 from tests.support.lake_jobs import JobWorld, Streamed, job_world, keep, of_day, streamed

@@ -12,7 +12,7 @@ from eddy.app.cli import app
 from eddy.app.domains import domain
 from eddy.app.promotion import champion
 from eddy.app.simulate.feeder import FeedOptions, Shares, rides
-from eddy.models.registry.registry import CHAMPION
+from eddy.models.registry.names import CHAMPION
 from eddy.sandbox.machine import free_port
 from eddy.schemas.errors import ConfigError, DamagedModel, MissingResource, UnknownModel
 from tests.unit.app.test_feeder import BUSY

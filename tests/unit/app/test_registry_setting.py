@@ -5,24 +5,26 @@ from pathlib import Path
 import pytest
 
 from eddy.app import settings, wiring
-from eddy.models.registry.folder import FolderRegistry
-from eddy.models.registry.mlflow.registry import MlflowRegistry
+from eddy.models.registry.bucket import BucketStore
+from eddy.models.registry.folder import FolderStore
+from eddy.models.registry.mlflow.store import MlflowStore
 from eddy.schemas.errors import ConfigError
 
 
 @pytest.mark.parametrize(
     ("address", "kind"),
     [
-        (".eddy/models", FolderRegistry),
-        ("mlflow+http://127.0.0.1:5000", MlflowRegistry),
-        ("mlflow+https://mlflow.example", MlflowRegistry),
-        ("mlflow+sqlite:///mlflow.db", MlflowRegistry),
+        (".eddy/models", FolderStore),
+        ("s3://bucket/models", BucketStore),
+        ("mlflow+http://127.0.0.1:5000", MlflowStore),
+        ("mlflow+https://mlflow.example", MlflowStore),
+        ("mlflow+sqlite:///mlflow.db", MlflowStore),
     ],
 )
 def test_the_right_one_is_made_and_nothing_asked(address, kind, tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     chosen = settings.load(None, {"storage.registry": address})
-    assert type(wiring.registry(chosen)) is kind
+    assert type(wiring.registry(chosen)._store) is kind
     assert list(Path().iterdir()) == []
 
 

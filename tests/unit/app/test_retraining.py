@@ -220,7 +220,7 @@ def test_a_crash_before_the_model_was_registered_is_noticed(chosen, inbox, runs,
 
 
 def test_a_crash_after_the_model_was_registered_is_taken_over(chosen, inbox, runs, monkeypatch):
-    killed(chosen, inbox, runs, monkeypatch, "eddy.models.registry.folder.FolderRegistry.set_alias")
+    killed(chosen, inbox, runs, monkeypatch, "eddy.models.registry.registry.Registry.set_alias")
     assert versions(chosen) == ["1"]
     assert wiring.registry(chosen).aliases("transactions") == {}
     assert run(chosen, inbox, runs, only_news=True) is None

@@ -232,7 +232,7 @@ def test_a_damaged_version_does_not_hide_what_became_of_a_run(world, monkeypatch
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("eddy.models.registry.folder.FolderRegistry.set_alias", die)
+        patch.setattr("eddy.models.registry.registry.Registry.set_alias", die)
         with pytest.raises(KeyboardInterrupt):
             world.run()
     # version 2 is registered; a newer one is damaged

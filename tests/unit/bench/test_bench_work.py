@@ -10,8 +10,9 @@ from bench.peers.job import AT_LEAST_ONCE, PeerJob
 from bench.peers.work import Counter, Windows, anomaly
 from eddy.models.detectors.dbscan.windowed import WindowedDbscan
 from eddy.models.domains.rides.domain import DbscanParameters, features
-from eddy.models.registry.folder import FolderRegistry
-from eddy.models.registry.registry import CHAMPION
+from eddy.models.registry.folder import FolderStore
+from eddy.models.registry.names import CHAMPION
+from eddy.models.registry.registry import Registry
 
 MOST_ROWS = 1_000
 
@@ -83,7 +84,7 @@ def test_a_counter_can_be_looked_at_from_outside(tmp_path):
 
 def test_the_engine_finds_the_same_model_in_its_registry(tmp_path):
     register(tmp_path)
-    registry = FolderRegistry(tmp_path, lambda: datetime.now(UTC))
+    registry = Registry(FolderStore(tmp_path), lambda: datetime.now(UTC))
     assert registry.load("rides", CHAMPION, DbscanParameters).parameters == parameters()
 
 

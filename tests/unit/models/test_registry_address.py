@@ -12,6 +12,8 @@ from eddy.schemas.errors import ConfigError
         (".eddy/models", Path(".eddy/models")),
         ("/srv/models", Path("/srv/models")),
         ("mlflow", Path("mlflow")),
+        ("s3://bucket", "s3://bucket"),
+        ("s3://bucket/models/", "s3://bucket/models"),
         ("mlflow+http://127.0.0.1:5000", "http://127.0.0.1:5000"),
         ("mlflow+http://mlflow", "http://mlflow"),
         ("mlflow+https://host.example/prefix/", "https://host.example/prefix"),
@@ -31,7 +33,15 @@ def test_a_database_is_found_from_wherever_one_goes(tmp_path, monkeypatch) -> No
 @pytest.mark.parametrize(
     "address",
     [
-        *("", "  ", "http://host:5000", "s3://bucket/models", "file:///srv/models"),
+        *(
+            "",
+            "  ",
+            "http://host:5000",
+            "s3://",
+            "s3:///models",
+            "s3://bucket?a=b",
+            "file:///srv/models",
+        ),
         *("mlflow+", "mlflow+http://", "mlflow+http:///path", "mlflow+ftp://host", "mlflow+host"),
         *("mlflow+http://host:port", "mlflow+http://host:70000", "mlflow+http://host:0"),
         *("mlflow+http://host?a=b", "mlflow+http://host#a"),
@@ -44,7 +54,7 @@ def test_what_is_no_address(address: str) -> None:
         parse(address)
 
 
-@pytest.mark.parametrize("scheme", ["mlflow+http", "mlflow+https", "http", "postgresql"])
+@pytest.mark.parametrize("scheme", ["mlflow+http", "mlflow+https", "http", "postgresql", "s3"])
 def test_a_password_is_never_repeated(scheme: str) -> None:
     with pytest.raises(ConfigError, match="storage.registry") as caught:
         parse(f"{scheme}://ana:h3ml1g@host:5000")

@@ -13,8 +13,9 @@ import msgspec
 import pytest
 
 from eddy.models.artefact import encode_parameters
-from eddy.models.registry.folder import FolderRegistry
-from eddy.models.registry.registry import Training
+from eddy.models.registry.folder import FolderStore
+from eddy.models.registry.manifest import Training
+from eddy.models.registry.registry import Registry
 
 # JAX, where a test before this one loaded it, warns at every fork; the child here never calls it
 pytestmark = [
@@ -31,7 +32,7 @@ class Radius(msgspec.Struct, frozen=True):
 
 def write_models(root: Path, rounds: int) -> None:
     """Register, promote, and go back every third time."""
-    registry = FolderRegistry(root, lambda: NOW)
+    registry = Registry(FolderStore(root), lambda: NOW)
     for i in range(rounds):
         artefact = encode_parameters(Radius(0.5 + i))
         training = Training(trained_at=NOW)
@@ -76,7 +77,7 @@ def in_child(work: Callable[[], None]) -> int:
 
 def check_whole(root: Path) -> tuple[int, str | None]:
     """Every version visible loads; the aliases and their log agree."""
-    registry = FolderRegistry(root, lambda: NOW)
+    registry = Registry(FolderStore(root), lambda: NOW)
     champion = registry.aliases("rides").get("champion")
     versions = registry.versions("rides")
     assert versions == [str(i + 1) for i in range(len(versions))]
@@ -88,7 +89,7 @@ def check_whole(root: Path) -> tuple[int, str | None]:
 
 def check_log(root: Path) -> None:
     """The log ends where the aliases are; only while nobody writes."""
-    registry = FolderRegistry(root, lambda: NOW)
+    registry = Registry(FolderStore(root), lambda: NOW)
     history = registry.history("rides")
     assert (history[-1].after if history else None) == registry.aliases("rides").get("champion")
     assert [change.sequence for change in history] == list(range(1, len(history) + 1))

@@ -9,8 +9,9 @@ import pytest
 
 from eddy.models.artefact import encode_parameters
 from eddy.models.registry import durable
-from eddy.models.registry.folder import FolderRegistry
-from eddy.models.registry.registry import Training
+from eddy.models.registry.folder import FolderStore
+from eddy.models.registry.manifest import Training
+from eddy.models.registry.registry import Registry
 from eddy.schemas.errors import DamagedModel, MissingResource, ModelRefused, Unavailable
 
 NOW = datetime(2024, 3, 1, tzinfo=UTC)
@@ -22,14 +23,14 @@ class Radius(msgspec.Struct, frozen=True):
     eps: float
 
 
-def register(registry: FolderRegistry, eps: float) -> str:
+def register(registry: Registry, eps: float) -> str:
     artefact, files = encode_parameters(Radius(eps)), {"model.skops": b"trees"}
     return registry.register("rides", artefact, training=TRAINING, metrics={}, files=files)
 
 
 @pytest.fixture
-def registry(tmp_path: Path) -> FolderRegistry:
-    registry = FolderRegistry(tmp_path, lambda: NOW, max_artefact_bytes=1000)
+def registry(tmp_path: Path) -> Registry:
+    registry = Registry(FolderStore(tmp_path), lambda: NOW, max_artefact_bytes=1000)
     register(registry, 0.1), register(registry, 0.2)
     registry.promote("rides", "1")
     registry.promote("rides", "2")

@@ -17,10 +17,11 @@ import msgspec
 import pytest
 
 from eddy.models.artefact import encode_parameters
+from eddy.models.registry.manifest import Training
 from eddy.models.registry.mlflow.client import connect
 from eddy.models.registry.mlflow.files import LocalFiles, ServedFiles
-from eddy.models.registry.mlflow.registry import MlflowRegistry
-from eddy.models.registry.registry import Training
+from eddy.models.registry.mlflow.store import MlflowStore
+from eddy.models.registry.registry import Registry
 from eddy.schemas.errors import ConfigError, DamagedModel, ModelRefused, Unavailable, UnknownModel
 
 NOW = datetime(2024, 3, 1, tzinfo=UTC)
@@ -36,7 +37,7 @@ class Radius(msgspec.Struct, frozen=True):
     eps: float
 
 
-def register(registry: MlflowRegistry, eps: float = 0.1, name: str = "rides", **more: Any) -> str:
+def register(registry: Registry, eps: float = 0.1, name: str = "rides", **more: Any) -> str:
     artefact = encode_parameters(Radius(eps))
     return registry.register(
         name, artefact, training=TRAINING, metrics={"f1": 0.5, "p@100": 0.3}, **more
@@ -50,8 +51,8 @@ def uri(mlflow_database: Path, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def registry(uri: str) -> MlflowRegistry:
-    return MlflowRegistry(uri, lambda: NOW, max_artefact_bytes=10_000)
+def registry(uri: str) -> Registry:
+    return Registry(MlflowStore(uri), lambda: NOW, max_artefact_bytes=10_000)
 
 
 def file_of(tmp_path: Path, version: str = "1") -> Path:
@@ -76,8 +77,8 @@ def test_the_run_shows_how_it_came_about_and_how_good_it_is(registry, uri) -> No
 
 
 def test_a_server_and_its_database_hold_the_same_registry(empty_mlflow) -> None:
-    served = MlflowRegistry(empty_mlflow.url, lambda: NOW)
-    local = MlflowRegistry(f"sqlite:///{empty_mlflow.directory / 'mlflow.db'}", lambda: NOW)
+    served = Registry(MlflowStore(empty_mlflow.url), lambda: NOW)
+    local = Registry(MlflowStore(f"sqlite:///{empty_mlflow.directory / 'mlflow.db'}"), lambda: NOW)
     register(served, 0.1, files={"model_card.md": CARD})
     register(local, 0.2)
     served.promote("rides", "2", by="ana")
@@ -91,8 +92,8 @@ def test_a_server_and_its_database_hold_the_same_registry(empty_mlflow) -> None:
     assert shown == ["model/model.json", "model/model_card.md"]
 
 
-def run_of(registry: MlflowRegistry) -> str:
-    return str(connect(registry._uri).get_model_version("rides", "1").run_id)
+def run_of(registry: Registry) -> str:
+    return str(connect(registry._store._uri).get_model_version("rides", "1").run_id)
 
 
 # -- damage -----------------------------------------------------------------------------------
@@ -130,7 +131,7 @@ def test_damaged_files_are_refused_and_not_promoted(registry, tmp_path) -> None:
 
 
 def test_damaged_files_behind_a_server_are_refused(empty_mlflow) -> None:
-    registry = MlflowRegistry(empty_mlflow.url, lambda: NOW)
+    registry = Registry(MlflowStore(empty_mlflow.url), lambda: NOW)
     version = register(registry, 0.1)
     place = connect(empty_mlflow.url).get_model_version("rides", version).source
     path = (
@@ -239,7 +240,7 @@ def test_more_than_a_tag_takes_is_refused(registry) -> None:
 
 
 def test_reading_makes_no_database(tmp_path) -> None:
-    registry = MlflowRegistry(f"sqlite:///{tmp_path}/new/mlflow.db", lambda: NOW)
+    registry = Registry(MlflowStore(f"sqlite:///{tmp_path}/new/mlflow.db"), lambda: NOW)
     assert (registry.names(), registry.versions("rides")) == ([], [])
     assert (registry.aliases("rides"), registry.history("rides")) == ({}, [])
     for ask in (registry.resolve, lambda *which: registry.load(*which, Radius), registry.promote):
@@ -250,7 +251,7 @@ def test_reading_makes_no_database(tmp_path) -> None:
 
 def test_a_file_that_is_no_database_is_unavailable(tmp_path) -> None:
     (tmp_path / "mlflow.db").write_bytes(b"no database" * 1000)
-    registry = MlflowRegistry(f"sqlite:///{tmp_path}/mlflow.db", lambda: NOW)
+    registry = Registry(MlflowStore(f"sqlite:///{tmp_path}/mlflow.db"), lambda: NOW)
     with pytest.raises(Unavailable, match="not a database"):
         registry.resolve("rides", "champion")
 
@@ -282,11 +283,12 @@ class Dying:
         return write_or_die
 
 
-def killed_after(uri: str, writes: int, work: Callable[[MlflowRegistry], None]) -> bool:
+def killed_after(uri: str, writes: int, work: Callable[[Registry], None]) -> bool:
     """Do `work` until that many writes are done; return whether that was before its end."""
-    registry, left = MlflowRegistry(uri, lambda: NOW), [writes]
-    registry._connected = Dying(connect(uri), left)
-    registry._files = Dying(registry._files, left)
+    store, left = MlflowStore(uri), [writes]
+    registry = Registry(store, lambda: NOW)
+    store._connected = Dying(connect(uri), left)
+    store._files = Dying(store._files, left)
     try:
         work(registry)
     except Killed:
@@ -294,7 +296,7 @@ def killed_after(uri: str, writes: int, work: Callable[[MlflowRegistry], None]) 
     return False
 
 
-def check_whole(registry: MlflowRegistry) -> tuple[int, int, str | None]:
+def check_whole(registry: Registry) -> tuple[int, int, str | None]:
     versions, history = registry.versions("rides"), registry.history("rides")
     for version in versions:
         registry.load("rides", version, Radius)
@@ -305,7 +307,7 @@ def check_whole(registry: MlflowRegistry) -> tuple[int, int, str | None]:
 
 
 def test_death_at_every_write_of_a_registration_and_a_promotion(registry, uri) -> None:
-    def work(mortal: MlflowRegistry) -> None:
+    def work(mortal: Registry) -> None:
         mortal.promote("rides", register(mortal))
 
     seen, writes = [], 0
@@ -390,7 +392,7 @@ ANSWERS = {
 def test_what_is_no_answer_is_unavailable(answer, monkeypatch) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
     with answering(answer) as (url, _):
-        registry = MlflowRegistry(url, lambda: NOW)
+        registry = Registry(MlflowStore(url), lambda: NOW)
         for ask in (
             lambda: registry.resolve("rides", "champion"),
             lambda: registry.load("rides", "latest", Radius),
@@ -403,7 +405,7 @@ def test_what_is_no_answer_is_unavailable(answer, monkeypatch) -> None:
 def test_nobody_there_is_unavailable() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-    registry = MlflowRegistry(f"http://127.0.0.1:{port}", lambda: NOW)
+    registry = Registry(MlflowStore(f"http://127.0.0.1:{port}"), lambda: NOW)
     with pytest.raises(Unavailable, match="refused"):
         registry.resolve("rides", "champion")
     with pytest.raises(Unavailable):
@@ -413,7 +415,7 @@ def test_nobody_there_is_unavailable() -> None:
 def test_a_token_is_sent_and_never_said(monkeypatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "h3ml1g")
     with answering(http_answer(b"no", "401 Unauthorized")) as (url, asked):
-        registry = MlflowRegistry(url, lambda: NOW)
+        registry = Registry(MlflowStore(url), lambda: NOW)
         with pytest.raises(Unavailable, match="MLFLOW_TRACKING_TOKEN") as caught:
             registry.resolve("rides", "champion")
     assert b"Authorization: Bearer h3ml1g" in asked[0]

@@ -3,9 +3,8 @@
 import itertools
 from datetime import UTC, datetime
 
-from eddy.models.registry.aliases import next_change
+from eddy.models.registry.aliases import Action, AliasChange
 from eddy.models.registry.mlflow.log import AuditLog, encode
-from eddy.models.registry.registry import Action
 
 NOW = datetime(2024, 3, 1, tzinfo=UTC)
 
@@ -17,15 +16,8 @@ def key(sequence: int, digits: str = "00000000") -> str:
 def line(
     after: str, confirmed: bool = True, action: Action = "set", alias: str = "champion"
 ) -> str:
-    change = next_change(
-        AuditLog({}, {}).state,
-        alias,
-        after,
-        action=action,
-        at=NOW,
-        by="ana",
-        reason="",
-        evidence={},
+    change = AliasChange(
+        sequence=1, at=NOW, action=action, alias=alias, before=None, after=after, by="ana"
     )
     return encode(change, is_confirmed=confirmed)
 

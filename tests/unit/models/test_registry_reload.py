@@ -7,8 +7,9 @@ import msgspec
 import pytest
 
 from eddy.models.artefact import encode_parameters
-from eddy.models.registry.folder import FolderRegistry
-from eddy.models.registry.registry import Training
+from eddy.models.registry.folder import FolderStore
+from eddy.models.registry.manifest import Training
+from eddy.models.registry.registry import Registry
 from eddy.models.registry.reload import ModelWatcher, Outcome
 from eddy.schemas.errors import ModelRefused, Unavailable
 
@@ -19,7 +20,7 @@ class Radius(msgspec.Struct, frozen=True):
     eps: float
 
 
-class Counting(FolderRegistry):
+class Counting(Registry):
     """Counts how often an artefact is read."""
 
     loads = 0
@@ -31,7 +32,7 @@ class Counting(FolderRegistry):
 
 @pytest.fixture
 def registry(tmp_path: Path) -> Counting:
-    return Counting(tmp_path, lambda: NOW)
+    return Counting(FolderStore(tmp_path), lambda: NOW)
 
 
 @pytest.fixture
@@ -39,7 +40,7 @@ def watcher(registry: Counting) -> ModelWatcher:
     return ModelWatcher(registry, "rides", Radius)
 
 
-def promote(registry: FolderRegistry, content: bytes | float) -> str:
+def promote(registry: Registry, content: bytes | float) -> str:
     artefact = content if isinstance(content, bytes) else encode_parameters(Radius(content))
     version = registry.register("rides", artefact, training=Training(trained_at=NOW), metrics={})
     registry.promote("rides", version)

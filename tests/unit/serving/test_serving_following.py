@@ -10,7 +10,7 @@ import pytest
 from eddy.models.artefact import encode_parameters
 from eddy.models.detectors.fraud.parameters import FraudParameters
 from eddy.models.features.names import FEATURES
-from eddy.models.registry.registry import Training
+from eddy.models.registry.manifest import Training
 from eddy.serving.following import Following
 from eddy.serving.metrics import ServingMetrics
 from tests.support.serving_world import (
