@@ -1,60 +1,65 @@
-"""``eddy config``: whether it is right, and what is in force."""
+"""``eddy config``: whether the settings are right, and what is in force."""
 
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-from rich.console import Console
-
-from eddy.app.commands.options import Config, Json
+from eddy.app.commands.options import FileOptions, JsonFlag, group, option
 
 if TYPE_CHECKING:
     from eddy.app.settings import Settings
 
-app = typer.Typer(help="The configuration: file, environment, defaults.", no_args_is_help=True)
+app = group(
+    "config",
+    "Check and show the settings: file, environment, defaults.",
+    {"check": "eddy.app.commands.config:check", "show": "eddy.app.commands.config:show"},
+)
 
 
-@app.command()
-def check(config: Config = None) -> None:
-    """Check the file, the environment and the domains' policies; exit code 2 names the key."""
-    from eddy.app import settings, wiring  # noqa: PLC0415 - keeps --help quick
+def check(*, source: FileOptions = FileOptions()) -> None:
+    """Check the file, the environment and the domains' policies; exit code 2 names the key.
 
-    chosen = settings.load(config)
-    names = [domain.name for domain in wiring.chosen_domains(chosen)]
-    _policies(chosen)
-    Console().print(f"the configuration is valid; domains: {', '.join(names)}", highlight=False)
+    Examples
+    --------
+    eddy config check --config eddy.toml
+    """
+    from eddy.app import output, wiring
+
+    settings = source.load()
+    _policies(settings)
+    names = [domain.name for domain in wiring.chosen_domains(settings)]
+    output.message(f"the configuration is valid; domains: {', '.join(names)}")
 
 
-@app.command()
 def show(
-    config: Config = None,
-    json: Json = False,
-    name: Annotated[
-        str, typer.Argument(help="Only settings whose dotted name begins with this.")
-    ] = "",
+    name: Annotated[str, option("Only settings whose dotted name begins with this.")] = "",
+    /,
+    *,
+    source: FileOptions = FileOptions(),
+    json: JsonFlag = False,
 ) -> None:
-    """Show every setting in force, with the domains' policies; secrets are masked."""
-    import msgspec  # noqa: PLC0415 - keeps --help quick
+    """Show every setting in force, with the domains' policies; secrets are masked.
 
-    from eddy.app import settings  # noqa: PLC0415
+    Examples
+    --------
+    eddy config show kafka
+    """
+    from eddy.app import output, settings
 
-    chosen = settings.load(config)
-    complete = chosen.model_copy(update={"domains": _policies(chosen)})
-    found = {key: value for key, value in settings.flatten(complete) if key.startswith(name)}
-    console = Console()
+    loaded = source.load()
+    complete = loaded.model_copy(update={"domains": _policies(loaded)})
+    values = {key: value for key, value in settings.flatten(complete) if key.startswith(name)}
     if json:
-        console.print_json(msgspec.json.encode(found).decode())
+        output.json(values)
         return
-    for key, value in found.items():
-        shown = "(not set)" if value is None or value == "" else value
-        console.print(f"{key} = {shown}", highlight=False, markup=False, soft_wrap=True)
+    for key, value in values.items():
+        output.message(f"{key} = {'(not set)' if value is None or value == '' else value}")
 
 
-def _policies(chosen: "Settings") -> dict[str, Any]:
-    import msgspec  # noqa: PLC0415 - keeps --help quick
+def _policies(settings: "Settings") -> dict[str, Any]:
+    import msgspec
 
-    from eddy.app import wiring  # noqa: PLC0415
+    from eddy.app import wiring
 
     return {
-        domain.name: msgspec.to_builtins(wiring.policy(chosen, domain))
-        for domain in wiring.chosen_domains(chosen)
+        domain.name: msgspec.to_builtins(wiring.policy(settings, domain))
+        for domain in wiring.chosen_domains(settings)
     }

@@ -3,28 +3,24 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
-from rich.console import Console
-
-from eddy.app.commands.options import Json
+from eddy.app.commands.options import JsonFlag, option
 
 INTERRUPTED = 130
 
 
 def demo(
+    *,
     duration: Annotated[
-        float | None,
-        typer.Option(min=1, help="Seconds of streaming; by default until Ctrl-C."),
+        float | None, option("Seconds of streaming; by default until Ctrl-C.", least=1)
     ] = None,
-    rate: Annotated[float, typer.Option(min=1, help="Rides a second.")] = 2_000.0,
-    port: Annotated[int, typer.Option(min=1, max=65_535, help="Of the Kafka broker.")] = 9092,
-    seed: Annotated[int, typer.Option(min=0, help="Of what is simulated.")] = 7,
+    rate: Annotated[float, option("Rides a second.", least=1)] = 2_000.0,
+    port: Annotated[int, option("Of the Kafka broker.", least=1, most=65_535)] = 9092,
+    seed: Annotated[int, option("Of what is simulated.", least=0)] = 7,
     lake: Annotated[
-        bool,
-        typer.Option("--lake", help="Also feed tables, and ask them about yesterday at the end."),
+        bool, option("Also feed tables, and ask them about yesterday at the end.")
     ] = False,
-    json: Json = False,
-) -> None:
+    json: JsonFlag = False,
+) -> int:
     """Start a real Kafka broker and a detector, stream three kinds of events through, and watch.
 
     Known anomalies, late, double and broken records are among the rides; what the detector finds
@@ -33,21 +29,24 @@ def demo(
     or 0. Exit code 3 where something died on the way or nothing was judged. With --lake a sink
     writes all that is judged into tables on an S3 server of its own, rides are of yesterday, and
     at the end that day is compacted, judged again from the table, and asked for its anomalies.
+
+    Examples
+    --------
+    eddy demo --duration 60
     """
-    from eddy.app.demo.demonstration import Demonstration, Options  # noqa: PLC0415 - keeps --help quick
-    from eddy.app.settings import StorageConfig  # noqa: PLC0415
+    from rich.console import Console
+
+    from eddy.app import output
+    from eddy.app.demo.demonstration import Demonstration, Options
+    from eddy.app.settings import StorageConfig
 
     options = Options(duration_s=duration, rate=rate, port=port, seed=seed, lake=lake)
-    # with --json the page and the steps go to standard error
-    console = Console(stderr=json)
+    console = Console(stderr=json)  # with --json the page and the steps go to standard error
     summary = Demonstration(options, console, Path(StorageConfig().stack)).run()
     if json:
-        import msgspec  # noqa: PLC0415
-
-        Console().print_json(msgspec.json.encode(summary).decode())
+        output.json(summary)
     else:
-        console.print(summary.table())
+        output.show(summary.table())
         if summary.lake is not None:
-            console.print(summary.lake.shown())
-    if summary.interrupted:
-        raise typer.Exit(INTERRUPTED)
+            output.show(summary.lake.shown())
+    return INTERRUPTED if summary.interrupted else 0

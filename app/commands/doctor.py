@@ -2,50 +2,51 @@
 
 from typing import TYPE_CHECKING
 
-import typer
-from rich.console import Console
-from rich.text import Text
-
-from eddy.app.commands.options import Bootstrap, Config, Json
-from eddy.schemas.errors import ConfigError
+from eddy.app.commands.options import JsonFlag, KafkaOptions
 
 if TYPE_CHECKING:
+    from rich.text import Text
+
     from eddy.app.inspect.diagnosis import DoctorCheck
 
 FAILED = 3
 _MARKS = {"ok": ("✓", "green"), "warn": ("!", "yellow"), "fail": ("✗", "bold red")}
 
 
-def doctor(config: Config = None, bootstrap_servers: Bootstrap = None, json: Json = False) -> None:
+def doctor(*, source: KafkaOptions = KafkaOptions(), json: JsonFlag = False) -> int:
     """Look at everything a detector needs, a line each; exit code 3 where something fails.
 
     Warnings are about what costs speed or comfort only. Nothing is changed, but for one small
     object under <group>.doctor where checkpoints go to a bucket.
+
+    Examples
+    --------
+    eddy doctor
     """
-    import msgspec  # noqa: PLC0415 - keeps --help quick
+    from eddy.app import output
+    from eddy.app.inspect import diagnosis
+    from eddy.schemas.errors import ConfigError
 
-    from eddy.app import settings  # noqa: PLC0415
-    from eddy.app.inspect import diagnosis  # noqa: PLC0415
-
-    console = Console()
-    done = []
+    checks = []
     try:
-        chosen = settings.load(config, {"kafka.bootstrap_servers": bootstrap_servers})
-        for check in diagnosis.diagnose(chosen):
-            done.append(check)
+        for check in diagnosis.diagnose(source.load()):
+            checks.append(check)
             if not json:
-                console.print(_line(check), soft_wrap=True)
+                output.show(_line(check))
     except ConfigError as error:
-        done.append(diagnosis.explain_settings(error))
+        checks.append(diagnosis.explain_settings(error))
         if not json:
-            console.print(_line(done[-1]), soft_wrap=True)
+            output.show(_line(checks[-1]))
     if json:
-        console.print_json(msgspec.json.encode(done).decode())
-    if any(check.outcome == "fail" for check in done):
-        raise typer.Exit(FAILED)
+        output.json(checks)
+    return FAILED if any(check.outcome == "fail" for check in checks) else 0
 
 
-def _line(check: "DoctorCheck") -> Text:
+def _line(check: "DoctorCheck") -> "Text":
+    from rich.text import Text
+
+    from eddy.app.output import plain
+
     mark, style = _MARKS[check.outcome]
-    text = Text(f"{mark} ", style).append(f"{check.name:<14}", "bold").append(check.detail)
-    return text.append(f"\n  → {check.advice}", style) if check.advice else text
+    text = Text(f"{mark} ", style).append(f"{check.name:<14}", "bold").append(plain(check.detail))
+    return text.append(f"\n  → {plain(check.advice)}", style) if check.advice else text

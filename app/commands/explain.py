@@ -2,44 +2,43 @@
 
 from typing import Annotated
 
-import typer
-from rich.console import Console
-
-from eddy.app.commands.options import Bootstrap, Config, Json
+from eddy.app.commands.options import JsonFlag, KafkaOptions, option
 
 
 def explain(
-    anomaly_id: Annotated[
-        str, typer.Argument(metavar="ANOMALY_ID", help="Its id, or that of the event it is about.")
-    ],
+    anomaly_id: Annotated[str, option("Its id, or that of the event it is about.")],
+    /,
+    *,
     domain: Annotated[
-        str | None, typer.Option(help="Only this domain; by default all that are configured.")
+        str | None, option("Only this domain; by default all that are configured.")
     ] = None,
-    json: Json = False,
-    config: Config = None,
-    bootstrap_servers: Bootstrap = None,
+    json: JsonFlag = False,
+    source: KafkaOptions = KafkaOptions(),
 ) -> None:
     """Show what was expected, what came, which features weigh how much, and the event itself.
 
     Exit code 3 where there is no such anomaly.
+
+    Examples
+    --------
+    eddy explain 4fd53a32-1d9a-5e0e-8f0b-6a27b5f0c2a1
     """
-    import msgspec  # noqa: PLC0415 - keeps --help quick
+    from rich.console import Console
 
-    from eddy.app import settings  # noqa: PLC0415
-    from eddy.app.inspect import explanation  # noqa: PLC0415
-    from eddy.app.inspect.anomaly_topics import anomaly_topics  # noqa: PLC0415
-    from eddy.streams.reading import TopicReader  # noqa: PLC0415
+    from eddy.app import output
+    from eddy.app.inspect import explanation
+    from eddy.app.inspect.anomaly_topics import anomaly_topics
+    from eddy.streams.reading import TopicReader
 
-    chosen = settings.load(config, {"kafka.bootstrap_servers": bootstrap_servers})
-    topics = anomaly_topics(chosen, domain)
-    reader = TopicReader(chosen.kafka)
+    settings = source.load()
+    topics = anomaly_topics(settings, domain)
+    reader = TopicReader(settings.kafka)
     try:
         with Console(stderr=True).status(f"searching {', '.join(topics)}"):
-            found = explanation.explain(reader, topics, anomaly_id)
+            result = explanation.explain(reader, topics, anomaly_id)
     finally:
         reader.close()
-    console = Console()
     if json:
-        console.print_json(msgspec.json.encode(found).decode())
+        output.json(result)
     else:
-        console.print(explanation.render(found))
+        output.show(explanation.render(result))

@@ -4,62 +4,61 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-from rich.console import Console
-
-from eddy.app.commands.options import Config
+from eddy.app.commands.options import FileOptions, option
 
 if TYPE_CHECKING:
     from eddy.sandbox.stack import Stack
 
-_LOOK_S = 0.25
+_POLL_S = 0.25
 
 
 def mlflow(
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Where it listens.")] = 5000,
-    config: Config = None,
+    *,
+    port: Annotated[int, option("Where it listens.", least=1, most=65_535)] = 5000,
+    source: FileOptions = FileOptions(),
 ) -> None:
     """Run an MLflow tracking server until SIGTERM or Ctrl-C; only this machine reaches it.
 
     Models, runs and files are in the folder mlflow below storage.stack (.eddy), its log beside
     the others there. Where one already runs, it is left alone.
-    """
-    from eddy.app import settings  # noqa: PLC0415
-    from eddy.sandbox.machine import require_port  # noqa: PLC0415 - keeps --help quick
-    from eddy.sandbox.mlflow_server import MlflowServer  # noqa: PLC0415
-    from eddy.sandbox.stack import Stack, running  # noqa: PLC0415
 
-    folder = Path(settings.load(config).storage.stack)
+    Examples
+    --------
+    eddy mlflow --port 5000
+    """
+    from eddy.app.output import message
+    from eddy.sandbox.machine import require_port
+    from eddy.sandbox.mlflow_server import MlflowServer
+    from eddy.sandbox.stack import Stack, running
+
+    folder = Path(source.load().storage.stack)
     server = MlflowServer(folder / "mlflow", port)
     process = server.process()
-    console = Console()
-
-    def say(text: str) -> None:
-        console.print(text, highlight=False, markup=False, soft_wrap=True)
-
-    runs = [one for one in Stack(folder).status() if one.name == process.name and one.is_running]
-    if not runs:
+    is_running = any(
+        one.name == process.name and one.is_running for one in Stack(folder).status()
+    )
+    if not is_running:
         require_port(port, "--port")
-    with running([process], folder, say) as stack:
-        say(f"its page is {server.url}; to use it as registry, in eddy.toml:")
-        say(f'\n[storage]\nregistry = "mlflow+{server.url}"\n')
-        say(f"or export EDDY_STORAGE__REGISTRY=mlflow+{server.url}")
-        if not runs:
+    with running([process], folder, message) as stack:
+        message(f"its page is {server.url}; to use it as registry, in eddy.toml:")
+        message(f'\n[storage]\nregistry = "mlflow+{server.url}"\n')
+        message(f"or export EDDY_STORAGE__REGISTRY=mlflow+{server.url}")
+        if not is_running:
             _wait(stack, process.name)
 
 
 def _wait(stack: "Stack", name: str) -> None:
     """Return never, but raise where the server ends by itself; signals end it before that."""
-    from eddy.sandbox.processes import tail  # noqa: PLC0415 - keeps --help quick
-    from eddy.schemas.errors import MissingResource  # noqa: PLC0415
+    from eddy.sandbox.processes import tail
+    from eddy.schemas.errors import MissingResource
 
     while True:
-        time.sleep(_LOOK_S)
-        one = next((one for one in stack.status() if one.name == name), None)
-        if one is None:
+        time.sleep(_POLL_S)
+        process = next((one for one in stack.status() if one.name == name), None)
+        if process is None:
             return  # `eddy down` ended it
-        if not one.is_running:
+        if not process.is_running:
             raise MissingResource(
-                f"{name} ended by itself (exit code {one.exit_code}); the last lines of "
-                f"{one.log}:\n{tail(one.log)}"
+                f"{name} ended by itself (exit code {process.exit_code}); the last lines of "
+                f"{process.log}:\n{tail(process.log)}"
             )

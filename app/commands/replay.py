@@ -5,12 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-from rich.console import Console
-from rich.table import Table
-
-from eddy.app import logs, settings
-from eddy.app.commands.options import Bootstrap, Config, Json
+from eddy.app.commands.options import JsonFlag, KafkaOptions, option
 from eddy.schemas.errors import ConfigError, Mismatch
 
 if TYPE_CHECKING:
@@ -18,45 +13,60 @@ if TYPE_CHECKING:
 
 
 def replay(
-    what: Annotated[str, typer.Argument(help="A Parquet, CSV or JSONL file, or a topic.")],
+    what: Annotated[str, option("A Parquet, CSV or JSONL file, or a topic.")],
+    /,
+    *,
     name: Annotated[
-        str | None,
-        typer.Option(help="Of the side namespace replay.<name>; by default from WHAT."),
+        str | None, option("Of the side namespace replay.<name>; by default from WHAT.")
     ] = None,
-    domain: Annotated[str, typer.Option(help="Whose judges.")] = "rides",
+    domain: Annotated[str, option("Whose judges.")] = "rides",
     start: Annotated[
         str | None,
-        typer.Option("--from", help="First offset in every partition, or an RFC 3339 time."),
+        option("First offset in every partition, or an RFC 3339 time.", "--from", metavar="FROM"),
     ] = None,
     stop: Annotated[
-        str | None, typer.Option("--to", help="Offset or time before which to stop.")
+        str | None, option("Offset or time before which to stop.", "--to", metavar="TO")
     ] = None,
-    fresh: Annotated[
-        bool, typer.Option("--fresh", help="Forget what an earlier replay of this name did.")
-    ] = False,
+    fresh: Annotated[bool, option("Forget what an earlier replay of this name did.")] = False,
     compare: Annotated[
-        bool, typer.Option(help="Compare with what was published live (topics only).")
+        bool,
+        option("Compare with what was published live (topics only).", off="--no-compare"),
     ] = True,
-    config: Config = None,
-    bootstrap_servers: Bootstrap = None,
-    json: Json = False,
+    source: KafkaOptions = KafkaOptions(),
+    json: JsonFlag = False,
 ) -> None:
     """Judge a file or a topic's range again; resumes where an interrupted replay of this name was.
 
     Every record is accounted for: judged, or rejected with a reason. Ends with exit code 6 where
     that is not so, or where a topic's replay differs from what was published live.
+<<<<<<< HEAD
     """
     # Brings numba and Faust, which --help can do without.
     from eddy.app.domains import domain_row  # noqa: PLC0415
     from eddy.app.replay.replay import Replay  # noqa: PLC0415
+=======
+>>>>>>> 31f0fc0 (Commands are functions of option structs, found when they are called)
 
-    chosen = settings.load(config, {"kafka.bootstrap_servers": bootstrap_servers})
-    log = replace(chosen.log, level="WARNING")
-    logs.configure(log)
+    Examples
+    --------
+    eddy replay events.rides --from 2026-07-01T00:00:00Z
+    """
+    from rich.console import Console
+
+    from eddy.app import logs
+    from eddy.app.replay.replay import Replay
+    from eddy.models.domains import domain as domain_called
+
+    settings = source.load()
+    logs.configure(replace(settings.log, level="WARNING"))
     side = name or re.sub(r"[^a-zA-Z0-9-]+", "-", Path(what).stem if _is_file(what) else what)
     if not re.fullmatch(r"[a-zA-Z0-9-]{1,80}", side):
         raise ConfigError(f"--name {side!r}: letters, digits and -, at most 80")
+<<<<<<< HEAD
     job = Replay(chosen, domain_row(domain), side, Console(stderr=True))
+=======
+    job = Replay(settings, domain_called(domain), side, Console(stderr=True))
+>>>>>>> 31f0fc0 (Commands are functions of option structs, found when they are called)
     if fresh:
         job.forget()
     if _is_file(what):
@@ -78,11 +88,9 @@ def _is_file(what: str) -> bool:
 
 
 def _show(summary: "ReplaySummary", json: bool) -> None:
-    console = Console()
+    from eddy.app import output
+
     if json:
-        console.print_json(summary.encode().decode())
-        return
-    table = Table(title=f"replay {summary.name}", show_header=False)
-    for label, value in summary.rows():
-        table.add_row(label, value)
-    console.print(table)
+        output.json_text(summary.encode())
+    else:
+        output.figures(f"replay {summary.name}", summary.rows())

@@ -2,59 +2,57 @@
 
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from eddy.app import logs, settings
-from eddy.app.commands.options import Bootstrap, Config
-from eddy.streams.metrics import Metrics
-from eddy.streams.topics import check
+from eddy.app.commands.options import HealthPort, KafkaOptions, option
 
 if TYPE_CHECKING:
     from eddy.streams.wiring import Wiring
 
 
 def run(
-    config: Config = None,
-    bootstrap_servers: Bootstrap = None,
+    *,
+    source: KafkaOptions = KafkaOptions(),
     instance_id: Annotated[
-        str | None,
-        typer.Option(help="This process' stable name; by default the host's name."),
+        str | None, option("This process' stable name; by default the host's name.")
     ] = None,
-    group: Annotated[str | None, typer.Option(help="Consumer group.")] = None,
-    health_port: Annotated[
-        int | None, typer.Option(help="Port of /live, /ready, /metrics; 0 takes a free one.")
-    ] = None,
-    reader: Annotated[str | None, typer.Option(help="auto, native or portable.")] = None,
+    group: Annotated[str | None, option("Consumer group.")] = None,
+    health_port: HealthPort = None,
+    reader: Annotated[str | None, option("auto, native or portable.")] = None,
 ) -> None:
-    """Judge events until SIGTERM or Ctrl-C; scale by starting more, each with its instance id."""
-    from eddy.app import wiring  # noqa: PLC0415 - brings numba and Faust, which --help can do without
+    """Judge events until SIGTERM or Ctrl-C; scale by starting more, each with its instance id.
+
+    Examples
+    --------
+    eddy run --instance-id detector-1
+    """
+    from eddy.app import logs, wiring
+    from eddy.streams.metrics import Metrics
+    from eddy.streams.process import run as run_process
+    from eddy.streams.topics import check
 
     flags = {
-        "kafka.bootstrap_servers": bootstrap_servers,
         "engine.instance_id": instance_id,
         "engine.group": group,
         "engine.reader": reader,
         "health.port": health_port,
     }
-    chosen = settings.load(config, flags)
-    logs.configure(chosen.log)
+    settings = source.load(flags)
+    logs.configure(settings.log)
     metrics = Metrics()
-    process = wiring.wire(chosen, metrics, reread=lambda: settings.load(config, flags))
-    with wiring.only_instance(chosen):
-        needed = [process.control_topic]
-        for lane in process.lanes:
-            names = lane.route.topics
-            needed += [names.events, names.anomalies, names.rejections]
-            if chosen.engine.publish_scored:
-                needed.append(names.scored)
-            needed += [name for name in (names.forecasts, names.decisions) if name is not None]
-            if lane.domain.is_labelled:
-                needed.append(process.labels_topic)
-        check(chosen.kafka, needed)
-        _run(process, metrics)
+    process = wiring.wire(settings, metrics, reread=lambda: source.load(flags))
+    with wiring.only_instance(settings):
+        check(settings.kafka, _topics(process))
+        run_process(process, metrics)
 
 
-def _run(process: "Wiring", metrics: Metrics) -> None:
-    from eddy.streams.process import run as run_process  # noqa: PLC0415 - faust takes a second to import
-
-    run_process(process, metrics)
+def _topics(process: "Wiring") -> list[str]:
+    """Return the topics that must be there."""
+    names = [process.control_topic]
+    for lane in process.lanes:
+        topics = lane.route.topics
+        names += [topics.events, topics.anomalies, topics.rejections]
+        if process.config.publish_scored:
+            names.append(topics.scored)
+        names += [name for name in (topics.forecasts, topics.decisions) if name is not None]
+        if lane.domain.is_labelled:
+            names.append(process.labels_topic)
+    return names

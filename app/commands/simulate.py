@@ -5,15 +5,14 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-from rich.console import Console
-from rich.table import Table
+from cyclopts import Parameter
 
-from eddy.app.commands.options import Bootstrap, Config, Json
+from eddy.app.commands.options import JsonFlag, KafkaOptions, option
 from eddy.schemas.errors import MissingResource
 
 if TYPE_CHECKING:
@@ -23,175 +22,182 @@ if TYPE_CHECKING:
     from eddy.datasets.simulation.record import SimulatedRecord
     from eddy.schemas.labels import Label
 
-simulate = typer.Typer(help="Send simulated events.", no_args_is_help=True)
 INTERRUPTED = 130
 
 
-@simulate.callback()
-def _group() -> None:
-    """Send simulated events."""
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ShareOptions:
+    """Shares of the rides that are not as they should be."""
+
+    anomalies: Annotated[float, option("Share of anomalies.", least=0, most=1)] = 0.005
+    late: Annotated[float, option("Share of late records.", least=0, most=1)] = 0.005
+    duplicates: Annotated[float, option("Share sent twice.", least=0, most=1)] = 0.005
+    malformed: Annotated[float, option("Share that is no event.", least=0, most=1)] = 0.001
 
 
-@simulate.command()
-def rides(
-    rate: Annotated[float, typer.Option(min=0.001, help="Rides a second.")] = 500.0,
-    duration: Annotated[
-        float | None, typer.Option(min=0.001, help="Seconds; by default until Ctrl-C.")
-    ] = None,
-    count: Annotated[int | None, typer.Option(min=1, help="End after so many rides.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Same seed and --start: same records.")] = 7,
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SpanOptions:
+    """How many days of event time are sent, from when, and how fast."""
+
+    days: Annotated[int, option("Days of event time.", least=1, most=3660)] = 28
+    rate: Annotated[float, option("Records a second.", least=0.001)] = 20_000.0
+    seed: Annotated[int, option("Same seed and --start: same records.", least=0)] = 7
     start: Annotated[
         str | None,
-        typer.Option(help="Event time of the beginning, RFC 3339; by default now."),
+        option("Event time of the beginning, RFC 3339; by default --days ago."),
+    ] = None
+
+    def begin(self) -> datetime:
+        """Return the event time of the beginning."""
+        return _moment(self.start) or datetime.now(UTC) - timedelta(days=self.days)
+
+
+def rides(
+    *,
+    rate: Annotated[float, option("Rides a second.", least=0.001)] = 500.0,
+    duration: Annotated[
+        float | None, option("Seconds; by default until Ctrl-C.", least=0.001)
     ] = None,
-    anomalies: Annotated[float, typer.Option(min=0, max=1, help="Share of anomalies.")] = 0.005,
-    late: Annotated[float, typer.Option(min=0, max=1, help="Share of late records.")] = 0.005,
-    duplicates: Annotated[float, typer.Option(min=0, max=1, help="Share sent twice.")] = 0.005,
-    malformed: Annotated[float, typer.Option(min=0, max=1, help="Share that is no event.")] = 0.001,
-    truth: Annotated[
-        Path | None, typer.Option(help="JSONL file of the injected anomalies.")
+    count: Annotated[int | None, option("End after so many rides.", least=1)] = None,
+    seed: Annotated[int, option("Same seed and --start: same records.", least=0)] = 7,
+    start: Annotated[
+        str | None, option("Event time of the beginning, RFC 3339; by default now.")
     ] = None,
-    config: Config = None,
-    bootstrap_servers: Bootstrap = None,
-    json: Json = False,
-) -> None:
+    shares: ShareOptions = ShareOptions(),
+    truth: Annotated[Path | None, option("JSONL file of the injected anomalies.")] = None,
+    source: KafkaOptions = KafkaOptions(),
+    json: JsonFlag = False,
+) -> int:
     """Send rides in real time, as they happen, with known anomalies among them.
 
     Ctrl-C ends it cleanly: what was sent is delivered and counted; exit code 130.
-    """
-    from eddy.app import settings  # noqa: PLC0415 - keeps --help quick
-    from eddy.app.replay.offsets import moment  # noqa: PLC0415
-    from eddy.app.simulate import feeder as feeding  # noqa: PLC0415
 
-    chosen = settings.load(config, {"kafka.bootstrap_servers": bootstrap_servers})
+    Examples
+    --------
+    eddy simulate rides --rate 500 --duration 60
+    """
+    from dataclasses import asdict
+
+    from eddy.app.simulate import feeder as feeding
+
+    settings = source.load()
     if duration is not None:
         within = max(1, round(duration * rate))
         count = within if count is None else min(count, within)
     feed = feeding.FeedOptions(
         seed=seed,
         rate=rate,
-        start=datetime.now(UTC) if start is None else moment(start, "--start"),
+        start=_moment(start) or datetime.now(UTC),
         rides=count,
-        shares=feeding.Shares(
-            anomalies=anomalies, late=late, duplicates=duplicates, malformed=malformed
-        ),
+        shares=feeding.Shares(**asdict(shares)),
     )
     with _truth_file(truth) as write, _interrupts() as interrupted:
         records = feeding.rides(feed)
-        feeder = _send(chosen, "rides", rate, feed.rides, records, write, interrupted)
-    _show(feeder, json)
-    if interrupted.is_set():
-        raise typer.Exit(INTERRUPTED)
+        feeder = _send(settings, "rides", rate, feed.rides, records, write, interrupted)
+    return _end(feeder, interrupted, json)
 
 
-@simulate.command()
 def payments(
-    days: Annotated[int, typer.Option(min=1, max=3660, help="Days of event time.")] = 28,
-    merchants: Annotated[int, typer.Option(min=1, help="How many.")] = 100,
-    per_day: Annotated[float, typer.Option(min=0.01, help="Payments of a merchant a day.")] = 100.0,
-    rate: Annotated[float, typer.Option(min=0.001, help="Payments a second.")] = 20_000.0,
-    seed: Annotated[int, typer.Option(min=0, help="Same seed and --start: same records.")] = 7,
-    start: Annotated[
-        str | None,
-        typer.Option(help="Event time of the beginning, RFC 3339; by default --days ago."),
-    ] = None,
+    *,
+    span: SpanOptions = SpanOptions(),
+    merchants: Annotated[int, option("How many.", least=1)] = 100,
+    per_day: Annotated[float, option("Payments of a merchant a day.", least=0.01)] = 100.0,
     country: Annotated[
-        str | None, typer.Option(help="ISO code of the merchants' country, for holidays.")
+        str | None, option("ISO code of the merchants' country, for holidays.")
     ] = None,
     truth: Annotated[
-        Path | None, typer.Option(help="JSONL file of the incidents: drop-outs, spikes, shifts.")
+        Path | None, option("JSONL file of the incidents: drop-outs, spikes, shifts.")
     ] = None,
-    config: Config = None,
-    bootstrap_servers: Bootstrap = None,
-    json: Json = False,
-) -> None:
+    source: KafkaOptions = KafkaOptions(),
+    json: JsonFlag = False,
+) -> int:
     """Send weeks of merchants' payments at accelerated event time, with known incidents.
 
     Ctrl-C ends it cleanly: what was sent is delivered and counted; exit code 130.
-    """
-    from eddy.app import settings  # noqa: PLC0415 - keeps --help quick
-    from eddy.app.replay.offsets import moment  # noqa: PLC0415
-    from eddy.datasets.simulation.payments import stream as simulation  # noqa: PLC0415
 
-    chosen = settings.load(config, {"kafka.bootstrap_servers": bootstrap_servers})
-    begin = datetime.now(UTC) - timedelta(days=days) if start is None else moment(start, "--start")
+    Examples
+    --------
+    eddy simulate payments --days 28 --merchants 20 --truth incidents.jsonl
+    """
+    from eddy.datasets.simulation.payments import stream as simulation
+
+    settings = source.load()
     options = simulation.PaymentSimulation(
-        start=begin,
-        days=days,
+        start=span.begin(),
+        days=span.days,
         merchants=merchants,
         payments_per_day=per_day,
         country=country,
     )
     if truth is not None:
-        _write_incidents(truth, simulation.incidents(seed, options))
-    about = round(days * merchants * per_day)
+        _write_incidents(truth, simulation.incidents(span.seed, options))
+    about = round(span.days * merchants * per_day)
     with _interrupts() as interrupted:
-        records = simulation.simulate(seed, options)
-        feeder = _send(chosen, "tpv", rate, about, records, lambda _: None, interrupted)
-    _show(feeder, json)
-    if interrupted.is_set():
-        raise typer.Exit(INTERRUPTED)
+        records = simulation.simulate(span.seed, options)
+        feeder = _send(settings, "tpv", span.rate, about, records, lambda _: None, interrupted)
+    return _end(feeder, interrupted, json)
 
 
-@simulate.command()
 def transactions(
-    days: Annotated[int, typer.Option(min=1, max=3660, help="Days of event time.")] = 28,
-    customers: Annotated[int, typer.Option(min=1, help="How many; each has a card.")] = 1_000,
+    *,
+    span: SpanOptions = SpanOptions(),
+    customers: Annotated[int, option("How many; each has a card.", least=1)] = 1_000,
     terminals: Annotated[
-        int | None, typer.Option(min=1, help="How many; by default two a customer.")
+        int | None, option("How many; by default two a customer.", least=1)
     ] = None,
-    per_day: Annotated[
-        float, typer.Option(min=0.01, help="Transactions of a customer a day.")
-    ] = 2.0,
+    per_day: Annotated[float, option("Transactions of a customer a day.", least=0.01)] = 2.0,
     vector: Annotated[
-        int, typer.Option(min=0, max=64, help="Components computed upstream, of each event.")
+        int, option("Components computed upstream, of each event.", least=0, most=64)
     ] = 0,
-    rate: Annotated[float, typer.Option(min=0.001, help="Transactions a second.")] = 20_000.0,
-    seed: Annotated[int, typer.Option(min=0, help="Same seed and --start: same records.")] = 7,
-    start: Annotated[
-        str | None,
-        typer.Option(help="Event time of the beginning, RFC 3339; by default --days ago."),
-    ] = None,
     labels: Annotated[
-        bool, typer.Option(help="Also send verdicts, days after their events in event time.")
+        bool,
+        option("Also send labels, days after their events in event time.", off="--no-labels"),
     ] = True,
     genuine_labels: Annotated[
-        float, typer.Option(min=0, max=1, help="Share of genuine ones with a verdict.")
+        float, option("Share of genuine ones with a label.", least=0, most=1)
     ] = 0.2,
-    truth: Annotated[Path | None, typer.Option(help="JSONL file of the frauds.")] = None,
-    config: Config = None,
-    bootstrap_servers: Bootstrap = None,
-    json: Json = False,
-) -> None:
+    truth: Annotated[Path | None, option("JSONL file of the frauds.")] = None,
+    source: KafkaOptions = KafkaOptions(),
+    json: JsonFlag = False,
+) -> int:
     """Send weeks of card transactions at accelerated event time, with known frauds among them.
 
     Labels follow on their topic, hours to days after their events in event time; those that
     become known after the last event are not sent. Ctrl-C ends it cleanly: what was sent is
     delivered and counted; exit code 130.
-    """
-    from eddy.app import settings  # noqa: PLC0415 - keeps --help quick
-    from eddy.app.replay.offsets import moment  # noqa: PLC0415
-    from eddy.datasets.simulation.transactions import stream as simulation  # noqa: PLC0415
 
-    chosen = settings.load(config, {"kafka.bootstrap_servers": bootstrap_servers})
-    begin = datetime.now(UTC) - timedelta(days=days) if start is None else moment(start, "--start")
+    Examples
+    --------
+    eddy simulate transactions --days 60 --customers 500
+    """
+    from eddy.datasets.simulation.transactions import stream as simulation
+
+    settings = source.load()
     options = simulation.TransactionSimulation(
-        start=begin,
-        days=days,
+        start=span.begin(),
+        days=span.days,
         customers=customers,
         terminals=terminals,
         transactions_per_day=per_day,
         vector=vector,
         genuine_labels=genuine_labels,
     )
-    about = round(days * customers * per_day)
-    known = simulation.labels(seed, options) if labels else None
+    about = round(span.days * customers * per_day)
+    known = simulation.labels(span.seed, options) if labels else None
     with _truth_file(truth) as write, _interrupts() as interrupted:
-        records = simulation.simulate(seed, options)
-        feeder = _send(chosen, "transactions", rate, about, records, write, interrupted, known)
-    _show(feeder, json)
-    if interrupted.is_set():
-        raise typer.Exit(INTERRUPTED)
+        records = simulation.simulate(span.seed, options)
+        feeder = _send(
+            settings, "transactions", span.rate, about, records, write, interrupted, known
+        )
+    return _end(feeder, interrupted, json)
+
+
+def _moment(start: str | None) -> datetime | None:
+    from eddy.app.replay.offsets import moment
+
+    return None if start is None else moment(start, "--start")
 
 
 def _write_incidents(path: Path, incidents: "list[Incident]") -> None:
@@ -211,7 +217,7 @@ def _write_incidents(path: Path, incidents: "list[Incident]") -> None:
 
 
 def _send(
-    chosen: "Settings",
+    settings: "Settings",
     domain_name: str,
     rate: float,
     total: int | None,
@@ -220,36 +226,47 @@ def _send(
     interrupted: threading.Event,
     labels: "Iterator[tuple[int, Label]] | None" = None,
 ) -> "Feeder":
+<<<<<<< HEAD
     from eddy.app import progress, wiring  # noqa: PLC0415 - keeps --help quick
     from eddy.app.domains import domain  # noqa: PLC0415
     from eddy.app.simulate import feeder, label_feeder  # noqa: PLC0415
     from eddy.schemas.topics import LABELS  # noqa: PLC0415
     from eddy.streams.sender import Sender  # noqa: PLC0415
     from eddy.streams.topics import check  # noqa: PLC0415
+=======
+    from rich.console import Console
+>>>>>>> 31f0fc0 (Commands are functions of option structs, found when they are called)
 
-    topic = wiring.topics(chosen, domain(domain_name)).events
-    check(chosen.kafka, [topic] if labels is None else [topic, LABELS])
-    sender = Sender(chosen.kafka)
-    known = label_feeder.LabelFeeder(sender, LABELS, labels or iter(()))
+    from eddy.app import progress, wiring
+    from eddy.app.simulate import feeder, label_feeder
+    from eddy.models.domains import domain
+    from eddy.schemas.topics import LABELS
+    from eddy.streams.sender import Sender
+    from eddy.streams.topics import check
+
+    topic = wiring.topics(settings, domain(domain_name)).events
+    check(settings.kafka, [topic] if labels is None else [topic, LABELS])
+    sender = Sender(settings.kafka)
+    label_feed = label_feeder.LabelFeeder(sender, LABELS, labels or iter(()))
     with progress.bar(Console(stderr=True)) as bar:
         task = bar.add_task(f"sending to {topic}", total=total)
 
-        def told(record: "SimulatedRecord") -> None:
-            known.come_to(record)
+        def on_progress(record: "SimulatedRecord") -> None:
+            label_feed.come_to(record)
             write(record)
             if not record.duplicate:
                 bar.advance(task)
 
-        sending = feeder.Feeder(sender, topic, rate, told)
+        sending = feeder.Feeder(sender, topic, rate, on_progress)
         sending.run(records, interrupted.is_set)
     if labels is not None:
-        sending.counts["labels"] = known.sent
+        sending.counts["labels"] = label_feed.sent
     return sending
 
 
 @contextmanager
 def _truth_file(path: Path | None) -> "Iterator[Callable[[SimulatedRecord], None]]":
-    """Give a function that writes a record's truth, where there is something to tell."""
+    """Give a function that writes a record's truth, where it is no ordinary one."""
     if path is None:
         yield lambda _: None
         return
@@ -289,13 +306,13 @@ def _interrupts() -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
-def _show(feeder: "Feeder", json: bool) -> None:
-    figures = {"records": feeder.sent, **dict(sorted(feeder.counts.items()))}
-    console = Console()
+def _end(feeder: "Feeder", interrupted: threading.Event, json: bool) -> int:
+    """Print what was sent, and return the exit code."""
+    from eddy.app import output
+
+    counts = {"records": feeder.sent, **dict(sorted(feeder.counts.items()))}
     if json:
-        console.print_json(data=figures)
-        return
-    table = Table(title="sent", show_header=False)
-    for name, count in figures.items():
-        table.add_row(name, f"{count:,}")
-    console.print(table)
+        output.json(counts)
+    else:
+        output.figures("sent", ((name, f"{count:,}") for name, count in counts.items()))
+    return INTERRUPTED if interrupted.is_set() else 0

@@ -2,59 +2,69 @@
 
 import sys
 from itertools import islice
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import typer
-from rich.console import Console
-from rich.text import Text
+from eddy.app.commands.options import KafkaOptions, option
 
-from eddy.app.commands.options import Bootstrap, Config
+if TYPE_CHECKING:
+    from rich.text import Text
 
 
 def tail(
+    *,
     domain: Annotated[
-        str | None, typer.Option(help="Only this domain; by default all that are configured.")
+        str | None, option("Only this domain; by default all that are configured.")
     ] = None,
-    from_beginning: Annotated[
-        bool, typer.Option("--from-beginning", help="Also those already published.")
-    ] = False,
-    json: Annotated[bool, typer.Option("--json", help="The records, a line each.")] = False,
-    limit: Annotated[int | None, typer.Option(min=1, help="End after so many.")] = None,
-    config: Config = None,
-    bootstrap_servers: Bootstrap = None,
+    from_beginning: Annotated[bool, option("Also those already published.")] = False,
+    json: Annotated[bool, option("The records, a line each.")] = False,
+    limit: Annotated[int | None, option("End after so many.", least=1)] = None,
+    source: KafkaOptions = KafkaOptions(),
 ) -> None:
     """Show anomalies as they are published; Ctrl-C ends it.
 
     Reads as a read_committed consumer does and commits nothing, so it disturbs nobody.
-    """
-    from eddy.app import settings  # noqa: PLC0415 - keeps --help quick
-    from eddy.app.inspect.anomaly_topics import anomaly_topics  # noqa: PLC0415
-    from eddy.streams.reading import TopicReader  # noqa: PLC0415
 
-    chosen = settings.load(config, {"kafka.bootstrap_servers": bootstrap_servers})
-    topics = anomaly_topics(chosen, domain)
+    Examples
+    --------
+    eddy tail --domain rides --from-beginning --limit 10
+    """
+    from rich.console import Console
+
+    from eddy.app.inspect.anomaly_topics import anomaly_topics
+    from eddy.streams.reading import TopicReader
+
+    settings = source.load()
+    topics = anomaly_topics(settings, domain)
     console = Console()
-    reader = TopicReader(chosen.kafka)
+    reader = TopicReader(settings.kafka)
     try:
         followed = reader.follow(topics, from_beginning, lambda: False)
         for record in islice((one for one in followed if one is not None), limit):
-            _show(console, record.value or b"", json)
+            if json:
+                _write(record.value or b"")
+            else:
+                console.print(_line(record.value or b""), soft_wrap=True)
     finally:
         reader.close()
 
 
-def _show(console: Console, value: bytes, json: bool) -> None:
-    if json:
-        sys.stdout.buffer.write(value + b"\n")
-        sys.stdout.buffer.flush()
-        return
-    import msgspec  # noqa: PLC0415 - keeps --help quick
+def _write(value: bytes) -> None:
+    """Write a record as it is; a terminal gets its control characters escaped as JSON does."""
+    from eddy.app.output import escape_json
 
-    from eddy.app.inspect.anomaly_text import line  # noqa: PLC0415
-    from eddy.schemas.anomalies import Anomaly  # noqa: PLC0415
+    sys.stdout.buffer.write((escape_json(value) if sys.stdout.isatty() else value) + b"\n")
+    sys.stdout.buffer.flush()
+
+
+def _line(value: bytes) -> "Text":
+    import msgspec
+    from rich.text import Text
+
+    from eddy.app.inspect.anomaly_text import line
+    from eddy.app.output import plain
+    from eddy.schemas.anomalies import Anomaly
 
     try:
-        text = line(msgspec.json.decode(value, type=Anomaly))
+        return line(msgspec.json.decode(value, type=Anomaly))
     except msgspec.MsgspecError as error:
-        text = Text(f"not an anomaly of this version: {error}", "red")
-    console.print(text, soft_wrap=True)
+        return Text(plain(f"not an anomaly of this version: {error}"), "red")

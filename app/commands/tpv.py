@@ -2,104 +2,117 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-from rich.console import Console
-from rich.table import Table
+from cyclopts import Parameter
 
-from eddy.app.commands.options import Config, Json
-from eddy.app.commands.tpv_plot import plot
+from eddy.app.commands.options import FileOptions, JsonFlag, group, option
+from eddy.schemas.errors import ConfigError
 
 if TYPE_CHECKING:
     from eddy.app.training.history import HistoryResult, Steps
     from eddy.datasets.history.payments.months import How, Month
 
-app = typer.Typer(help="Merchants' payment volume: history, pictures.", no_args_is_help=True)
+app = group(
+    "tpv",
+    "Merchants' payment volume: history, pictures.",
+    {"history": "eddy.app.commands.tpv:history", "plot": "eddy.app.commands.tpv_plot:plot"},
+)
 
 
-@app.callback()
-def _group() -> None:
-    """Merchants' payment volume: history, pictures."""
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AthenaOptions:
+    """A table of Amazon Athena."""
 
-
-@app.command()
-def history(
-    first: Annotated[str, typer.Option("--from", metavar="YYYY-MM", help="First month.")],
-    last: Annotated[str, typer.Option("--to", metavar="YYYY-MM", help="Last month, this one too.")],
-    folder: Annotated[Path, typer.Option(help="Where months and what they teach are kept.")],
-    files: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="GLOB", help="Parquet, CSV or JSONL, also s3://; may be given several times."
-        ),
-    ] = None,
     athena: Annotated[
-        str | None, typer.Option(metavar="DATABASE.TABLE", help="A table of Amazon Athena.")
-    ] = None,
-    output: Annotated[
-        str | None, typer.Option(metavar="S3-URL", help="Where Athena leaves results.")
-    ] = None,
-    work_group: Annotated[str | None, typer.Option(help="Of Athena.")] = None,
+        str | None, option("A table of Amazon Athena.", metavar="DATABASE.TABLE")
+    ] = None
+    output: Annotated[str | None, option("Where Athena leaves results.", metavar="S3-URL")] = None
+    work_group: Annotated[str | None, option("Of Athena.")] = None
     region: Annotated[
-        str | None, typer.Option(help="Of Athena; by default as AWS clients are configured.")
-    ] = None,
+        str | None, option("Of Athena; by default as AWS clients are configured.")
+    ] = None
     times: Annotated[
-        str, typer.Option(help="In Athena, occurred_at is a `timestamp` or RFC 3339 `text`.")
-    ] = "timestamp",
+        str, option("In Athena, occurred_at is a `timestamp` or RFC 3339 `text`.")
+    ] = "timestamp"
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NamingOptions:
+    """How the table names what Eddy reads."""
+
     column: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="NAME=COLUMN",
-            help="The table's name of merchant_id, occurred_at, amount, kind, status, count, "
+        option(
+            "The table's name of merchant_id, occurred_at, amount, kind, status, count, "
             "segment or country; nothing after = where it has none.",
+            metavar="NAME=COLUMN",
         ),
-    ] = None,
+    ] = None
     value: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="NAME=TEXT", help="What the table writes for sale, refund or approved."
+        option("What the table writes for sale, refund or approved.", metavar="NAME=TEXT"),
+    ] = None
+
+
+def history(
+    *,
+    first: Annotated[str, option("First month.", "--from", metavar="YYYY-MM")],
+    last: Annotated[str, option("Last month, this one too.", "--to", metavar="YYYY-MM")],
+    folder: Annotated[Path, option("Where months and what they teach are kept.")],
+    files: Annotated[
+        list[str] | None,
+        option(
+            "Parquet, CSV or JSONL, also s3://; may be given several times.", metavar="GLOB"
         ),
     ] = None,
-    refresh: Annotated[
-        bool, typer.Option("--refresh", help="Read also what the folder holds already.")
-    ] = False,
-    config: Config = None,
-    json: Json = False,
+    athena: AthenaOptions = AthenaOptions(),
+    naming: NamingOptions = NamingOptions(),
+    refresh: Annotated[bool, option("Read also what the folder holds already.")] = False,
+    source: FileOptions = FileOptions(),
+    json: JsonFlag = False,
 ) -> None:
     """Load months of payments, so that a new deployment knows its merchants from the beginning.
 
     Months that are over are read once and kept in the folder; an interrupted run goes on where it
     ended. At the end stands a file for `start` under [domains.tpv], learned from all months there.
+
+    Examples
+    --------
+    eddy tpv history --from 2025-01 --to 2025-12 --folder months --files 'payments/*.parquet'
     """
-    from eddy.app import settings  # noqa: PLC0415
-    from eddy.app.training import history as loading  # noqa: PLC0415 - keeps --help quick
-    from eddy.datasets.history.payments.query import Naming  # noqa: PLC0415
-    from eddy.schemas.errors import ConfigError  # noqa: PLC0415
+    from eddy.app.training import history as loading
+    from eddy.datasets.history.payments.query import Naming
 
-    if bool(files) == bool(athena):
+    if bool(files) == bool(athena.athena):
         raise ConfigError("give --files, or --athena DATABASE.TABLE")
-    naming = Naming(loading.pairs("--column", column or []), loading.pairs("--value", value or []))
-    ours = loading.TpvHistory(settings.load(config), folder)
-    wanted = ours.months(first, last)
-    if athena:
-        table = loading.athena_table(athena, output, work_group, region, times)
-        source = ours.of_athena(table, naming)
+    names = Naming(
+        loading.pairs("--column", naming.column or []), loading.pairs("--value", naming.value or [])
+    )
+    past = loading.TpvHistory(source.load(), folder)
+    months = past.months(first, last)
+    if athena.athena:
+        table = loading.athena_table(
+            athena.athena, athena.output, athena.work_group, athena.region, athena.times
+        )
+        payments = past.of_athena(table, names)
     else:
-        source = ours.of_files(files or [], naming)
-    with _steps(len(wanted)) as steps:
-        loaded = ours.load(source, wanted, steps, refresh=refresh)
-    _show(loaded, json)
-
-
-app.command("plot")(plot)
+        payments = past.of_files(files or [], names)
+    with _steps(len(months)) as steps:
+        result = past.load(payments, months, steps, refresh=refresh)
+    _show(result, json)
 
 
 @contextmanager
 def _steps(count: int) -> "Iterator[Steps]":
-    from eddy.app.progress import bar  # noqa: PLC0415
-    from eddy.app.training.history import Steps  # noqa: PLC0415 - keeps --help quick
+    from rich.console import Console
+
+    from eddy.app.progress import bar
+    from eddy.app.training.history import Steps
 
     with bar(Console(stderr=True)) as progress:
         reading = progress.add_task("reading months", total=count)
@@ -118,21 +131,29 @@ def _steps(count: int) -> "Iterator[Steps]":
         )
 
 
-def _show(loaded: "HistoryResult", json: bool) -> None:
-    import msgspec  # noqa: PLC0415 - keeps --help quick
+def _show(result: "HistoryResult", json: bool) -> None:
+    from eddy.app import output
 
-    console = Console()
     if json:
-        console.print_json(msgspec.json.encode(loaded).decode())
+        output.json(result)
         return
-    table = Table("month", "merchants", "rows", "", title=f"history in {loaded.months[0].source}")
-    for piece in loaded.months:
-        state = "" if piece.is_over else "not over: read again the next time"
-        table.add_row(piece.month, f"{piece.merchants:,}", f"{piece.rows:,}", state)
-    console.print(table)
-    told = (
-        f"learned {loaded.merchants:,} merchants from {loaded.intervals:,} intervals until "
-        f"{loaded.end:%Y-%m-%d %H:%M} UTC; start from them with this in eddy.toml:\n\n"
-        f"{loaded.setting}"
+    rows = [
+        (
+            piece.month,
+            f"{piece.merchants:,}",
+            f"{piece.rows:,}",
+            "" if piece.is_over else "not over: read again the next time",
+        )
+        for piece in result.months
+    ]
+    output.table(
+        ("month", "merchants", "rows", ""),
+        rows,
+        title=f"history in {result.months[0].source}",
+        numbers=("merchants", "rows"),
     )
-    console.print(told, highlight=False, markup=False, soft_wrap=True)
+    output.message(
+        f"learned {result.merchants:,} merchants from {result.intervals:,} intervals until "
+        f"{result.end:%Y-%m-%d %H:%M} UTC; start from them with this in eddy.toml:\n\n"
+        f"{result.setting}"
+    )

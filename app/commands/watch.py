@@ -2,66 +2,65 @@
 
 import signal
 import sys
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
-import typer
-from rich.console import Console
+from cyclopts import Parameter
 
-from eddy.app.commands.options import Bootstrap, Config, Json
+from eddy.app.commands.options import JsonFlag, KafkaOptions, TrainingOptions, option
 from eddy.schemas.errors import ConfigError, GateRefused
 
 
-def watch(
-    place: Annotated[
-        str, typer.Argument(metavar="FOLDER", help="A folder, or s3://BUCKET/PREFIX.")
-    ],
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PollOptions:
+    """When files are looked for, and when they are trained on."""
+
     quiet: Annotated[
-        float, typer.Option(min=0, help="Seconds for which files must have come to rest.")
-    ] = 60.0,
-    every: Annotated[float, typer.Option(min=0.1, help="Seconds between two looks.")] = 10.0,
+        float, option("Seconds for which files must have come to rest.", least=0)
+    ] = 60.0
+    every: Annotated[float, option("Seconds between two looks.", least=0.1)] = 10.0
     requests: Annotated[
-        bool, typer.Option("--requests", help="Also when a retraining is asked for on `control`.")
-    ] = False,
+        bool, option("Also when a retraining is asked for on `control`.")
+    ] = False
     refit_every: Annotated[
         float | None,
-        typer.Option(
-            min=0.01,
+        option(
+            "Train again on what is there, without news too, so long after the last training.",
+            least=0.01,
             metavar="DAYS",
-            help="Train again on what is there, without news too, so long after the last training.",
         ),
-    ] = None,
-    cooldown_h: Annotated[
+    ] = None
+    cooldown_hours: Annotated[
         float,
-        typer.Option(
-            "--cooldown-hours",
-            min=0,
-            help="Known content is trained on again for a request at most once in so many hours.",
+        option(
+            "Known content is trained on again for a request at most once in so many hours.",
+            least=0,
         ),
-    ] = 24.0,
-    once: Annotated[
-        bool, typer.Option("--once", help="Look once files are at rest, and end.")
-    ] = False,
+    ] = 24.0
+
+
+def watch(
+    folder: Annotated[str, option("A folder, or s3://BUCKET/PREFIX.")],
+    /,
+    *,
+    poll: PollOptions = PollOptions(),
+    once: Annotated[bool, option("Look once files are at rest, and end.")] = False,
     notification: Annotated[
         Path | None,
-        typer.Option(
-            help="End at once unless this event of the bucket, JSON (-: standard input), "
-            "is about objects there; implies --once."
+        option(
+            "End at once unless this event of the bucket, JSON (-: standard input), "
+            "is about objects there; implies --once.",
+            dash=True,
         ),
     ] = None,
     runs: Annotated[
-        str | None,
-        typer.Option(metavar="FILE", help="Record of runs, a path or s3://BUCKET/KEY."),
+        str | None, option("Record of runs, a path or s3://BUCKET/KEY.", metavar="FILE")
     ] = None,
-    params: Annotated[
-        Path | None, typer.Option(help="Parameters; by default params.yaml where there is one.")
-    ] = None,
-    override: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a parameter.")
-    ] = None,
-    config: Config = None,
-    bootstrap_servers: Bootstrap = None,
-    json: Json = False,
+    training: TrainingOptions = TrainingOptions(),
+    source: KafkaOptions = KafkaOptions(),
+    json: JsonFlag = False,
 ) -> None:
     """Train a challenger on transactions that arrive in a folder or a bucket; never promotes.
 
@@ -69,28 +68,33 @@ def watch(
     (labels*.jsonl), or training tables. Content that a model was trained on is not trained on
     again, unless a request (--requests) or --refit-every asks for it. Every run is recorded,
     whatever it came to; content that fails three times is given up. Until SIGTERM or Ctrl-C.
+
+    Examples
+    --------
+    eddy watch inbox --quiet 60
     """
-    # Brings scikit-learn and pyarrow, which --help can do without.
-    from dataclasses import replace  # noqa: PLC0415
+    from eddy.app import logs, output, wiring
+    from eddy.app.retraining import notifications
+    from eddy.app.retraining.watch import RetrainingWatch, WatchOptions
 
-    import msgspec  # noqa: PLC0415
-
-    from eddy.app import logs, settings, wiring  # noqa: PLC0415
-    from eddy.app.retraining import notifications  # noqa: PLC0415
-    from eddy.app.retraining.watch import RetrainingWatch, WatchOptions  # noqa: PLC0415
-    from eddy.app.training import transaction_models  # noqa: PLC0415
-
-    chosen = settings.load(config, {"kafka.bootstrap_servers": bootstrap_servers})
-    logs.configure(chosen.log)
-    how = transaction_models.parameters(params, override or [])
-    if notification is not None and not notifications.concerns(place, _objects(notification)):
+    settings = source.load()
+    logs.configure(settings.log)
+    parameters = training.parameters()
+    if notification is not None and not notifications.concerns(folder, _objects(notification)):
         return
     options = WatchOptions(
-        place, runs, quiet, every, requests, refit_every, cooldown_s=cooldown_h * 3_600
+        folder,
+        runs,
+        poll.quiet,
+        poll.every,
+        poll.requests,
+        poll.refit_every,
+        cooldown_s=poll.cooldown_hours * 3_600,
     )
-    lock = replace(chosen.engine, group=f"{chosen.engine.group}.watch", instance_id="transactions")
-    with wiring.only_instance(chosen.model_copy(update={"engine": lock})):
-        watching = RetrainingWatch(chosen, options, how)
+    engine = settings.engine
+    lock = replace(engine, group=f"{engine.group}.watch", instance_id="transactions")
+    with wiring.only_instance(settings.model_copy(update={"engine": lock})):
+        watching = RetrainingWatch(settings, options, parameters)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: watching.stop())
         if not once and notification is None:
@@ -98,17 +102,17 @@ def watch(
             return
         run = watching.until_quiet()
     if json:
-        Console().print_json(msgspec.json.encode(run).decode())
+        output.json(run)
     elif run is None:
-        Console().print("nothing new")
+        output.message("nothing new")
     if run is not None and run.outcome == "refused":
         raise GateRefused(f"not trained: {'; '.join(run.reasons)}")
 
 
 def _objects(notification: Path) -> list[str]:
-    import msgspec  # noqa: PLC0415 - keeps --help quick
+    import msgspec
 
-    from eddy.app.retraining import notifications  # noqa: PLC0415
+    from eddy.app.retraining import notifications
 
     try:
         is_input = str(notification) == "-"

@@ -2,10 +2,7 @@
 
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-from rich.console import Console
-
-from eddy.app.commands.options import Bootstrap, Config, Json
+from eddy.app.commands.options import JsonFlag, KafkaOptions, option
 from eddy.schemas.errors import Mismatch
 
 if TYPE_CHECKING:
@@ -15,26 +12,21 @@ _SELDOM = ("missing", "pending", "set_aside", "duplicates", "doubled", "extra")
 
 
 def check(
-    since_h: Annotated[
-        float | None,
-        typer.Option("--since-hours", min=0, help="Only records that young; by default all."),
+    *,
+    since_hours: Annotated[
+        float | None, option("Only records that young; by default all.", least=0)
     ] = None,
-    grace_s: Annotated[
+    grace: Annotated[
         float | None,
-        typer.Option(
-            "--grace",
-            min=0,
-            help="Seconds that a record may be under way; by default 120, or a minute more than "
+        option(
+            "Seconds that a record may be under way; by default 120, or a minute more than "
             "lake.commit_interval_s.",
+            least=0,
         ),
     ] = None,
-    compacted: Annotated[
-        bool,
-        typer.Option("--compacted", help="After compaction: a duplicate is wrong, too."),
-    ] = False,
-    config: Config = None,
-    bootstrap_servers: Bootstrap = None,
-    json: Json = False,
+    compacted: Annotated[bool, option("After compaction: a duplicate is wrong, too.")] = False,
+    source: KafkaOptions = KafkaOptions(),
+    json: JsonFlag = False,
 ) -> None:
     """Hold the rows of every table against the records of its topic, by their ids.
 
@@ -42,40 +34,42 @@ def check(
     dead-letter topic; what the connector has not got to is pending. Duplicates are what compaction
     drops. Ends with exit code 6 where rows are missing or pending, where there are rows of records
     that were never committed, and with --compacted where there are duplicates.
+
+    Examples
+    --------
+    eddy lake check --since-hours 24
     """
-    # Brings pyiceberg and DuckDB, which --help can do without.
-    import msgspec  # noqa: PLC0415
+    from rich.console import Console
 
-    from eddy.app import settings  # noqa: PLC0415
-    from eddy.app.lake import check as comparing  # noqa: PLC0415
-    from eddy.app.progress import bar  # noqa: PLC0415
+    from eddy.app import output
+    from eddy.app.lake import check as comparing
+    from eddy.app.progress import bar
 
-    chosen = settings.load(config, {"kafka.bootstrap_servers": bootstrap_servers})
+    settings = source.load()
     with bar(Console(stderr=True)) as progress:
         task = progress.add_task("records", total=None)
 
-        def told(topic: str, done: int, total: int) -> None:
+        def on_progress(topic: str, done: int, total: int) -> None:
             progress.update(task, description=topic, completed=done, total=total)
 
         verdict = comparing.check(
-            chosen,
-            grace_s=comparing.grace_of(chosen) if grace_s is None else grace_s,
-            since_s=None if since_h is None else since_h * 3600,
+            settings,
+            grace_s=comparing.grace_of(settings) if grace is None else grace,
+            since_s=None if since_hours is None else since_hours * 3600,
             is_compacted=compacted,
-            progress=told,
+            progress=on_progress,
         )
-    console = Console()
     if json:
-        console.print_json(msgspec.json.encode(verdict).decode())
-    for one in () if json else verdict.tables:
-        console.print(_line(one), highlight=False, soft_wrap=True)
+        output.json(verdict)
+    for table in () if json else verdict.tables:
+        output.message(_line(table))
     if problems := verdict.problems():
         raise Mismatch("; ".join(problems))
 
 
 def _line(verdict: "TableVerdict") -> str:
     counts = {name: getattr(verdict, name) for name in _SELDOM}
-    told = [f"{count:,} {name.replace('_', ' ')}" for name, count in counts.items() if count]
+    seldom = [f"{count:,} {name.replace('_', ' ')}" for name, count in counts.items() if count]
     return ", ".join(
-        [f"{verdict.table}: {verdict.records:,} records, {verdict.rows:,} rows", *told]
+        [f"{verdict.table}: {verdict.records:,} records, {verdict.rows:,} rows", *seldom]
     )

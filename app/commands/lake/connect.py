@@ -3,49 +3,50 @@
 import sys
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-from rich.console import Console
-
-from eddy.app.commands.options import Bootstrap, Config
+from eddy.app.commands.options import KafkaOptions, option
 
 if TYPE_CHECKING:
     from eddy.lake.sink.connectors import Connector
 
 
 def connect(
+    *,
     print_only: Annotated[
-        bool, typer.Option("--print", help="Only print the connectors' settings, as JSON.")
+        bool, option("Only print the connectors' settings, as JSON.", "--print")
     ] = False,
-    with_secrets: Annotated[
-        bool, typer.Option("--with-secrets", help="With --print: do not mask them.")
-    ] = False,
-    config: Config = None,
-    bootstrap_servers: Bootstrap = None,
+    with_secrets: Annotated[bool, option("With --print: do not mask them.")] = False,
+    source: KafkaOptions = KafkaOptions(),
 ) -> None:
     """Register the sink connectors with a Kafka Connect cluster, or bring them up to date.
 
     Topics they need are created, and their coordinators' groups get the offsets without which
     rows may be lost; then waits until all run. Said twice, nothing happens.
+
+    Examples
+    --------
+    eddy lake connect --print
     """
-    # Brings pyiceberg and the domains, which --help can do without.
-    from eddy.app import settings  # noqa: PLC0415
-    from eddy.app.lake.connectors import connectors  # noqa: PLC0415
-    from eddy.app.lake.feed import start  # noqa: PLC0415
+    from eddy.app.lake.connectors import connectors
+    from eddy.app.lake.feed import start
+    from eddy.app.output import message
 
-    chosen = settings.load(config, {"kafka.bootstrap_servers": bootstrap_servers})
+    settings = source.load()
     if print_only:
-        _print(connectors(chosen), with_secrets)
+        _print(connectors(settings), with_secrets)
         return
-    console = Console()
-    start(chosen, lambda text: console.print(text, highlight=False, soft_wrap=True))
+    start(settings, message)
 
 
-def _print(made: "list[Connector]", with_secrets: bool) -> None:
+def _print(connectors: "list[Connector]", with_secrets: bool) -> None:
     """Print a list of what PUT /connectors takes; plainly, so that it can be piped."""
-    import msgspec  # noqa: PLC0415
+    import msgspec
 
-    told = [
-        {"name": one.name, "config": one.settings if with_secrets else one.shown()} for one in made
+    requests = [
+        {
+            "name": connector.name,
+            "config": connector.settings if with_secrets else connector.shown(),
+        }
+        for connector in connectors
     ]
-    text = msgspec.json.format(msgspec.json.encode(told), indent=2)
+    text = msgspec.json.format(msgspec.json.encode(requests), indent=2)
     sys.stdout.buffer.write(text + b"\n")

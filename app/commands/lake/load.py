@@ -5,41 +5,49 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-from rich.console import Console
-from rich.table import Table
-
-from eddy.app.commands.options import Config, Json
+from eddy.app.commands.options import FileOptions, JsonFlag, option
 
 if TYPE_CHECKING:
     from eddy.app.lake.load import LoadResult
 
 
 def load(
+<<<<<<< HEAD
     files: Annotated[
         list[Path], typer.Argument(metavar="FILE...", help="Parquet, CSV or JSONL files.")
     ],
     domain: Annotated[str, typer.Option(help="Whose events.")] = "rides",
+=======
+    files: Annotated[list[Path], option("Parquet, CSV or JSONL files.", metavar="FILE")],
+    /,
+    *,
+    domain: Annotated[str, option("Whose events: rides or tpv.")] = "rides",
+>>>>>>> 31f0fc0 (Commands are functions of option structs, found when they are called)
     zone: Annotated[
-        str, typer.Option(help="Time zone of times without an offset, as America/New_York.")
+        str, option("Time zone of times without an offset, as America/New_York.")
     ] = "UTC",
     judge: Annotated[
-        bool, typer.Option("--judge", help="Also write what the domain's judge says of each event.")
+        bool, option("Also write what the domain's judge says of each event.")
     ] = False,
     rejects: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Where to write rejected records, JSONL.")
+        Path | None, option("Where to write rejected records, JSONL.", metavar="FILE")
     ] = None,
-    config: Config = None,
-    json: Json = False,
+    source: FileOptions = FileOptions(),
+    json: JsonFlag = False,
 ) -> None:
     """Load files of events into history_<domain>, each of them whole or not at all.
 
     A file whose content was loaded before, under whatever name, adds nothing. Records that are no
     events are counted by reason and never loaded. Exit code 3 where the lake does not answer; the
     files before that are loaded then, and the same command goes on with the others.
-    """
-    import msgspec  # noqa: PLC0415 - keeps --help quick
 
+    Examples
+    --------
+    eddy lake load rides-2026-06.parquet --zone America/New_York
+    """
+    from rich.console import Console
+
+<<<<<<< HEAD
     from eddy.app import settings  # noqa: PLC0415
     from eddy.app.domains import domain_row  # noqa: PLC0415
     from eddy.app.lake.load import HistoryLoad, rows_in  # noqa: PLC0415
@@ -47,28 +55,39 @@ def load(
 
     job = HistoryLoad(settings.load(config), domain_row(domain), zone, judge=judge)
     done: list[LoadResult] = []
+=======
+    from eddy.app import output
+    from eddy.app.lake.load import HistoryLoad, rows_in
+    from eddy.app.progress import bar
+    from eddy.models.domains import domain as domain_called
+
+    job = HistoryLoad(source.load(), domain_called(domain), zone, judge=judge)
+    results: list[LoadResult] = []
+>>>>>>> 31f0fc0 (Commands are functions of option structs, found when they are called)
     with ExitStack() as stack:
-        written = stack.enter_context(rejects.open("wb")).write if rejects else None
+        write_reject = stack.enter_context(rejects.open("wb")).write if rejects else None
         progress = stack.enter_context(bar(Console(stderr=True)))
         for path in files:
-            told = partial(progress.advance, progress.add_task(path.name, total=rows_in(path)))
-            done.append(job.file(path, told, written))
+            task = progress.add_task(path.name, total=rows_in(path))
+            results.append(job.file(path, partial(progress.advance, task), write_reject))
     if json:
-        Console().print_json(msgspec.json.encode(done).decode())
+        output.json(results)
     else:
-        _show(done)
+        _show(results)
 
 
-def _show(done: "list[LoadResult]") -> None:
-    console = Console()
-    table = Table("file", "records", "rows added", "rejected", "", title=f"into {done[0].table}")
-    for one in done:
-        why = ", ".join(f"{count:,} {reason}" for reason, count in sorted(one.reasons.items()))
-        if one.present_as is not None:
-            why = f"its content is there, as {one.present_as}"
-        table.add_row(one.file, f"{one.records:,}", f"{one.rows:,}", f"{one.rejected:,}", why)
-    console.print(table)
-    for one in done:
-        for rejected in one.first_rejected:
-            place = f"{one.file}, row {rejected.row}"
-            console.print(f"{place}: {rejected.reason}: {rejected.detail}", highlight=False)
+def _show(results: "list[LoadResult]") -> None:
+    from eddy.app import output
+
+    rows = []
+    for result in results:
+        note = ", ".join(f"{count:,} {reason}" for reason, count in sorted(result.reasons.items()))
+        if result.present_as is not None:
+            note = f"its content is there, as {result.present_as}"
+        counts = (result.records, result.rows, result.rejected)
+        rows.append((result.file, *(f"{count:,}" for count in counts), note))
+    columns = ("file", "records", "rows added", "rejected", "")
+    output.table(columns, rows, title=f"into {results[0].table}", numbers=columns[1:4])
+    for result in results:
+        for record in result.first_rejected:
+            output.message(f"{result.file}, row {record.row}: {record.reason}: {record.detail}")

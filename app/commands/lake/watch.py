@@ -3,42 +3,35 @@
 import signal
 from typing import Annotated
 
-import typer
-
-from eddy.app.commands.options import Bootstrap, Config
+from eddy.app.commands.options import HealthPort, KafkaOptions, option
 
 
 def watch(
-    check_every_s: Annotated[
-        float,
-        typer.Option("--check-every", min=0, help="Seconds between two checks; 0: none."),
+    *,
+    check_every: Annotated[
+        float, option("Seconds between two checks; 0: none.", least=0)
     ] = 900.0,
-    since_h: Annotated[
-        float, typer.Option("--since-hours", min=0, help="How far back a check looks.")
-    ] = 24.0,
-    grace_s: Annotated[
-        float, typer.Option("--grace", min=0, help="Seconds that a record may be under way.")
-    ] = 120.0,
-    health_port: Annotated[
-        int | None, typer.Option(help="Port of /live, /ready, /metrics; 0 takes a free one.")
-    ] = None,
-    config: Config = None,
-    bootstrap_servers: Bootstrap = None,
+    since_hours: Annotated[float, option("How far back a check looks.", least=0)] = 24.0,
+    grace: Annotated[float, option("Seconds that a record may be under way.", least=0)] = 120.0,
+    health_port: HealthPort = None,
+    source: KafkaOptions = KafkaOptions(),
 ) -> None:
     """Restart failed tasks of the sink, set bad records aside, and check the tables.
 
     Until SIGTERM or Ctrl-C; the figures are on /metrics. One is enough. A connector that is
     found stopped is resumed: pause one that is to stand still.
-    """
-    # Brings pyiceberg and the domains, which --help can do without.
-    from eddy.app import logs, settings  # noqa: PLC0415
-    from eddy.app.lake.watch import ConnectorWatch  # noqa: PLC0415
 
-    flags = {"kafka.bootstrap_servers": bootstrap_servers, "health.port": health_port}
-    chosen = settings.load(config, flags)
-    logs.configure(chosen.log)
+    Examples
+    --------
+    eddy lake watch --check-every 300
+    """
+    from eddy.app import logs
+    from eddy.app.lake.watch import ConnectorWatch
+
+    settings = source.load({"health.port": health_port})
+    logs.configure(settings.log)
     watching = ConnectorWatch(
-        chosen, check_every_s=check_every_s, since_s=since_h * 3600, grace_s=grace_s
+        settings, check_every_s=check_every, since_s=since_hours * 3600, grace_s=grace
     )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: watching.stop())
