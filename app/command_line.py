@@ -48,10 +48,10 @@ def run(words: Sequence[str]) -> int:
             return USAGE
         return app(words) or 0
     except CycloptsError as error:
-        return _usage_error(error, words)
+        return _usage_error(error)
 
 
-def _usage_error(error: CycloptsError, words: Sequence[str]) -> int:
+def _usage_error(error: CycloptsError) -> int:
     from eddy.app import output  # noqa: PLC0415 - only where something went wrong
 
     path = " ".join(error.command_chain or ())
@@ -62,7 +62,7 @@ def _usage_error(error: CycloptsError, words: Sequence[str]) -> int:
 
 def _completion(app: App, *, install: bool) -> int:
     if install:
-        print(f"completion installed in {app.install_completion()}")  # noqa: T201 - its one line
+        print(f"completion installed in {app.install_completion()}")
     else:
-        print(app.generate_completion())  # noqa: T201 - it is read by a shell
+        print(app.generate_completion())
     return 0

@@ -5,7 +5,7 @@ import re
 import shutil
 import textwrap
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 from eddy.app.commands.table import SECTIONS
 
@@ -61,7 +61,7 @@ def command_help(words: Sequence[str], app: "App") -> str:
     if arguments:
         rows = [(metavar(one), sentence(one)) for one in arguments]
         parts.append(f"Arguments:\n{_list(rows)}")
-    rows = [(names_of(one), sentence(one)) for one in options]
+    rows = [*((names_of(one), sentence(one)) for one in options), ("--help", "Show this.")]
     parts.append(f"Options:\n{_list(rows)}")
     parts.append(f"Example:\n  {example(app)}")
     return "\n\n".join(parts) + "\n"
@@ -127,7 +127,7 @@ def sentence(argument: Any) -> str:
     default = argument.field_info.default
     if argument.required:
         notes += ["[required]"] if argument.index is None else []
-    elif default not in (None, False, "") and argument.index is None:
+    elif default not in (None, "") and default is not False and argument.index is None:
         notes.append(f"[default: {'yes' if default is True else default}]")
     return " ".join(notes)
 

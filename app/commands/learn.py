@@ -25,9 +25,9 @@ class VersionOptions:
     register_seconds: Annotated[
         float, option("or after so many seconds, if there was a label.", least=0)
     ] = 3_600.0
-    cards_per_day: Annotated[
-        float, option("Cards a day that versions are to flag.", least=0.1)
-    ] = 100.0
+    cards_per_day: Annotated[float, option("Cards a day that versions are to flag.", least=0.1)] = (
+        100.0
+    )
 
 
 @Parameter(name="*")
@@ -39,9 +39,9 @@ class LabelOptions:
         float, option("What nobody spoke of for so long is genuine; 0: nothing is.", least=0)
     ] = 7.0
     silent_every: Annotated[int, option("One of so many such rows is learned.", least=1)] = 1
-    keep_days: Annotated[
-        float, option("How long decisions wait for their labels.", least=0.01)
-    ] = 14.0
+    keep_days: Annotated[float, option("How long decisions wait for their labels.", least=0.01)] = (
+        14.0
+    )
     most_rows: Annotated[int, option("Decisions kept at most.", least=1)] = 500_000
 
 

@@ -34,9 +34,7 @@ def mlflow(
     folder = Path(source.load().storage.stack)
     server = MlflowServer(folder / "mlflow", port)
     process = server.process()
-    is_running = any(
-        one.name == process.name and one.is_running for one in Stack(folder).status()
-    )
+    is_running = any(one.name == process.name and one.is_running for one in Stack(folder).status())
     if not is_running:
         require_port(port, "--port")
     with running([process], folder, message) as stack:

@@ -23,9 +23,7 @@ def promote(
         Path | None,
         option("transactions: the training table whose newest days decide.", "--on"),
     ] = None,
-    force: Annotated[
-        str, option("transactions: without the gate; logged.", metavar="REASON")
-    ] = "",
+    force: Annotated[str, option("transactions: without the gate; logged.", metavar="REASON")] = "",
     params: Annotated[
         Path | None,
         option("YAML file of parameters; by default params.yaml where there is one."),

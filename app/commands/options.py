@@ -13,13 +13,11 @@ from eddy.schemas.errors import ConfigError
 
 if TYPE_CHECKING:
     from eddy.app.settings import Settings
-    from eddy.app.training.transaction_models import Parameters
     from eddy.lake.days import Day
+    from eddy.training.transactions.settings import Parameters
 
 # A flag is given or not: there is no --no-json; the last of a repeated option counts.
-DEFAULTS = Parameter(
-    negative_bool=(), negative_iterable=(), negative_none=(), allow_repeating=True
-)
+DEFAULTS = Parameter(negative_bool=(), negative_iterable=(), negative_none=(), allow_repeating=True)
 
 
 def option(
@@ -68,9 +66,7 @@ def group(name: str, text: str, commands: Mapping[str, str]) -> App:
 
 
 JsonFlag = Annotated[bool, option("Print JSON for machines.")]
-HealthPort = Annotated[
-    int | None, option("Port of /live, /ready, /metrics; 0 takes a free one.")
-]
+HealthPort = Annotated[int | None, option("Port of /live, /ready, /metrics; 0 takes a free one.")]
 
 
 @Parameter(name="*")
@@ -100,9 +96,7 @@ class KafkaOptions(FileOptions):
 
     bootstrap_servers: Annotated[
         str | None,
-        option(
-            "Kafka brokers.", "--bootstrap-servers", "-b", metavar="HOST:PORT[,...]"
-        ),
+        option("Kafka brokers.", "--bootstrap-servers", "-b", metavar="HOST:PORT[,...]"),
     ] = None
 
     def flags(self, more: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -147,9 +141,9 @@ class TopicRange:
 class DayOptions:
     """Which days of the lake a command is about."""
 
-    date: Annotated[
-        str | None, option("A day of UTC, or `yesterday`.", metavar="YYYY-MM-DD")
-    ] = None
+    date: Annotated[str | None, option("A day of UTC, or `yesterday`.", metavar="YYYY-MM-DD")] = (
+        None
+    )
     since: Annotated[str | None, option("First of several days.", metavar="YYYY-MM-DD")] = None
     until: Annotated[
         str | None, option("Last of them; by default yesterday.", metavar="YYYY-MM-DD")

@@ -39,13 +39,6 @@ def replay(
 
     Every record is accounted for: judged, or rejected with a reason. Ends with exit code 6 where
     that is not so, or where a topic's replay differs from what was published live.
-<<<<<<< HEAD
-    """
-    # Brings numba and Faust, which --help can do without.
-    from eddy.app.domains import domain_row  # noqa: PLC0415
-    from eddy.app.replay.replay import Replay  # noqa: PLC0415
-=======
->>>>>>> 31f0fc0 (Commands are functions of option structs, found when they are called)
 
     Examples
     --------
@@ -54,19 +47,15 @@ def replay(
     from rich.console import Console
 
     from eddy.app import logs
+    from eddy.app.domains import domain_row
     from eddy.app.replay.replay import Replay
-    from eddy.models.domains import domain as domain_called
 
     settings = source.load()
     logs.configure(replace(settings.log, level="WARNING"))
     side = name or re.sub(r"[^a-zA-Z0-9-]+", "-", Path(what).stem if _is_file(what) else what)
     if not re.fullmatch(r"[a-zA-Z0-9-]{1,80}", side):
         raise ConfigError(f"--name {side!r}: letters, digits and -, at most 80")
-<<<<<<< HEAD
-    job = Replay(chosen, domain_row(domain), side, Console(stderr=True))
-=======
-    job = Replay(settings, domain_called(domain), side, Console(stderr=True))
->>>>>>> 31f0fc0 (Commands are functions of option structs, found when they are called)
+    job = Replay(settings, domain_row(domain), side, Console(stderr=True))
     if fresh:
         job.forget()
     if _is_file(what):

@@ -226,20 +226,11 @@ def _send(
     interrupted: threading.Event,
     labels: "Iterator[tuple[int, Label]] | None" = None,
 ) -> "Feeder":
-<<<<<<< HEAD
-    from eddy.app import progress, wiring  # noqa: PLC0415 - keeps --help quick
-    from eddy.app.domains import domain  # noqa: PLC0415
-    from eddy.app.simulate import feeder, label_feeder  # noqa: PLC0415
-    from eddy.schemas.topics import LABELS  # noqa: PLC0415
-    from eddy.streams.sender import Sender  # noqa: PLC0415
-    from eddy.streams.topics import check  # noqa: PLC0415
-=======
     from rich.console import Console
->>>>>>> 31f0fc0 (Commands are functions of option structs, found when they are called)
 
     from eddy.app import progress, wiring
+    from eddy.app.domains import domain
     from eddy.app.simulate import feeder, label_feeder
-    from eddy.models.domains import domain
     from eddy.schemas.topics import LABELS
     from eddy.streams.sender import Sender
     from eddy.streams.topics import check

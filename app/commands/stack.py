@@ -53,9 +53,7 @@ def up(
             from eddy.app.stack import local_stack
 
             settings = source.load(flags)
-            local_stack.up(
-                settings, message, progress, config=source.config, partitions=partitions
-            )
+            local_stack.up(settings, message, progress, config=source.config, partitions=partitions)
     address = settings.kafka.bootstrap_servers
     message(f"\nKafka answers at {address}; next: eddy simulate rides, eddy tail")
     if lake:

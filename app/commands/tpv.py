@@ -27,17 +27,17 @@ app = group(
 class AthenaOptions:
     """A table of Amazon Athena."""
 
-    athena: Annotated[
-        str | None, option("A table of Amazon Athena.", metavar="DATABASE.TABLE")
-    ] = None
+    athena: Annotated[str | None, option("A table of Amazon Athena.", metavar="DATABASE.TABLE")] = (
+        None
+    )
     output: Annotated[str | None, option("Where Athena leaves results.", metavar="S3-URL")] = None
     work_group: Annotated[str | None, option("Of Athena.")] = None
     region: Annotated[
         str | None, option("Of Athena; by default as AWS clients are configured.")
     ] = None
-    times: Annotated[
-        str, option("In Athena, occurred_at is a `timestamp` or RFC 3339 `text`.")
-    ] = "timestamp"
+    times: Annotated[str, option("In Athena, occurred_at is a `timestamp` or RFC 3339 `text`.")] = (
+        "timestamp"
+    )
 
 
 @Parameter(name="*")
@@ -66,9 +66,7 @@ def history(
     folder: Annotated[Path, option("Where months and what they teach are kept.")],
     files: Annotated[
         list[str] | None,
-        option(
-            "Parquet, CSV or JSONL, also s3://; may be given several times.", metavar="GLOB"
-        ),
+        option("Parquet, CSV or JSONL, also s3://; may be given several times.", metavar="GLOB"),
     ] = None,
     athena: AthenaOptions = AthenaOptions(),
     naming: NamingOptions = NamingOptions(),

@@ -24,9 +24,9 @@ class NetworkOptions:
     epochs: Annotated[int, option("At most so many.", least=1)] = 20
     width: Annotated[int, option("Hidden units.", least=1, most=256)] = 16
     seed: Annotated[int, option("Of everything that is drawn.", least=0)] = 0
-    coverage: Annotated[
-        float, option("Share of intervals to end within the published band.")
-    ] = 0.95
+    coverage: Annotated[float, option("Share of intervals to end within the published band.")] = (
+        0.95
+    )
     false_alarm_rate: Annotated[
         float, option("Share of ordinary intervals that may be alarmed about.")
     ] = 0.001
@@ -64,18 +64,11 @@ def rides(
     --------
     eddy train rides rides-2026-06.parquet --zone America/New_York
     """
-<<<<<<< HEAD
-    from eddy.app import settings, wiring  # noqa: PLC0415 - keeps --help quick
-    from eddy.app.domains import domain  # noqa: PLC0415
-    from eddy.app.training import new_model  # noqa: PLC0415
-    from eddy.training.rides.train import RidesTraining  # noqa: PLC0415
-=======
     from rich.console import Console
->>>>>>> 31f0fc0 (Commands are functions of option structs, found when they are called)
 
     from eddy.app import progress, wiring
+    from eddy.app.domains import domain
     from eddy.app.training import new_model
-    from eddy.models.domains import domain
     from eddy.training.rides.train import RidesTraining
 
     settings = source.load()

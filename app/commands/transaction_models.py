@@ -134,9 +134,7 @@ def evaluate_transactions(
         str | None, option("champion, challenger, a version, or a model's file or folder.")
     ] = None,
     metrics: Annotated[Path | None, option("Where to write the figures, as JSON.")] = None,
-    card: Annotated[
-        Path | None, option("Where to write them for people, as Markdown.")
-    ] = None,
+    card: Annotated[Path | None, option("Where to write them for people, as Markdown.")] = None,
     training: TrainingOptions = TrainingOptions(),
     source: FileOptions = FileOptions(),
     json: JsonFlag = False,

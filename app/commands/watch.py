@@ -17,13 +17,11 @@ from eddy.schemas.errors import ConfigError, GateRefused
 class PollOptions:
     """When files are looked for, and when they are trained on."""
 
-    quiet: Annotated[
-        float, option("Seconds for which files must have come to rest.", least=0)
-    ] = 60.0
+    quiet: Annotated[float, option("Seconds for which files must have come to rest.", least=0)] = (
+        60.0
+    )
     every: Annotated[float, option("Seconds between two looks.", least=0.1)] = 10.0
-    requests: Annotated[
-        bool, option("Also when a retraining is asked for on `control`.")
-    ] = False
+    requests: Annotated[bool, option("Also when a retraining is asked for on `control`.")] = False
     refit_every: Annotated[
         float | None,
         option(

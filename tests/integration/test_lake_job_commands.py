@@ -3,11 +3,10 @@
 import json
 
 import pytest
-from typer.testing import CliRunner
 
-from eddy.app.cli import app
 from eddy.app.commands.lake.sql import sql
 from eddy.schemas.errors import ConfigError, MissingResource
+from tests.support.commands import invoke
 from tests.support.lake_jobs import job_world, keep, of_day, streamed
 
 DAY = "2024-03-01"
@@ -32,10 +31,7 @@ def lake(object_store, tmp_path_factory):
 @pytest.fixture
 def eddy(lake):
     def run(*arguments: str):
-        done = CliRunner().invoke(app, ["lake", *arguments, "--config", str(lake[2])])
-        if done.exception and not isinstance(done.exception, SystemExit):
-            raise done.exception
-        return done
+        return invoke("lake", *arguments, "--config", lake[2])
 
     return run
 

@@ -10,11 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import typer
 from pyiceberg.table import Table
-from typer.testing import CliRunner
 
-from eddy.app.commands.lake.load import load as load_command
 from eddy.app.domains import domain, domain_row
 from eddy.app.lake.load import HistoryLoad
 from eddy.app.settings import Settings
@@ -25,6 +22,7 @@ from eddy.lake.loading import FileLoad, notes
 from eddy.schemas.errors import ConfigError, MissingResource, Unavailable
 from eddy.schemas.rides import Ride
 from eddy.schemas.scored import VERDICTS
+from tests.support.commands import invoke
 from tests.support.corpus import POISON, ride
 
 START = datetime(2024, 3, 1, tzinfo=UTC)
@@ -232,17 +230,15 @@ def test_what_cannot_be_is_said(settings, tmp_path, object_store):
 
 
 def test_the_command_tells_what_it_did(settings, tmp_path, monkeypatch):
-    app = typer.Typer()
-    app.command()(load_command)
     for name in ("catalog", "warehouse", "endpoint", "access_key_id", "secret_access_key"):
         monkeypatch.setenv(f"EDDY_LAKE__{name.upper()}", getattr(settings.lake, name))
     file = lines(tmp_path / "told.jsonl", [ride(), b"{}", b"no"])
     rejects = tmp_path / "rejects.jsonl"
-    result = CliRunner().invoke(app, [str(file), "--json", "--rejects", str(rejects)])
+    result = invoke("lake", "load", file, "--json", "--rejects", rejects)
     assert result.exit_code == 0, result.output
     (done,) = json.loads(result.stdout)
     assert (done["rows"], done["rejected"]) == (1, 2)
     assert done["reasons"] == {"malformed_json": 1, "schema_violation": 1}
     assert len(rejects.read_text().splitlines()) == 2
-    shown = CliRunner().invoke(app, [str(file)])
+    shown = invoke("lake", "load", file)
     assert "its content is there" in " ".join(shown.output.split())

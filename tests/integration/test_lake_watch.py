@@ -8,11 +8,7 @@ import sys
 import urllib.request
 
 import pytest
-import typer
-from typer.testing import CliRunner
 
-from eddy.app.commands.lake.check import check
-from eddy.app.commands.lake.connect import connect as connect_command
 from eddy.app.demo import settings as demo_settings
 from eddy.app.lake import check as lake_check
 from eddy.app.lake import feed
@@ -20,17 +16,14 @@ from eddy.app.lake.dead_letters import ORIGIN
 from eddy.lake import catalog
 from eddy.schemas.errors import Mismatch, MissingResource
 from eddy.streams.sender import Sender
+from tests.support.commands import invoke
 from tests.support.lake_sink import ROOT, SinkWorld, Watching, anomaly, encode, send, wait_for
 
 BAD = json.dumps({**json.loads(encode(anomaly("rides", 10**6))), "score": "abc"}).encode()
 
-app = typer.Typer()
-app.command("check")(check)
-app.command("connect")(connect_command)
-
 
 def says(world, *words):
-    return CliRunner().invoke(app, [*words, "--config", str(world.file)])
+    return invoke("lake", *words, "--config", world.file, catch_exceptions=True)
 
 
 @pytest.fixture(scope="module")
@@ -121,12 +114,12 @@ def test_topics_that_are_not_there_are_named(world):
 
 
 def test_the_watch_ends_well_and_tells_its_figures(world, tmp_path):
-    command = "import typer; from eddy.app.commands.lake.watch import watch; typer.run(watch)"
-    arguments = ["--config", str(world.file), "--check-every", "0.5", "--grace", "0"]
+    command = [sys.executable, "-m", "eddy", "lake", "watch", "--config", str(world.file)]
+    arguments = ["--check-every", "0.5", "--grace", "0"]
     log = tmp_path / "log"
     with log.open("wb") as out:
         process = subprocess.Popen(
-            [sys.executable, "-c", command, *arguments],
+            [*command, *arguments],
             cwd=ROOT,
             env=demo_settings.environment(),
             stdout=out,

@@ -9,9 +9,7 @@ from datetime import UTC, datetime
 
 import msgspec
 import pytest
-from typer.testing import CliRunner
 
-from eddy.app.cli import app
 from eddy.app.promotion import champion
 from eddy.models.artefact import encode_parameters
 from eddy.models.registry.manifest import Training
@@ -20,6 +18,7 @@ from eddy.models.registry.registry import Registry
 from eddy.sandbox.machine import free_port
 from eddy.sandbox.stack import Stack
 from eddy.schemas.errors import MissingResource
+from tests.support.commands import invoke
 
 NOW = datetime(2024, 3, 1, tzinfo=UTC)
 
@@ -29,7 +28,7 @@ class Radius(msgspec.Struct, frozen=True):
 
 
 def eddy(*arguments: str) -> str:
-    done = CliRunner().invoke(app, list(arguments), catch_exceptions=False)
+    done = invoke(*arguments)
     assert done.exit_code == 0, done.output
     return done.stdout
 

@@ -8,9 +8,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
-from eddy.app.cli import app
 from eddy.models.features.names import FEATURES
 from eddy.models.features.transaction_history import HistorySettings
 from eddy.schemas.anomalies import ModelRef
@@ -23,6 +21,7 @@ from eddy.streams.sender import Sender
 from eddy.training.transactions.feature_history import FeatureHistory
 from eddy.training.transactions.table import FRAUD, GENUINE, UNKNOWN
 from eddy.training.transactions.table_files import read_table
+from tests.support.commands import invoke
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 MODEL = ModelRef(name="transactions", version="1", sha256="a" * 64, trained_at=None)
@@ -60,7 +59,7 @@ def side(kafka, monkeypatch, tmp_path):
 
 def prepare(*options):
     arguments = ["prepare", "transactions", "--topic", "--out", "table.parquet", "--json", *options]
-    done = CliRunner().invoke(app, arguments, catch_exceptions=False)
+    done = invoke(*arguments)
     assert done.exit_code == 0, done.output
     return json.loads(done.stdout), read_table(Path("table.parquet"))
 

@@ -8,16 +8,15 @@ from datetime import UTC, datetime
 
 import msgspec
 import pytest
-from typer.testing import CliRunner
 
-from eddy.app.cli import app
 from eddy.datasets.simulation.transactions.stream import TransactionSimulation, labels, simulate
-from eddy.schemas.errors import EddyError, MissingResource
+from eddy.schemas.errors import MissingResource
 from eddy.schemas.labels import Label
 from eddy.schemas.topics import LABELS
 from eddy.streams.connection import Connection
 from eddy.streams.reading import TopicReader
 from eddy.streams.topics import TopicSpec, create
+from tests.support.commands import invoke
 from tests.support.eddy_process import environment, start
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
@@ -40,9 +39,7 @@ def world(tmp_path_factory, kafka):
 
 
 def says(env, *words):
-    done = CliRunner().invoke(app, [str(word) for word in words], env=env)
-    if isinstance(done.exception, EddyError):
-        raise done.exception
+    done = invoke(*words, env=env)
     assert done.exit_code == 0, done.output
     return done.stdout
 

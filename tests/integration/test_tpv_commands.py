@@ -11,15 +11,14 @@ from itertools import groupby
 import msgspec
 import pytest
 from matplotlib.image import imread
-from typer.testing import CliRunner
 
-from eddy.app.cli import app
 from eddy.app.inspect.scrape import scrape
 from eddy.app.stack.local_stack import answers_ok
 from eddy.datasets.simulation.payments.stream import PaymentSimulation, simulate
 from eddy.sandbox.machine import free_port
 from eddy.schemas.errors import EddyError, MissingResource
 from eddy.schemas.payments import Payment
+from tests.support.commands import invoke as invoke_command
 from tests.support.eddy_process import eddy, environment, start
 
 DAYS, MERCHANTS, PER_DAY, SEED = 24, 24, 100.0, 7
@@ -65,7 +64,7 @@ class World:
 
 def invoke(env, *words):
     """Run a command in this process."""
-    return CliRunner().invoke(app, words, env=env)
+    return invoke_command(*words, env=env, catch_exceptions=True)
 
 
 def wait(seconds, condition):

@@ -12,17 +12,10 @@ if TYPE_CHECKING:
 
 
 def load(
-<<<<<<< HEAD
-    files: Annotated[
-        list[Path], typer.Argument(metavar="FILE...", help="Parquet, CSV or JSONL files.")
-    ],
-    domain: Annotated[str, typer.Option(help="Whose events.")] = "rides",
-=======
     files: Annotated[list[Path], option("Parquet, CSV or JSONL files.", metavar="FILE")],
     /,
     *,
-    domain: Annotated[str, option("Whose events: rides or tpv.")] = "rides",
->>>>>>> 31f0fc0 (Commands are functions of option structs, found when they are called)
+    domain: Annotated[str, option("Whose events.")] = "rides",
     zone: Annotated[
         str, option("Time zone of times without an offset, as America/New_York.")
     ] = "UTC",
@@ -47,23 +40,13 @@ def load(
     """
     from rich.console import Console
 
-<<<<<<< HEAD
-    from eddy.app import settings  # noqa: PLC0415
-    from eddy.app.domains import domain_row  # noqa: PLC0415
-    from eddy.app.lake.load import HistoryLoad, rows_in  # noqa: PLC0415
-    from eddy.app.progress import bar  # noqa: PLC0415
-
-    job = HistoryLoad(settings.load(config), domain_row(domain), zone, judge=judge)
-    done: list[LoadResult] = []
-=======
     from eddy.app import output
+    from eddy.app.domains import domain_row
     from eddy.app.lake.load import HistoryLoad, rows_in
     from eddy.app.progress import bar
-    from eddy.models.domains import domain as domain_called
 
-    job = HistoryLoad(source.load(), domain_called(domain), zone, judge=judge)
+    job = HistoryLoad(source.load(), domain_row(domain), zone, judge=judge)
     results: list[LoadResult] = []
->>>>>>> 31f0fc0 (Commands are functions of option structs, found when they are called)
     with ExitStack() as stack:
         write_reject = stack.enter_context(rejects.open("wb")).write if rejects else None
         progress = stack.enter_context(bar(Console(stderr=True)))

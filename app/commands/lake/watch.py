@@ -8,9 +8,7 @@ from eddy.app.commands.options import HealthPort, KafkaOptions, option
 
 def watch(
     *,
-    check_every: Annotated[
-        float, option("Seconds between two checks; 0: none.", least=0)
-    ] = 900.0,
+    check_every: Annotated[float, option("Seconds between two checks; 0: none.", least=0)] = 900.0,
     since_hours: Annotated[float, option("How far back a check looks.", least=0)] = 24.0,
     grace: Annotated[float, option("Seconds that a record may be under way.", least=0)] = 120.0,
     health_port: HealthPort = None,

@@ -1,10 +1,9 @@
 import json
 
 import pytest
-from typer.testing import CliRunner
 
-from eddy.app.cli import app
 from eddy.schemas.errors import ConfigError
+from tests.support.commands import invoke
 
 
 @pytest.fixture
@@ -14,7 +13,7 @@ def here(tmp_path, monkeypatch):
 
 
 def run(*arguments):
-    return CliRunner().invoke(app, list(arguments), catch_exceptions=False)
+    return invoke(*arguments)
 
 
 def test_a_valid_configuration(here):

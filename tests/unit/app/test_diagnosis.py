@@ -3,14 +3,13 @@ import socket
 from dataclasses import replace
 
 import pytest
-from typer.testing import CliRunner
 
-from eddy.app.cli import app
 from eddy.app.inspect import diagnosis
 from eddy.app.settings import Settings, StorageConfig
 from eddy.sandbox.machine import free_port
 from eddy.streams import librdkafka
 from eddy.streams.connection import Connection
+from tests.support.commands import invoke
 
 
 @pytest.fixture
@@ -79,10 +78,10 @@ def test_a_damaged_champion_fails(settings, tmp_path):
 def test_the_command_is_for_people_and_machines(settings, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("EDDY_KAFKA__BOOTSTRAP_SERVERS", settings.kafka.bootstrap_servers)
-    done = CliRunner().invoke(app, ["doctor"])
+    done = invoke("doctor")
     assert done.exit_code == 3
     assert "✗ broker" in done.stdout
-    done = CliRunner().invoke(app, ["doctor", "--json"])
+    done = invoke("doctor", "--json")
     outcomes = {check["name"]: check["outcome"] for check in json.loads(done.stdout)}
     assert outcomes["broker"] == "fail"
 
@@ -90,6 +89,6 @@ def test_the_command_is_for_people_and_machines(settings, tmp_path, monkeypatch)
 def test_a_configuration_that_cannot_be_used_is_a_finding(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "eddy.toml").write_text("[engine]\nnope = 1\n")
-    done = CliRunner().invoke(app, ["doctor"])
+    done = invoke("doctor")
     assert done.exit_code == 3
     assert "engine.nope" in done.stdout

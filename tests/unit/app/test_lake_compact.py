@@ -9,16 +9,14 @@ from typing import Any
 
 import msgspec
 import pytest
-import typer
-from typer.testing import CliRunner, Result
 
-from eddy.app.commands.lake.compact import compact
 from eddy.app.lake.compaction import chosen_tables
 from eddy.lake import catalog as catalogs
 from eddy.lake.config import LakeConfig
 from eddy.lake.store import filesystem
 from eddy.lake.tables import anomalies, changes
 from eddy.schemas.errors import ConfigError, MissingResource
+from tests.support.commands import Result, invoke
 from tests.support.lake_rows import FIRST_DAY, OFFSETS, LakeTable, said
 
 TABLES = ("--table", "anomalies_rides", "--table", "anomaly_changes_rides")
@@ -43,11 +41,9 @@ def run(lake_config: LakeConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     for name, value in asdict(lake_config).items():
         monkeypatch.setenv(f"EDDY_LAKE__{name.upper()}", str(value))
     monkeypatch.chdir(tmp_path)
-    app = typer.Typer()
-    app.command()(compact)
 
     def call(*arguments: str) -> Result:
-        return CliRunner().invoke(app, list(arguments), catch_exceptions=True)
+        return invoke("lake", "compact", *arguments, catch_exceptions=True)
 
     return call
 

@@ -4,10 +4,8 @@ import json
 import sys
 
 import pytest
-from typer.testing import CliRunner
 
 from eddy.app import settings
-from eddy.app.cli import app
 from eddy.app.lake import stack_defaults as lake_stack
 from eddy.app.lake.stack_defaults import Decision, decide, defaults
 from eddy.lake.config import LakeConfig
@@ -15,6 +13,7 @@ from eddy.sandbox.credentials import Credentials
 from eddy.sandbox.processes import BackgroundProcess
 from eddy.sandbox.stack import Stack
 from eddy.schemas.errors import ConfigError
+from tests.support.commands import invoke
 
 EMBEDDED = LakeConfig()
 ELSEWHERE = LakeConfig(endpoint="http://s3.example:9000")
@@ -134,6 +133,6 @@ def test_a_section_that_is_none_is_still_told(here, text):
 def test_config_shows_it_and_no_secret(here):
     decide(here / ".eddy", EMBEDDED, 9100)
     keys = Credentials.kept_in(here / ".eddy" / "object-store")
-    shown = CliRunner().invoke(app, ["config", "show", "lake", "--json"], catch_exceptions=False)
+    shown = invoke("config", "show", "lake", "--json")
     assert json.loads(shown.stdout)["lake.endpoint"] == "http://127.0.0.1:9100"
     assert keys.secret_access_key not in shown.stdout

@@ -5,16 +5,15 @@ import json
 import os
 
 import pytest
-from typer.testing import CliRunner
 
 from eddy.app import wiring
-from eddy.app.cli import app
 from eddy.app.domains import domain
 from eddy.app.promotion import champion
 from eddy.app.simulate.feeder import FeedOptions, Shares, rides
 from eddy.models.registry.names import CHAMPION
 from eddy.sandbox.machine import free_port
 from eddy.schemas.errors import ConfigError, DamagedModel, MissingResource, UnknownModel
+from tests.support.commands import invoke
 from tests.unit.app.test_feeder import BUSY
 
 RIDES = domain("rides")
@@ -39,7 +38,7 @@ def history(here):
 
 
 def run(*arguments, code=0):
-    done = CliRunner().invoke(app, list(map(str, arguments)), catch_exceptions=False)
+    done = invoke(*arguments)
     assert done.exit_code == code, done.output
     return done
 

@@ -9,16 +9,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from typer.testing import CliRunner
 
 from eddy.app import settings
-from eddy.app.cli import app
 from eddy.app.domains import domain
 from eddy.app.wiring import champion
 from eddy.datasets.history.payments.totals import load_totals
 from eddy.models.forecasting.warm_start import WarmStart
 from eddy.schemas.errors import ConfigError, MissingResource
 from eddy.schemas.keys import hash_text
+from tests.support.commands import invoke
 from tests.unit.datasets.test_payment_history_athena import environment, serve
 
 BEGIN = datetime(2025, 1, 1, tzinfo=UTC)
@@ -57,7 +56,7 @@ def here(tmp_path, monkeypatch):
 
 def run(*arguments):
     span = ("--from", "2025-01", "--to", "2025-02", "--folder", "history")
-    return CliRunner().invoke(app, ["tpv", "history", *span, *arguments], catch_exceptions=False)
+    return invoke("tpv", "history", *span, *arguments)
 
 
 def loaded(*arguments):
@@ -154,7 +153,7 @@ def test_the_page_tells_what_runs(here, monkeypatch):
         commands = [b.replace("\\\n", " ") for b in blocks("sh") if b.startswith("eddy ")]
         assert len(commands) == 3
         for command in commands:
-            done = CliRunner().invoke(app, shlex.split(command)[1:], catch_exceptions=False)
+            done = invoke(*shlex.split(command)[1:])
             assert done.exit_code == 0, done.output
     finally:
         server.shutdown()
@@ -167,7 +166,7 @@ def test_the_page_tells_what_runs(here, monkeypatch):
 
 def trains(*arguments):
     words = ["train", "tpv", "--history", "history", "--no-network", "--json", *arguments]
-    return CliRunner().invoke(app, words, catch_exceptions=False, env={"COLUMNS": "200"})
+    return invoke(*words, env={"COLUMNS": "200"})
 
 
 def test_a_model_is_trained_from_the_folder(here):

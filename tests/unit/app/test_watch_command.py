@@ -3,11 +3,10 @@
 import json
 
 import pytest
-from typer.testing import CliRunner
 
-from eddy.app.cli import app
 from eddy.schemas.errors import ConfigError, GateRefused
 from tests.support.card_days import write_day
+from tests.support.commands import invoke
 
 SMALL = {
     "train.train_days": 4,
@@ -26,7 +25,7 @@ def watch(tmp_path, monkeypatch):
     def said(*words, place="inbox", **changes):
         pairs = [f"--set={key}={value}" for key, value in {**SMALL, **changes}.items()]
         command = ["watch", place, "--once", "--quiet", "0", "--every", "0.1", "--json"]
-        return CliRunner().invoke(app, [*command, *pairs, *words], catch_exceptions=True)
+        return invoke(*command, *pairs, *words, catch_exceptions=True)
 
     return said
 

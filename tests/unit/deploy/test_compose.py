@@ -4,11 +4,10 @@ import re
 from pathlib import Path
 
 import pytest
-import typer
 import yaml
 
 from eddy.app import settings
-from eddy.app.cli import app
+from tests.support.commands import parse
 
 ROOT = Path(__file__).parents[3]
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -24,9 +23,7 @@ def properties(path: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("name", OURS)
 def test_a_service_says_a_command_there_is(name):
-    command = typer.main.get_command(app)
-    for word in OURS[name]["command"]:
-        command = command.commands[word]
+    parse(*OURS[name]["command"])
 
 
 @pytest.mark.parametrize("name", OURS)

@@ -4,11 +4,10 @@ import hashlib
 from pathlib import Path
 
 import pytest
-import typer.main
 import yaml
 
 from eddy.app import settings
-from eddy.app.cli import app
+from tests.support.commands import parse
 
 ROOT = Path(__file__).parents[3]
 DEPLOYMENT, SERVICE = yaml.safe_load_all(
@@ -40,9 +39,7 @@ def test_the_service_finds_its_pods():
 
 
 def test_it_is_a_command_with_settings_there_are(read):
-    command = typer.main.get_command(app)
-    for word in CONTAINER["args"]:
-        command = command.commands[word]
+    parse(*CONTAINER["args"])
     (port,) = CONTAINER["ports"]
     assert read.serving.port == port["containerPort"]
     assert read.serving.host == "0.0.0.0"
