@@ -14,14 +14,13 @@ from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 
 from bench.transactions import DAY_US, payments
+from eddy.models.arrays import Floats
 from eddy.models.detectors.fraud.isolation_forest import fit_isolation_forest
 from eddy.models.detectors.fraud.packing import package
 from eddy.models.detectors.fraud.scorer import Scorer
 from eddy.models.domains.transactions.default import default_model
 from eddy.models.features.names import FEATURES
 from eddy.models.features.transaction_history import features_of
-
-Floats = NDArray[np.float64]
 
 _FIRST_DAY, _LAST_DAY = 60, 88
 _SCORED, _EXPLAINED = 8_000, 100

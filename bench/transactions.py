@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from eddy.datasets.simulation.transactions.days import draw_days
 from eddy.datasets.simulation.transactions.options import TransactionSimulation
+from eddy.models.arrays import Ints
 from eddy.models.features.transaction_history import LabelRows, TransactionRows
 from eddy.schemas.keys import hash_text
 from eddy.schemas.labels import Label
@@ -24,8 +25,6 @@ DAY_US = 86_400_000_000
 DELAY_US = 7 * DAY_US
 _SIMULATED = TransactionSimulation(days=150, customers=5_000, malformed_rate=0.0, late_rate=0.0)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from bench.quality.rows import Floats
+from eddy.models.arrays import Floats
 
 _COUNTRIES = 5
 

@@ -11,11 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from eddy.models.arrays import Ints, Keys, Slots
 from eddy.models.numba_typing import compiled, compiled_and_kept, fingerprint, inlined
-
-Ints = NDArray[np.int64]
-Slots = NDArray[np.int32]
-Keys = NDArray[np.uint64]
 
 # Key and slot together, because they are read together; slot -1 is an empty bucket.
 BUCKET = np.dtype([("key", "u8"), ("slot", "i4")], align=True)

@@ -7,15 +7,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from eddy.datasets.history.rides import ride_records
+from eddy.models.arrays import Floats
 from eddy.models.domain import Domain
 from eddy.schemas.decoding import Decoder, buffers
 from eddy.schemas.errors import MissingResource
 from eddy.streams.reading import TopicReader, TopicRecord
 
-Floats = NDArray[np.float64]
 Told = Callable[[int], None]
 """Called with how many more records were read."""
 

@@ -17,7 +17,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from bench.quality.rows import Case, Floats, Row, Target
+from bench.quality.rows import Case, Row, Target
+from eddy.models.arrays import Floats
 from eddy.models.forecasting.values import ValueStreams
 
 DATASET = "NAB realKnownCause, standard profile"

@@ -18,8 +18,9 @@ from rich.table import Table
 from sklearn.cluster import DBSCAN
 from sklearn.ensemble import IsolationForest
 
-from bench.quality.rows import Case, Floats, Labels, Row, Target, average_precision, f1_at_one, rows
+from bench.quality.rows import Case, Labels, Row, Target, average_precision, f1_at_one, rows
 from eddy.datasets.history.rides import ride_records
+from eddy.models.arrays import Floats
 from eddy.models.domains.rides.domain import DOMAIN as RIDES
 from eddy.models.domains.rides.domain import NAMES, RidesPolicy, default_model
 from eddy.models.judge import Events, Identity, Model

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from rich.console import Console
 from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 
-Floats = NDArray[np.float64]
+from eddy.models.arrays import Floats
+
 Labels = NDArray[np.bool_]
 
 _SEEDS = 20

@@ -17,8 +17,9 @@ import numpy as np
 
 from bench.quality.incidents import CASES as INCIDENTS
 from bench.quality.nab import CASES as NAB
-from bench.quality.rows import Case, Floats, Labels, Row, Target
+from bench.quality.rows import Case, Labels, Row, Target
 from bench.volumes import daily_merchants, nyc_two_hours, nyc_windows, simulated_segments
+from eddy.models.arrays import Floats
 from eddy.models.forecasting.calendar import SegmentLocation, moments
 from eddy.models.forecasting.forecaster import Forecaster
 

@@ -15,8 +15,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from sklearn.metrics import roc_auc_score
 
-from bench.quality.rows import Case, Floats, Labels, Row, Target
+from bench.quality.rows import Case, Labels, Row, Target
 from eddy.datasets.history.transactions import labelled_records
+from eddy.models.arrays import Floats
 from eddy.models.features.names import component
 from eddy.training.transactions import fraud_metrics as metrics
 from eddy.training.transactions import intervals

@@ -7,9 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eddy.datasets.simulation import ride_statistics as real
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from eddy.models.arrays import Floats, Ints
 
 HOUR_US = 3_600_000_000
 KM_PER_MILE = 1.609344

@@ -19,6 +19,7 @@ from eddy.datasets.simulation.ride_draws import (
     clock_hours,
     draw_rides,
 )
+from eddy.models.arrays import Ints
 from eddy.schemas.errors import ConfigError
 from eddy.schemas.rides import Ride
 
@@ -26,8 +27,6 @@ CHUNK_RIDES = 8192
 DAMAGE_KINDS = tuple(DAMAGES)
 _MONDAY = datetime(1970, 1, 5, tzinfo=UTC)
 _MONDAY_US = 4 * 24 * HOUR_US
-
-Ints = NDArray[np.int64]
 
 
 class RideSimulation(msgspec.Struct, frozen=True, kw_only=True):

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from pyiceberg.table import Table
 
 from eddy.lake.days import Day
+from eddy.models.arrays import Ints
 
-Ints = NDArray[np.int64]
 Place = tuple[str, int]
 """A source topic and a partition."""
 

@@ -4,16 +4,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from eddy.models.checks.rows import (
-    Floats,
-    Ints,
-    batches,
-    bounded,
-    numbers,
-    places,
-    same,
-    ways_to_cut,
-)
+from eddy.models.arrays import Floats, Ints
+from eddy.models.checks.rows import batches, bounded, numbers, places, same, ways_to_cut
 from eddy.models.detector import Detector
 
 MakeDetector = Callable[[], Detector]

@@ -6,17 +6,8 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from eddy.models.checks.rows import (
-    Floats,
-    Ints,
-    batches,
-    bounded,
-    numbers,
-    places,
-    require,
-    same,
-    ways_to_cut,
-)
+from eddy.models.arrays import Floats, Ints
+from eddy.models.checks.rows import batches, bounded, numbers, places, require, same, ways_to_cut
 from eddy.models.judge import Events, Judge, Model
 from eddy.schemas.anomalies import Anomaly
 

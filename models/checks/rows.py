@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from eddy.models.arrays import Floats
 
 _SEEDS = range(3)
 # What the interpreter itself may keep from one run to the next, in bytes: up to 2,000 freed tuples

@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from eddy.models.checks.rows import Floats, batches, numbers, require, same, ways_to_cut
+from eddy.models.arrays import Floats
+from eddy.models.checks.rows import batches, numbers, require, same, ways_to_cut
 from eddy.models.detectors.fraud.scorer import Scorer
 
 ScorerCheck = Callable[[Scorer, Floats], None]

@@ -1,9 +1,8 @@
 """Columns by name: what a model wants of what there is."""
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from eddy.models.arrays import Floats
 
 
 def columns_of(wanted: list[str], names: list[str], values: Floats) -> Floats:

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from eddy.models import entity_table
+from eddy.models.arrays import Codes, Floats, Ints, Keys
 from eddy.models.entity_table import NO_ROOM, TOO_SMALL, find_or_add
 from eddy.models.features import memory, ring
 from eddy.models.features.memory import ALWAYS, EARLIEST, KEEP, LATE, NEVER, WATERMARK, Memory
@@ -26,11 +26,6 @@ from eddy.models.features.ring import (
     value_at,
 )
 from eddy.models.numba_typing import compiled, compiled_and_kept, fingerprint
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Keys = NDArray[np.uint64]
-Codes = NDArray[np.uint8]
 
 # Why a run ended before its last row: what must grow before it goes on.
 DONE, CARD_TABLE, CARD_ARENA, TERMINAL_TABLE, TERMINAL_ARENA, FRAUDS = range(6)

@@ -10,10 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from eddy.models.arrays import Ints
 from eddy.models.entity_table import EntityTable, Table
 from eddy.models.numba_typing import compiled_and_kept
-
-Ints = NDArray[np.int64]
 
 HEAD = np.dtype(
     [

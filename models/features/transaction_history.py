@@ -25,6 +25,7 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
+from eddy.models.arrays import Floats, Ints, Keys
 from eddy.models.features import kernel
 from eddy.models.features.memory import (
     EARLIEST,
@@ -38,10 +39,6 @@ from eddy.models.features.memory import (
 )
 from eddy.models.features.names import CARD, DAYS, FEATURES, OWN, TERMINAL
 from eddy.models.features.waiting_labels import WaitingLabels, event_order
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Keys = NDArray[np.uint64]
 
 _DAY_MS = 86_400_000
 _THURSDAY = 3  # 1970-01-01, counted from Monday

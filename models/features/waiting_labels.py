@@ -5,10 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from eddy.models.arrays import Ints, Keys
 from eddy.models.features.kernel import SIEVE_BITS, EventLabels
-
-Keys = NDArray[np.uint64]
-Ints = NDArray[np.int64]
 
 _WORD_BITS = 64
 

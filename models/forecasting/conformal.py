@@ -17,8 +17,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from eddy.models.arrays import Floats, Ints
+
 Side = Literal["lower", "upper"]
 
 BINS = 512

@@ -9,10 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from eddy.models.arrays import Floats, Singles
 from eddy.models.numba_typing import compiled, inlined
-
-Floats = NDArray[np.float64]
-Singles = NDArray[np.float32]
 
 # Where one of these is changed, the state keeps its form but not its meaning.
 LAGS = 3

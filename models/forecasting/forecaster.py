@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from eddy.models.arrays import Flags, Floats, Ints
 from eddy.models.forecasting.calendar import CalendarFeatures
 from eddy.models.forecasting.conformal import ConformalBand
 from eddy.models.forecasting.deviation import Boundary, Deviation, deviation
@@ -27,10 +28,6 @@ from eddy.models.forecasting.network.errors import ModelErrors
 from eddy.models.forecasting.network.weights import NetworkWeights
 from eddy.models.forecasting.seasonal import COLD_START, LearningRates, SeasonalBand
 from eddy.models.forecasting.shifts import ShiftRule, Shifts
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Flags = NDArray[np.bool_]
 
 _JUST_BEYOND = 1.1
 

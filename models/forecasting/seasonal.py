@@ -16,14 +16,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from eddy.models.arrays import Flags, Floats, Ints
 from eddy.models.forecasting import seasonal_kernel as kernel
 from eddy.models.forecasting.calendar import CalendarFeatures
 from eddy.models.forecasting.expectation import LAGS, LEAST_LEVEL, Entities, Rates
 from eddy.models.forecasting.segments import Segments
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Flags = NDArray[np.bool_]
 
 _MOMENTS = LAGS * (LAGS + 1) // 2 + LAGS
 _HALF_CONFIDENCE_WEEKS = 2

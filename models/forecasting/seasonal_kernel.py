@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from eddy.models.arrays import Floats
 from eddy.models.forecasting import expectation
 from eddy.models.forecasting.expectation import (
     ERROR_LEAST,
@@ -16,7 +17,6 @@ from eddy.models.forecasting.expectation import (
     LAGS,
     LEAST_SHARE,
     Entities,
-    Floats,
     Now,
     Rates,
     expect,

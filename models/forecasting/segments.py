@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from eddy.models.arrays import Floats
 from eddy.models.forecasting.calendar import SUNDAY, CalendarFeatures
 from eddy.models.forecasting.expectation import Now
 from eddy.models.forecasting.seasonal_kernel import UpdateCounts
-
-Floats = NDArray[np.float64]
 
 _FIRST_SPREAD = 0.5  # of a segment nothing is known of
 _WEEKS = 8.0  # of memory of a profile

@@ -10,9 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Flags = NDArray[np.bool_]
+from eddy.models.arrays import Flags, Floats, Ints
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from eddy.models.arrays import Flags, Floats
 from eddy.models.forecasting.conformal import ConformalBand
-
-Floats = NDArray[np.float64]
-Flags = NDArray[np.bool_]
 
 _LEAST_STEP = 1e-9
 

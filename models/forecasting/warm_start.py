@@ -12,12 +12,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from eddy.models.arrays import Ints
 from eddy.models.detectors.forecast_band.silence import Silence
 from eddy.models.forecasting import mapped
 from eddy.models.forecasting.forecaster import Forecaster
 from eddy.schemas.errors import ConfigError
-
-Ints = NDArray[np.int64]
 
 KIND = "eddy-start-1"
 UNKNOWN = -1

@@ -18,9 +18,8 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from eddy.models.arrays import Ints
 from eddy.models.numba_typing import compiled
-
-Ints = NDArray[np.int64]
 
 SECOND_US = 1_000_000
 MINUTE_US = 60 * SECOND_US

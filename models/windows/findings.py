@@ -5,9 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from eddy.models.arrays import Ints
 from eddy.models.windows.steps import CELL, Revisions, Step, Totals
-
-Ints = NDArray[np.int64]
 
 # Entries of Findings.counts.
 NEW, LATE, ROOMLESS, REVISED = range(4)

@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eddy.models import entity_table
-from eddy.models.entity_table import FREE, NO_ROOM, TOO_SMALL, USED, Slots, Table, find_or_add
+from eddy.models.arrays import Ints, Slots
+from eddy.models.entity_table import FREE, NO_ROOM, TOO_SMALL, USED, Table, find_or_add
 from eddy.models.numba_typing import compiled, compiled_and_kept, fingerprint, inlined
 from eddy.models.windows import clock, findings, steps
-from eddy.models.windows.clock import LONG_AGO, Ints, Zone, window_at, window_start
+from eddy.models.windows.clock import LONG_AGO, Zone, window_at, window_start
 from eddy.models.windows.findings import LATE, NEW, REVISED, ROOMLESS, WindowOutput
 from eddy.models.windows.steps import CELL, REFUND, IntervalRows
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-Ints = NDArray[np.int64]
+from eddy.models.arrays import Ints
 
 # What an entity did in a window.
 CELL = np.dtype(

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from eddy.models.arrays import Slots
 from eddy.models.entity_table import EntityTable
 from eddy.models.windows import kernel
 from eddy.models.windows.clock import LONG_AGO, WindowClock
@@ -33,9 +34,6 @@ from eddy.models.windows.kernel import (
 )
 from eddy.models.windows.snapshots import checked, spread
 from eddy.models.windows.steps import CELL, IntervalRows, Step, Totals
-
-Ints = NDArray[np.int64]
-Slots = NDArray[np.int32]
 
 
 class IntervalWindows:

@@ -7,12 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from eddy.models.arrays import Floats, Ints, Keys
 from eddy.schemas.decisions import Decisions
 from eddy.training.transactions.table import UNKNOWN
-
-Keys = NDArray[np.uint64]
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
 
 _FIRST_ROOM = 4_096
 _MIX = np.uint64(0x9E3779B97F4A7C15)

@@ -19,12 +19,11 @@ from msgspec import Meta
 from numpy.typing import NDArray
 from river.drift import ADWIN
 
+from eddy.models.arrays import Floats
 from eddy.models.features.names import OWN
 from eddy.models.packing import pack, unpack
 from eddy.schemas.decisions import Decisions
 from eddy.training.online.decision_buffer import spread
-
-Floats = NDArray[np.float64]
 
 SCORE = "score"
 CLOCK = tuple(name for name in OWN if name.startswith("is_"))

@@ -20,10 +20,9 @@ from numpy.typing import NDArray
 from river import linear_model, optim, preprocessing
 from river.utils import VectorDict
 
+from eddy.models.arrays import Floats
 from eddy.models.packing import pack, unpack
 from eddy.schemas.errors import ConfigError
-
-Floats = NDArray[np.float64]
 
 _KIND = "online_classifier"
 _COUNTED = ("counts", "means", "variances", "weights", "squares")

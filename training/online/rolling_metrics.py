@@ -3,9 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from eddy.models.arrays import Floats
 from eddy.training.transactions.fraud_metrics import Ranked
-
-Floats = NDArray[np.float64]
 
 
 class RecentPredictions:

@@ -9,13 +9,11 @@ import warnings
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.neighbors import NearestNeighbors
 
+from eddy.models.arrays import Floats
 from eddy.schemas.errors import ConfigError
 from eddy.schemas.installation import pip_install
-
-Floats = NDArray[np.float64]
 
 # The farthest points are left out of the curve: a ride of 360,000 km would stretch its end so far
 # that everything before looks flat, and the turn would lie among the anomalies. On real rides

@@ -8,15 +8,13 @@ Nothing here is random: the same rows and settings give the same parameters, byt
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
+from eddy.models.arrays import Floats
 from eddy.models.artefact import digest
 from eddy.models.domains.rides.domain import DbscanParameters, RidesPolicy, features
 from eddy.schemas.errors import ConfigError
 from eddy.training.rides.density import fallback, knee, kth_distances, noise_share, slices
 from eddy.training.rides.scaling import fit_transform_parameters
-
-Floats = NDArray[np.float64]
 
 _FEWEST_NEIGHBOURS = 10  # with 5 the radius came out a third too small on real rides
 _DENSE_SHARE = 0.02

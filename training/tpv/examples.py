@@ -10,19 +10,14 @@ from dataclasses import dataclass
 
 import holidays
 import numpy as np
-from numpy.typing import NDArray
 
 from eddy.datasets.history.interval_totals import IntervalTotals
+from eddy.models.arrays import Flags, Floats, Ints, Singles
 from eddy.models.domains.tpv.merchants import MOST_SEGMENTS
 from eddy.models.forecasting.calendar import CalendarFeatures, SegmentLocation, moments
 from eddy.models.forecasting.forecaster import Forecaster
 from eddy.models.forecasting.network.features import INPUTS
 from eddy.models.forecasting.network.weights import GATES, NetworkWeights
-
-Floats = NDArray[np.float64]
-Singles = NDArray[np.float32]
-Ints = NDArray[np.int64]
-Flags = NDArray[np.bool_]
 
 _COUNTRIES = frozenset(holidays.list_supported_countries(include_aliases=True))
 _OBSERVED_MOST = 8.0  # levels: of more, one interval would outweigh a week

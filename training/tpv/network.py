@@ -13,16 +13,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from eddy.models.arrays import Ints, Singles
 from eddy.models.forecasting.network.features import INPUTS
 from eddy.models.forecasting.network.weights import NetworkWeights
 from eddy.schemas.errors import ConfigError
 from eddy.schemas.installation import pip_install
 from eddy.training.tpv.examples import Examples
 
-Singles = NDArray[np.float32]
-Ints = NDArray[np.int64]
 Told = Callable[[int, int], None]
 """Called with the epochs done and their greatest number."""
 

@@ -8,14 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eddy.datasets.history.interval_totals import IntervalTotals
+from eddy.models.arrays import Ints
 from eddy.models.judge import Events
 from eddy.models.windows.clock import WindowClock
 from eddy.schemas.columns import Program
 from eddy.schemas.errors import ConfigError
 from eddy.schemas.keys import hash_text
 from eddy.schemas.payments import Payment
-
-Ints = NDArray[np.int64]
 
 _PROGRAM = Program.of(Payment)
 _AMOUNT, _COUNT = (_PROGRAM.numbers.index(name) for name in ("amount", "count"))

@@ -14,14 +14,13 @@ from msgspec import Meta
 from numpy.typing import NDArray
 
 from eddy.datasets.history.interval_totals import IntervalTotals
+from eddy.models.arrays import Floats
 from eddy.models.artefact import digest
 from eddy.models.domains.tpv.domain import BandParameters
 from eddy.schemas.errors import ConfigError
 from eddy.training.tpv.examples import History, examples
 from eddy.training.tpv.network import Fitting, Told, fit
 from eddy.training.tpv.trial import Trial, bias, gain, lagged, trial, wape
-
-Floats = NDArray[np.float64]
 
 _WARMING_DAYS = 14
 _FEWEST_DAYS = 42

@@ -3,14 +3,11 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from eddy.models.arrays import Flags, Floats
 from eddy.models.forecasting.network.contest import Champion
 from eddy.models.forecasting.network.weights import NetworkWeights
 from eddy.training.tpv.examples import History
-
-Floats = NDArray[np.float64]
-Flags = NDArray[np.bool_]
 
 _SURE = 2.0  # standard errors
 _WORTHWHILE = 0.02  # of the WAPE: for less nobody wants two models to look after

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eddy.datasets.history.interval_totals import IntervalTotals
+from eddy.models.arrays import Ints
 from eddy.models.detectors.forecast_band.silence import Silence
 from eddy.models.forecasting.calendar import SegmentLocation, moments
 from eddy.models.forecasting.forecaster import Forecaster
@@ -18,8 +19,6 @@ from eddy.models.forecasting.warm_start import Head, WarmStart
 from eddy.models.windows.clock import WindowClock
 from eddy.schemas.errors import ConfigError
 from eddy.schemas.keys import hash_text
-
-Ints = NDArray[np.int64]
 
 _COUNTRIES = frozenset(holidays.list_supported_countries(include_aliases=True))
 _OF_ENTITIES = ("entity_", "shift_")

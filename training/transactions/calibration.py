@@ -2,10 +2,10 @@
 
 import numpy as np
 
+from eddy.models.arrays import Flags, Floats
 from eddy.schemas.errors import ConfigError
 from eddy.training.transactions.fraud_metrics import CardDays, ScoredRows
 from eddy.training.transactions.settings import Threshold
-from eddy.training.transactions.table import Flags, Floats
 
 LEAST_BOUNDARY = 1e-4
 """What is less likely than this is nobody's alert, whatever the budget."""

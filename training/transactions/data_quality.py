@@ -8,7 +8,8 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from eddy.training.transactions.table import DAY_US, Floats, TrainingTable
+from eddy.models.arrays import Floats
+from eddy.training.transactions.table import DAY_US, TrainingTable
 
 PROFILE_FILE = "profile.json"
 """Stands beside a model: the distribution of the rows it was trained on."""

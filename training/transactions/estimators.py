@@ -10,8 +10,8 @@ from sklearn.ensemble import (
 )
 from threadpoolctl import threadpool_limits
 
+from eddy.models.arrays import Flags, Floats
 from eddy.training.transactions.settings import TrainSettings
-from eddy.training.transactions.table import Flags, Floats
 
 
 def typical(rows: Floats) -> Floats:

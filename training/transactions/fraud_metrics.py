@@ -12,7 +12,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from eddy.training.transactions.table import DAY_US, Flags, Floats, Ints, TrainingTable
+from eddy.models.arrays import Flags, Floats, Ints
+from eddy.training.transactions.table import DAY_US, TrainingTable
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
+from eddy.models.arrays import Floats, Ints
 from eddy.training.transactions.fraud_metrics import Figure, ScoredRows
-from eddy.training.transactions.table import Floats, Ints
 
 
 class ConfidenceInterval(msgspec.Struct, frozen=True):

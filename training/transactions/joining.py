@@ -5,9 +5,10 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from eddy.models.arrays import Ints
 from eddy.schemas.decisions import Decisions
 from eddy.training.transactions.labels import Labels
-from eddy.training.transactions.table import COLUMNS, Ints, TrainingTable, empty, in_time_order
+from eddy.training.transactions.table import COLUMNS, TrainingTable, empty, in_time_order
 
 
 class Joining:

@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eddy.datasets.history.files import read_lines
+from eddy.models.arrays import Flags, Ints
 from eddy.models.features.transaction_history import LabelRows
 from eddy.schemas.errors import ConfigError
 from eddy.schemas.keys import hash_text
 from eddy.schemas.labels import Label
-from eddy.training.transactions.table import FRAUD, GENUINE, NO_TIME, UNKNOWN, Flags, Ints
+from eddy.training.transactions.table import FRAUD, GENUINE, NO_TIME, UNKNOWN
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 
 from eddy.datasets.history.transactions import UNSAID, LabelledRecords
+from eddy.models.arrays import Floats
 from eddy.models.features.names import FEATURES, component
 from eddy.models.features.transaction_history import (
     HistorySettings,
@@ -26,7 +27,7 @@ from eddy.schemas.transactions import Transaction
 from eddy.training.transactions.feature_history import FeatureHistory
 from eddy.training.transactions.labels import Labels
 from eddy.training.transactions.settings import Preparation
-from eddy.training.transactions.table import DAY_US, GENUINE, UNKNOWN, Floats, TrainingTable, empty
+from eddy.training.transactions.table import DAY_US, GENUINE, UNKNOWN, TrainingTable, empty
 from eddy.training.transactions.table_files import TableWriter
 
 

@@ -11,8 +11,9 @@ from datetime import UTC, datetime
 
 import numpy as np
 
+from eddy.models.arrays import Flags
 from eddy.schemas.errors import ConfigError
-from eddy.training.transactions.table import DAY_US, Flags, TrainingTable
+from eddy.training.transactions.table import DAY_US, TrainingTable
 
 
 @dataclass(frozen=True, slots=True)

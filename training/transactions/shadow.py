@@ -6,13 +6,12 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from eddy.models.arrays import Floats
 from eddy.models.domains.transactions.verdicts import SCORE_BOUNDS
 from eddy.schemas.anomalies import ModelRef
 from eddy.schemas.decisions import Decisions
 from eddy.training.transactions.labels import Labels
 from eddy.training.transactions.table import FRAUD, GENUINE, UNKNOWN
-
-Floats = NDArray[np.float64]
 
 CLASSES = (*(f"{bound:g}" for bound in SCORE_BOUNDS), "more")
 """Upper bounds of the classes in which scores are counted."""

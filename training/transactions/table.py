@@ -16,14 +16,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from eddy.models.arrays import Flags, Floats, Ints
 from eddy.models.features.names import FEATURES, component
 from eddy.schemas.errors import ConfigError
 from eddy.schemas.transactions import MOST_COMPONENTS
 from eddy.training.transactions.feature_history import FeatureHistory, common
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Flags = NDArray[np.bool_]
 
 UNKNOWN, GENUINE, FRAUD = -1, 0, 1
 """What `TrainingTable.is_fraud` holds."""

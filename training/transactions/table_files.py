@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eddy.datasets.history.files import arrow
+from eddy.models.arrays import Flags, Ints
 from eddy.schemas.errors import ConfigError, MissingResource
 from eddy.schemas.keys import hash_text
 from eddy.training.transactions.feature_history import FeatureHistory, common
@@ -17,8 +18,6 @@ from eddy.training.transactions.table import (
     COLUMNS,
     NO_TIME,
     UNKNOWN,
-    Flags,
-    Ints,
     TrainingTable,
     empty,
     in_time_order,

@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 from scipy.special import expit, logit
 
+from eddy.models.arrays import Flags, Floats
 from eddy.models.detectors.fraud.packing import package
 from eddy.models.detectors.fraud.parameters import Calibration, FraudParameters
 from eddy.models.detectors.fraud.scorer import Scorer
@@ -31,14 +32,7 @@ from eddy.training.transactions.prequential import (
     rows_seen,
 )
 from eddy.training.transactions.settings import TrainSettings
-from eddy.training.transactions.table import (
-    DAY_US,
-    NO_TIME,
-    Flags,
-    Floats,
-    TrainingTable,
-    whole_days,
-)
+from eddy.training.transactions.table import DAY_US, NO_TIME, TrainingTable, whole_days
 
 LEAST_FRAUDS = 10
 """With fewer there is nothing to learn from."""

@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 from eddy.datasets.history.files import arrow
 from eddy.datasets.history.interval_totals import IntervalTotals
 from eddy.datasets.history.payments.cache import PaymentCache, Piece
+from eddy.models.arrays import Ints
 from eddy.models.windows.clock import WindowClock
-
-Ints = NDArray[np.int64]
 
 
 class _Known:

@@ -4,13 +4,11 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import numpy as np
-from numpy.typing import NDArray
 
 from eddy.datasets.simulation.payments.options import PaymentSimulation
 from eddy.datasets.simulation.payments.segments import MONTH_END, PAYDAYS, SEGMENTS, Segment
+from eddy.models.arrays import Floats
 from eddy.schemas.errors import ConfigError
-
-Floats = NDArray[np.float64]
 
 HABITS = (-1.0, 0.0, 1.0)
 """Hours by which customers of early, ordinary and late merchants come after their segment's."""

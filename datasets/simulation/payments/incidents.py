@@ -8,9 +8,7 @@ from numpy.typing import NDArray
 
 from eddy.datasets.simulation.payments.merchants import SimulatedMerchants
 from eddy.datasets.simulation.payments.options import PaymentSimulation
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from eddy.models.arrays import Floats, Ints
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,7 @@ from numpy.typing import NDArray
 from eddy.datasets.simulation.payments.activity import HABITS
 from eddy.datasets.simulation.payments.options import PaymentSimulation
 from eddy.datasets.simulation.payments.segments import SEGMENTS
-
-Floats = NDArray[np.float64]
+from eddy.models.arrays import Floats
 
 _TICKET_SPREAD = 0.3  # merchants of one trade are cheaper or dearer
 

@@ -27,6 +27,7 @@ from eddy.datasets.simulation.payments.times import (
     draw_times,
 )
 from eddy.datasets.simulation.record import SimulatedRecord
+from eddy.models.arrays import Ints
 from eddy.schemas.payments import Kind, Payment, Status
 
 __all__ = ["Incident", "PaymentSimulation", "incidents", "simulate", "simulate_batches"]
@@ -34,8 +35,6 @@ __all__ = ["Incident", "PaymentSimulation", "incidents", "simulate", "simulate_b
 DAMAGE_KINDS = tuple(DAMAGES)
 _STATUSES: tuple[Status, ...] = ("declined", "reversed", "approved")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-Ints = NDArray[np.int64]
 
 
 class Incident(msgspec.Struct, frozen=True, gc=False):

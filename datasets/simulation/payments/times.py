@@ -18,6 +18,7 @@ from eddy.datasets.simulation.payments.incidents import (
 )
 from eddy.datasets.simulation.payments.merchants import SimulatedMerchants, draw_merchants
 from eddy.datasets.simulation.payments.options import PaymentSimulation
+from eddy.models.arrays import Floats, Ints
 
 CHUNK_PAYMENTS = 8192
 HOUR_US = 3_600_000_000
@@ -25,9 +26,6 @@ _CHUNK_HOURS = (24, 12, 8, 6, 4, 3, 2, 1)  # whole days hold whole chunks
 _MOST_CELLS = 2_000_000
 # what random numbers are drawn for; each has a stream of its own
 _MERCHANTS, _INCIDENTS, _DAYS, PAYMENTS = range(4)
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)

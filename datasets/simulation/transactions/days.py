@@ -10,11 +10,11 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
 from eddy.datasets.simulation.damage import DAMAGES
 from eddy.datasets.simulation.transactions.options import TransactionSimulation
 from eddy.datasets.simulation.transactions.population import Population, draw_population
+from eddy.models.arrays import Flags, Floats, Ints
 
 DAY_US = 86_400_000_000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -31,10 +31,6 @@ _STRONGEST, _WEAKER = 2.0, 0.8  # shifts of components, in standard deviations
 # what random numbers are drawn for; each has a stream of its own
 _POPULATION, _COMPROMISES, _PAYMENTS, _FATES, _VECTORS, LABELS = range(6)
 
-Bools = NDArray[np.bool_]
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-
 
 @dataclass(frozen=True, slots=True)
 class Fates:
@@ -50,8 +46,8 @@ class Fates:
     """
 
     malformed: Ints
-    late: Bools
-    duplicate: Bools
+    late: Flags
+    duplicate: Flags
     due_us: Ints
     again_us: Ints
 

@@ -14,13 +14,11 @@ from eddy.datasets.simulation.transactions.days import (
     event_id,
 )
 from eddy.datasets.simulation.transactions.options import TransactionSimulation
+from eddy.models.arrays import Ints
 from eddy.schemas.labels import Label
 
 _CONCENTRATION = 4.0
 """Of the beta distribution of delays: a broad hump between the least and the most."""
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 
 def labels(seed: int, options: TransactionSimulation) -> Iterator[tuple[int, Label]]:

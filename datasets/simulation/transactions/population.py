@@ -10,9 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eddy.datasets.simulation.transactions.options import TransactionSimulation
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from eddy.models.arrays import Floats, Ints
 
 RADIUS = 5.0
 """How far customers go; there is one terminal on a unit of area, on average."""

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from eddy.datasets.simulation.damage import damaged
 from eddy.datasets.simulation.disorder import Disorder
@@ -24,14 +23,13 @@ from eddy.datasets.simulation.transactions.days import (
 from eddy.datasets.simulation.transactions.labels import labels
 from eddy.datasets.simulation.transactions.options import TransactionSimulation
 from eddy.datasets.simulation.transactions.population import card_token, terminal_id
+from eddy.models.arrays import Ints
 from eddy.schemas.transactions import Transaction
 
 __all__ = ["TransactionSimulation", "labels", "simulate", "simulate_batches"]
 
 BATCH = 8_192
 _NAMES: tuple[str | None, ...] = (*SCENARIOS, None)  # the last one is also at -1
-
-Ints = NDArray[np.int64]
 
 
 def simulate(seed: int, options: TransactionSimulation) -> Iterator[SimulatedRecord]:

@@ -11,12 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from eddy.models.arrays import Floats, Ints
 from eddy.models.detectors.dbscan import kernel
 from eddy.models.detectors.dbscan.counts import SHRINK, NoiseRule
 from eddy.models.detectors.dbscan.grid import ROWS, START, WATERMARK, empty_grid
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 _FOREVER = 1 << 62
 

@@ -5,10 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from eddy.models.arrays import Ints
 from eddy.models.detectors.forecast_band.episodes import NO_EPISODE, NONE, Episode, Flag
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 _COLUMNS = np.dtype(
     [

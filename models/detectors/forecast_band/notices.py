@@ -2,14 +2,10 @@
 
 from typing import Any, Literal, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
+from eddy.models.arrays import Ints
 from eddy.models.detectors.forecast_band.episodes import EpisodeTransition
 from eddy.models.detectors.forecast_band.nowcast import NowcastColumns
 from eddy.models.forecasting.forecaster import Band
-
-Ints = NDArray[np.int64]
 
 Cause = Literal["interval", "late", "level_shift", "evicted"]
 

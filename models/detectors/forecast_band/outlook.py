@@ -4,15 +4,13 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from eddy.models.arrays import Ints
 from eddy.models.detectors.forecast_band.notices import ForecastPublished
 from eddy.models.detectors.forecast_band.nowcast import nowcast
 from eddy.models.forecasting.calendar import CalendarFeatures
 from eddy.models.forecasting.forecaster import Band, Forecaster
 from eddy.models.windows.windows import IntervalWindows
-
-Ints = NDArray[np.int64]
 
 
 class ForecastSchedule:

@@ -5,15 +5,11 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from eddy.models.arrays import Codes, Flags, Floats, Ints
 from eddy.models.detectors.forecast_band import scoring_kernel as kernel
 from eddy.models.detectors.forecast_band.silence import boundary_missed
 from eddy.models.forecasting.forecaster import Band, Forecaster
 from eddy.models.forecasting.seasonal import COLD_START
-
-Floats = NDArray[np.float64]
-Flags = NDArray[np.bool_]
-Codes = NDArray[np.uint8]
-Ints = NDArray[np.int64]
 
 
 class AlarmLimits(Protocol):

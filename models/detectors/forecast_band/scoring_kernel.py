@@ -5,10 +5,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from eddy.models.arrays import Flags, Floats
 from eddy.models.numba_typing import compiled_and_kept, fingerprint
-
-Floats = NDArray[np.float64]
-Flags = NDArray[np.bool_]
 
 _MOST = float(np.finfo(np.float32).max)
 _LEAST_BOUNDARY = 1e-12

@@ -12,9 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Flags = NDArray[np.bool_]
+from eddy.models.arrays import Flags, Floats, Ints
 
 _CLUSTERED = 2.0
 _FORGET = 1.0 / 168.0  # intervals: two weeks of two hours

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from eddy.models.arrays import Floats, Ints
 from eddy.models.detectors.forecast_band.episodes import (
     NONE,
     Episode,
@@ -41,8 +42,6 @@ from eddy.models.windows.windows import IntervalWindows
 if TYPE_CHECKING:
     from eddy.models.forecasting.warm_start import WarmStart
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 DEAD_US = 31 * 86_400_000_000
 FORGET_US = 7 * 86_400_000_000

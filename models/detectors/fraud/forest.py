@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from eddy.models.arrays import Floats
 from eddy.models.detectors.fraud import forest_kernel
 from eddy.models.detectors.fraud.estimator_types import (
     BOOSTING,
@@ -29,7 +30,6 @@ from eddy.models.detectors.fraud.forest_layout import (
 from eddy.models.detectors.fraud.records import EstimatorRecord
 from eddy.schemas.errors import EddyError, ModelRefused
 
-Floats = NDArray[np.float64]
 Link = Callable[[Floats], Floats]
 
 

@@ -5,8 +5,9 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from eddy.models.arrays import Floats
 from eddy.models.detectors.fraud import forest_layout
-from eddy.models.detectors.fraud.forest_layout import AWAY, COLUMN, Floats, Trees
+from eddy.models.detectors.fraud.forest_layout import AWAY, COLUMN, Trees
 from eddy.models.numba_typing import compiled_and_kept, fingerprint
 
 Rows = NDArray[np.floating]

@@ -12,10 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from eddy.models.arrays import Floats, Ints
 from eddy.models.numba_typing import compiled_and_kept, fingerprint
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 # `code` holds the column in its lowest 8 bits and above the way to the other child; 0 in a leaf.
 SINGLE = np.dtype([("threshold", "f4"), ("code", "u4")])

@@ -7,12 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from eddy.models.arrays import Floats
 from eddy.models.detectors.fraud.packing import package
 from eddy.models.detectors.fraud.parameters import FraudParameters
-
-Floats = NDArray[np.float64]
 
 _SMOKE_ROWS = 16
 

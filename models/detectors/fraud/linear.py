@@ -3,13 +3,12 @@
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import expit
+
+from eddy.models.arrays import Floats
 
 if TYPE_CHECKING:
     from eddy.models.detectors.fraud.parameters import Linear
-
-Floats = NDArray[np.float64]
 
 
 class LinearRanking:

@@ -6,13 +6,11 @@ from typing import Any
 
 import numpy as np
 from msgspec.structs import replace
-from numpy.typing import NDArray
 
+from eddy.models.arrays import Floats
 from eddy.models.artefact import File, digest
 from eddy.models.detectors.fraud.estimator_file import ESTIMATOR_FILE, dump
 from eddy.models.detectors.fraud.parameters import Calibration, FraudParameters, Kind, Linear, Smoke
-
-Floats = NDArray[np.float64]
 
 
 def package(

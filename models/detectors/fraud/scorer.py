@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import expit, logit
+
+from eddy.models.arrays import Floats
 
 if TYPE_CHECKING:
     from eddy.models.detectors.fraud.parameters import FraudParameters
 
-Floats = NDArray[np.float64]
 
 # Raw outputs that come from an exponential may differ in the last bits between machines.
 _LAST_BITS = 4

@@ -14,6 +14,7 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
+from eddy.models.arrays import Floats
 from eddy.models.artefact import encode_parameters
 from eddy.models.detectors.dbscan.windowed import DbscanScores, WindowedDbscan
 from eddy.models.domain import Domain
@@ -23,8 +24,6 @@ from eddy.schemas.anomalies import Anomaly, Entity, ModelRef, Reason, Source, po
 from eddy.schemas.columns import Program
 from eddy.schemas.errors import ConfigError
 from eddy.schemas.rides import Ride
-
-Floats = NDArray[np.float64]
 
 NAMES = ("distance_km", "duration_s")
 _UNITS = np.array([1.0, 60.0])  # kilometres, minutes: about one each for a short ride

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import numpy as np
-from numpy.typing import NDArray
 
+from eddy.models.arrays import Ints
 from eddy.models.detectors.forecast_band.episodes import NONE
 from eddy.models.detectors.forecast_band.notices import EpisodeChange, ForecastPublished
 from eddy.models.detectors.forecast_band.scoring import MUTED
@@ -36,7 +36,6 @@ from eddy.schemas.payments import Payment
 if TYPE_CHECKING:
     from eddy.models.domains.tpv.domain import BandParameters
 
-Ints = NDArray[np.int64]
 
 _EARLIEST_US, _LATEST_US = (
     int(datetime(year, 1, 1, tzinfo=UTC).timestamp()) * 1_000_000 for year in (2000, 2100)

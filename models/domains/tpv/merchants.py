@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 from eddy.models.forecasting.calendar import SegmentLocation
 from eddy.schemas.payments import Payment
 
-Ints = NDArray[np.int64]
-
 MOST_SEGMENTS = 32
 """Pairs of trade and country told apart; further ones share the first, of those with neither."""
 

@@ -5,15 +5,10 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import numpy as np
-from numpy.typing import NDArray
 
+from eddy.models.arrays import Codes, Flags, Ints
 from eddy.models.detectors.forecast_band.scoring import SNOOZED, SPECIAL, TOLD
 from eddy.models.domains.tpv.policy import Selection, TpvPolicy
-
-Floats = NDArray[np.float64]
-Flags = NDArray[np.bool_]
-Codes = NDArray[np.uint8]
-Ints = NDArray[np.int64]
 
 _NOBODY = np.uint64(0)
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from eddy.models.arrays import Ints
 from eddy.models.detectors.forecast_band.notices import EpisodeChange, ForecastPublished
 from eddy.models.detectors.forecast_band.nowcast import NowcastColumns
 from eddy.models.domains.tpv.policy import TpvPolicy
@@ -15,8 +16,6 @@ from eddy.models.windows.clock import WindowClock
 from eddy.schemas import forecasts
 from eddy.schemas.anomalies import Anomaly, Entity, Reason, Source, interval_id, severity_of
 from eddy.schemas.forecasts import Forecast
-
-Ints = NDArray[np.int64]
 
 DETECTOR = "forecast_band"
 NAME = "tpv"

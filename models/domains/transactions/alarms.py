@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Keys = NDArray[np.uint64]
+from eddy.models.arrays import Keys
 
 CHAMPION, CHALLENGER = 1, 2
 """Bits: who flagged an event."""

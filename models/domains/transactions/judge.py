@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from eddy.models.arrays import Floats, Keys
 from eddy.models.domains.transactions.alarms import CHALLENGER, CHAMPION, FlaggedEvents
 from eddy.models.domains.transactions.policy import TransactionsPolicy
 from eddy.models.domains.transactions.verdicts import TransactionsVerdicts, tally
@@ -20,8 +21,6 @@ from eddy.schemas.transactions import Transaction
 if TYPE_CHECKING:
     from eddy.models.detectors.fraud.scorer import Scorer
 
-Floats = NDArray[np.float64]
-Keys = NDArray[np.uint64]
 
 _NEXT, _NEVER = 2**62 - 1, 2**62
 """From when on a challenger has seen the events: from the next one, and from none."""

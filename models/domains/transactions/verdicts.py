@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from eddy.models.arrays import Floats
 from eddy.models.domains.transactions.policy import TransactionsPolicy
 from eddy.models.features.columns import columns_of
 from eddy.models.features.transaction_history import TransactionRows
@@ -20,7 +21,6 @@ from eddy.schemas.transactions import Transaction
 if TYPE_CHECKING:
     from eddy.models.detectors.fraud.scorer import Scorer
 
-Floats = NDArray[np.float64]
 
 DOMAIN = "transactions"
 SCORE_BOUNDS = (0.01, 0.03, 0.1, 0.3, 0.6, 1.0, 1.5, 3.0, 10.0)

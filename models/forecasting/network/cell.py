@@ -11,12 +11,9 @@ are taken in blocks that stay in the cache: 100,000 of them take a fifth of a se
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
+from eddy.models.arrays import Ints, Singles
 from eddy.models.forecasting.network.weights import GATES, NetworkWeights
-
-Singles = NDArray[np.float32]
-Ints = NDArray[np.int64]
 
 _BLOCK = 1024  # entities
 _HALF = np.float32(0.5)

@@ -7,18 +7,12 @@ all the same.
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
+from eddy.models.arrays import Flags, Floats, Ints, Singles
 from eddy.models.forecasting.network.correction import Baseline, Correction, Past, fits
 from eddy.models.forecasting.network.errors import ErrorSums, ModelErrors
 from eddy.models.forecasting.network.hidden import State
 from eddy.models.forecasting.network.weights import NetworkWeights
 
-Floats = NDArray[np.float64]
-Singles = NDArray[np.float32]
-Ints = NDArray[np.int64]
-Flags = NDArray[np.bool_]
 Champion = Literal["baseline", "network"]
 
 

@@ -5,8 +5,8 @@ from hashlib import sha256
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
+from eddy.models.arrays import Flags, Floats, Ints, Singles
 from eddy.models.forecasting.calendar import CalendarFeatures
 from eddy.models.forecasting.network.cell import Cell
 from eddy.models.forecasting.network.features import (
@@ -20,11 +20,6 @@ from eddy.models.forecasting.network.features import (
 )
 from eddy.models.forecasting.network.hidden import Hidden, State
 from eddy.models.forecasting.network.weights import NetworkWeights
-
-Floats = NDArray[np.float64]
-Singles = NDArray[np.float32]
-Ints = NDArray[np.int64]
-Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)

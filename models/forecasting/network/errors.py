@@ -3,12 +3,9 @@
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from eddy.models.arrays import Floats, Ints
 from eddy.models.forecasting.network.hidden import State
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 MODELS = ("baseline", "network")
 

@@ -12,15 +12,10 @@ import math
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
+from eddy.models.arrays import Floats, Ints, Singles
 from eddy.models.forecasting.calendar import CalendarFeatures
 from eddy.models.forecasting.network.cell import tanh
-
-Floats = NDArray[np.float64]
-Singles = NDArray[np.float32]
-Ints = NDArray[np.int64]
-Flags = NDArray[np.bool_]
 
 OWN = ("difference", "is_known", "day_ago", "confidence", "noise", "size")
 """Of an entity: how it differed in the last interval and whether that is known, how it did in the

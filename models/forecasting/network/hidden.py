@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Singles = NDArray[np.float32]
-Ints = NDArray[np.int64]
+from eddy.models.arrays import Ints, Singles
+
 State = dict[str, NDArray[Any]]
 
 _PREFIX = "network_"
