@@ -80,8 +80,10 @@ class FileOptions:
 
     def load(self, flags: Mapping[str, Any] | None = None) -> "Settings":
         """Return the settings: this file, the environment, then `flags` by their dotted names."""
-        from eddy.app import settings
+        from eddy.app import output, settings
 
+        if foreign := settings.foreign_variables():
+            output.warning(f"no settings of Eddy's, left alone: {', '.join(foreign)}")
         return settings.load(self.config, self.flags(flags))
 
     def flags(self, more: Mapping[str, Any] | None = None) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """``eddy run``: the detector."""
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 from eddy.app.commands.options import HealthPort, KafkaOptions, option
@@ -25,6 +26,7 @@ def run(
     eddy run --instance-id detector-1
     """
     from eddy.app import logs, wiring
+    from eddy.app.settings import load
     from eddy.streams.metrics import Metrics
     from eddy.streams.process import run as run_process
     from eddy.streams.topics import check
@@ -38,7 +40,9 @@ def run(
     settings = source.load(flags)
     logs.configure(settings.log)
     metrics = Metrics()
-    process = wiring.wire(settings, metrics, reread=lambda: source.load(flags))
+    process = wiring.wire(
+        settings, metrics, reread=lambda: load(source.config, source.flags(flags))
+    )
     with wiring.only_instance(settings):
         check(settings.kafka, _topics(process))
         run_process(process, metrics)

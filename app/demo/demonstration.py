@@ -29,9 +29,9 @@ from eddy.app.demo.transactions import TransactionFeed
 from eddy.app.demo.view import CARDS_ENDED, PAYMENTS_ENDED, DemoFrame, DemoSummary, Page, plain
 from eddy.app.demo.watch import DemoWatch
 from eddy.app.domains import domain
-from eddy.app.lake.stack_defaults import Decision
 from eddy.app.progress import downloads
 from eddy.app.settings import Settings
+from eddy.app.settings.stack_file import Decision
 from eddy.app.simulate.feeder import FeedOptions, Shares
 from eddy.app.stack import local_stack
 from eddy.sandbox.processes import BackgroundProcess, tail

@@ -11,8 +11,8 @@ from eddy.app.lake import local
 from eddy.app.lake.check import check
 from eddy.app.lake.compaction import LakeCompaction, Request
 from eddy.app.lake.rides import RidesJob
-from eddy.app.lake.stack_defaults import Decision
 from eddy.app.settings import Settings
+from eddy.app.settings.stack_file import Decision
 from eddy.lake.days import YESTERDAY, chosen
 from eddy.lake.query import ask, connect
 from eddy.sandbox.processes import BackgroundProcess

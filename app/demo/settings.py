@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from eddy.app.lake.stack_defaults import Decision, decide, defaults
+from eddy.app.lake.stack_defaults import decide
 from eddy.app.settings import Settings, complete
+from eddy.app.settings.stack_file import Decision, defaults
 from eddy.lake.config import LakeConfig
 from eddy.sandbox.machine import LOOPBACK, free_port
 

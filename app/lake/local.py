@@ -7,9 +7,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from eddy.app.lake import feed
-from eddy.app.lake.stack_defaults import Decision, store_folder
 from eddy.app.lake.tables import every_table
 from eddy.app.settings import Settings
+from eddy.app.settings.stack_file import Decision, store_folder
 from eddy.app.stack import local_stack
 from eddy.lake import catalog
 from eddy.sandbox.connect import EmbeddedConnect

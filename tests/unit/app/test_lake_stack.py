@@ -7,7 +7,8 @@ import pytest
 
 from eddy.app import settings
 from eddy.app.lake import stack_defaults as lake_stack
-from eddy.app.lake.stack_defaults import Decision, decide, defaults
+from eddy.app.lake.stack_defaults import decide
+from eddy.app.settings.stack_file import Decision, defaults
 from eddy.lake.config import LakeConfig
 from eddy.sandbox.credentials import Credentials
 from eddy.sandbox.processes import BackgroundProcess

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from eddy.app.lake import local as local_lake
-from eddy.app.lake.stack_defaults import Decision
 from eddy.app.settings import Settings, StorageConfig
+from eddy.app.settings.stack_file import Decision
 from eddy.app.stack import local_stack
 from eddy.lake.config import LakeConfig
 from eddy.schemas.errors import ConfigError, MissingResource
