@@ -4,6 +4,7 @@ import difflib
 import hashlib
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -14,7 +15,7 @@ from eddy.schemas.errors import ConfigError
 from eddy.schemas.topics import DomainTopics, domain_topics
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Resolved:
     """A domain with what the settings say of it.
 
@@ -22,19 +23,44 @@ class Resolved:
     ----------
     policy : struct
         Of the domain's policy type.
-    config_hash : str
-        Identifies everything in the configuration that the domain's verdicts depend on.
-    state_hash : str
-        Identifies what the state of its judges depends on: settings that take a restart.
     topics : DomainTopics
         Under the configured prefix.
+    max_skew_s : float
+        The engine's, on which verdicts depend, too.
     """
 
     domain: Domain
     policy: Any
-    config_hash: str
-    state_hash: str
     topics: DomainTopics
+    max_skew_s: float
+
+    @cached_property
+    def config_hash(self) -> str:
+        """Identifies everything in the configuration that the domain's verdicts depend on.
+
+        Raises
+        ------
+        ConfigError
+            A file that the policy names cannot be read.
+        """
+        return self._hash_of(self.policy)
+
+    @cached_property
+    def state_hash(self) -> str:
+        """Identifies what the state of the judges depends on: settings that take a restart."""
+        fixed = self.domain.fixed
+        if fixed is None:
+            return self.config_hash
+        return self._hash_of({name: getattr(self.policy, name) for name in sorted(fixed)})
+
+    @cached_property
+    def _files(self) -> list[Any]:
+        contents = self.domain.contents(self.policy)
+        return [contents] if contents else []
+
+    def _hash_of(self, content: Any) -> str:
+        parts = [self.domain.name, content, self.max_skew_s, *self._files]
+        return hashlib.sha256(msgspec.json.encode(parts, order="deterministic")).hexdigest()[:16]
 
 
 def resolve(settings: Settings, domain: Domain) -> Resolved:
@@ -45,22 +71,11 @@ def resolve(settings: Settings, domain: Domain) -> Resolved:
     ConfigError
         Its section is not right; the message names the key.
     """
-    policy = policy_of(settings, domain)
-    files = domain.contents(policy)
-    fixed = policy
-    if domain.fixed is not None:
-        fixed = {name: getattr(policy, name) for name in sorted(domain.fixed)}
-
-    def hash_of(content: Any) -> str:
-        parts = [domain.name, content, settings.engine.max_skew_s, *([files] if files else [])]
-        return hashlib.sha256(msgspec.json.encode(parts, order="deterministic")).hexdigest()[:16]
-
     return Resolved(
         domain=domain,
-        policy=policy,
-        config_hash=hash_of(policy),
-        state_hash=hash_of(fixed),
+        policy=policy_of(settings, domain),
         topics=topics_of(domain, settings.topic_prefix),
+        max_skew_s=settings.engine.max_skew_s,
     )
 
 

@@ -1,20 +1,16 @@
 """The composition root: the one place where settings become real things."""
 
-import fcntl
-import hashlib
-import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
-import msgspec
 import structlog
 
 from eddy.app.detection.challenger import ChallengerWatcher
 from eddy.app.detection.policy_watch import PolicyWatcher
-from eddy.app.domains import domain, domain_names
+from eddy.app.domains import domain as domain_called
+from eddy.app.domains import domain_names
+from eddy.app.resolution import Resolved, policy_of, resolve, topics_of
 from eddy.app.settings import Settings
 from eddy.models.domain import Domain
 from eddy.models.judge import Model
@@ -23,8 +19,8 @@ from eddy.models.registry.names import CHAMPION
 from eddy.models.registry.registry import Registry
 from eddy.models.registry.reload import ModelWatcher
 from eddy.schemas.anomalies import ModelRef
-from eddy.schemas.errors import ConfigError, MissingResource, ModelRefused, UnknownModel
-from eddy.schemas.topics import DomainTopics, domain_topics
+from eddy.schemas.errors import ConfigError, ModelRefused, UnknownModel
+from eddy.schemas.topics import DomainTopics
 from eddy.streams.config import Route
 from eddy.streams.lane import CircuitBreaker, Lane
 from eddy.streams.metrics import Metrics
@@ -55,60 +51,22 @@ def chosen_domains(settings: Settings) -> list[Domain]:
     """
     if not settings.domains:
         raise ConfigError(f"domains: none chosen; there are {', '.join(domain_names())}")
-    return [domain(name) for name in settings.domains]
+    return [domain_called(name) for name in settings.domains]
 
 
 def policy(settings: Settings, chosen: Domain) -> Any:
-    """Return a domain's policy from its section of the settings.
-
-    Raises
-    ------
-    ConfigError
-        Naming the key.
-    """
-    section = settings.domains.get(chosen.name, {})
-    try:
-        # Values from the environment are text; lax conversion reads numbers from it.
-        return msgspec.convert(section, chosen.policy_type, strict=False)
-    except (msgspec.ValidationError, ValueError) as error:
-        raise ConfigError(f"domains.{chosen.name}: {error}") from error
+    """Return a domain's policy from its section of the settings; see `policy_of`."""
+    return policy_of(settings, chosen)
 
 
 def topics(settings: Settings, chosen: Domain) -> DomainTopics:
     """Return a domain's topics under the configured prefix."""
-    return side_topics(chosen, settings.topic_prefix)
-
-
-def side_topics(chosen: Domain, prefix: str) -> DomainTopics:
-    """Return a domain's topics under another prefix."""
-    return domain_topics(
-        chosen.name,
-        prefix,
-        forecasts=chosen.forecasts,
-        decisions=chosen.is_labelled,
-        partitions=chosen.partitions,
-        kept_days=chosen.kept_days,
-    )
+    return topics_of(chosen, settings.topic_prefix)
 
 
 def config_hash(settings: Settings, chosen: Domain) -> str:
     """Identify everything in the configuration that a domain's verdicts depend on."""
-    return _hash_of(settings, chosen, policy(settings, chosen))
-
-
-def state_hash(settings: Settings, chosen: Domain) -> str:
-    """Identify what the state of a domain's judges depends on: settings that take a restart."""
-    held = policy(settings, chosen)
-    if chosen.fixed is not None:
-        held = {name: getattr(held, name) for name in sorted(chosen.fixed)}
-    return _hash_of(settings, chosen, held)
-
-
-def _hash_of(settings: Settings, chosen: Domain, held: Any) -> str:
-    content = [chosen.name, held, settings.engine.max_skew_s]
-    if files := chosen.contents(policy(settings, chosen)):
-        content.append(files)
-    return hashlib.sha256(msgspec.json.encode(content, order="deterministic")).hexdigest()[:16]
+    return resolve(settings, chosen).config_hash
 
 
 def wire(
@@ -133,11 +91,13 @@ def wire(
     """
     lanes = []
     in_use: dict[str, bool] = {}
-    for chosen in chosen_domains(settings):
-        route = (routes or {}).get(chosen.name) or Route(topics(settings, chosen))
-        lane = _lane(settings, chosen, route, metrics, reload)
+    models = registry(settings)
+    for domain in chosen_domains(settings):
+        resolved = resolve(settings, domain)
+        route = (routes or {}).get(domain.name) or Route(resolved.topics)
+        lane = _lane(settings, resolved, route, models, metrics, reload)
         if reread is not None:
-            lane.poll_policy = _policies(chosen, lane.policy, reread, in_use, metrics)
+            lane.poll_policy = _policies(resolved, reread, in_use, metrics)
         lanes.append(lane)
     return Wiring(
         config=settings.engine,
@@ -151,31 +111,38 @@ def wire(
     )
 
 
-def _lane(settings: Settings, chosen: Domain, route: Route, metrics: Metrics, reload: bool) -> Lane:
-    model, poll = _models(settings, chosen, metrics)
-    engine = settings.engine
+def _lane(
+    settings: Settings,
+    resolved: Resolved,
+    route: Route,
+    models: Registry,
+    metrics: Metrics,
+    reload: bool,
+) -> Lane:
+    domain, engine = resolved.domain, settings.engine
+    model, poll = _models(settings, domain, models, metrics)
     lane = Lane(
-        domain=chosen,
+        domain=domain,
         route=route,
-        policy=policy(settings, chosen),
-        config_hash=config_hash(settings, chosen),
-        state_hash=state_hash(settings, chosen),
+        policy=resolved.policy,
+        config_hash=resolved.config_hash,
+        state_hash=resolved.state_hash,
         model=model,
         poll_model=poll if reload else lambda: None,
         circuit_breaker=CircuitBreaker(engine.fuse_ratio, engine.fuse_window),
     )
-    if reload and chosen.is_labelled:
-        _with_challenger(settings, lane)
+    if reload and domain.is_labelled:
+        _with_challenger(settings, models, lane)
     return lane
 
 
-def _with_challenger(settings: Settings, lane: Lane) -> None:
+def _with_challenger(settings: Settings, models: Registry, lane: Lane) -> None:
     """Let a challenger score in the shadow from the first event on."""
-    chosen = lane.domain
+    domain = lane.domain
     watcher = ChallengerWatcher(
-        registry(settings),
-        chosen.name,
-        chosen.parameters_type,
+        models,
+        domain.name,
+        domain.parameters_type,
         lambda: lane.model,
         lambda ref: _refuse_old(ref, settings.max_model_age_days),
     )
@@ -185,41 +152,35 @@ def _with_challenger(settings: Settings, lane: Lane) -> None:
 
 
 def _policies(
-    chosen: Domain,
-    current: Any,
+    resolved: Resolved,
     reread: Callable[[], Settings],
     in_use: dict[str, bool],
     metrics: Metrics,
 ) -> Callable[[], tuple[Any, str] | None]:
     """Return how to look for a newer policy."""
+    domain = resolved.domain
 
-    def still_chosen(settings: Settings) -> Any:
-        if chosen.name not in settings.domains:
-            raise ConfigError(f"domains.{chosen.name}: gone; leaving a domain takes a restart")
-        return policy(settings, chosen)
+    def read() -> Resolved:
+        settings = reread()
+        if domain.name not in settings.domains:
+            raise ConfigError(f"domains.{domain.name}: gone; leaving a domain takes a restart")
+        return resolve(settings, domain)
 
-    def tell(is_in_use: bool) -> None:
-        in_use[chosen.name] = is_in_use
+    def on_poll(is_in_use: bool) -> None:
+        in_use[domain.name] = is_in_use
         metrics.config_reloaded.set(all(in_use.values()))
 
-    return PolicyWatcher(
-        chosen,
-        current,
-        reread,
-        policy=still_chosen,
-        config_hash=lambda settings: config_hash(settings, chosen),
-        tell=tell,
-    ).poll
+    return PolicyWatcher(resolved, read, on_poll).poll
 
 
 def _models(
-    settings: Settings, chosen: Domain, metrics: Metrics
+    settings: Settings, chosen: Domain, models: Registry, metrics: Metrics
 ) -> tuple[Model, Callable[[], Model | None]]:
     """Return the champion, or the default where there is none, and how to look for a newer one."""
-    current = champion(settings, chosen)
+    current = champion(settings, chosen, models)
     is_default = current.ref == chosen.default_model().ref
     watcher = ModelWatcher(
-        registry(settings),
+        models,
         chosen.name,
         chosen.parameters_type,
         current=None if is_default else current.ref,
@@ -243,7 +204,7 @@ def _models(
     return current, poll
 
 
-def champion(settings: Settings, chosen: Domain) -> Model:
+def champion(settings: Settings, chosen: Domain, models: Registry | None = None) -> Model:
     """Return the model that a domain begins with.
 
     The champion; where that is damaged or refused, the newest of its predecessors that can be
@@ -255,7 +216,7 @@ def champion(settings: Settings, chosen: Domain) -> Model:
         The registry does not answer: who begins with another model would judge otherwise than
         before.
     """
-    models = registry(settings)
+    models = models or registry(settings)
     try:
         return models.load(chosen.name, CHAMPION, chosen.parameters_type)
     except UnknownModel as error:
@@ -297,35 +258,3 @@ def _show(metrics: Metrics, before: Model | None, now: Model) -> None:
         old = before.ref
         metrics.model_info.labels(old.name, old.version, old.sha256).set(0)
     metrics.model_info.labels(now.ref.name, now.ref.version, now.ref.sha256).set(1)
-
-
-@contextmanager
-def only_instance(settings: Settings) -> Iterator[None]:
-    """Hold this machine's lock on the group and instance id.
-
-    Raises
-    ------
-    ConfigError
-        Where another process holds it.
-    """
-    engine = settings.engine
-    folder = Path(settings.storage.stack) / "locks"
-    path = folder / f"{engine.group}.{engine.instance_id}.lock"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        handle = path.open("a+")
-    except OSError as error:
-        raise MissingResource(f"storage.stack: {folder}: {error.strerror}") from error
-    with handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise ConfigError(
-                f"engine.instance_id: a process already runs as {engine.instance_id!r} in group "
-                f"{engine.group!r} here; give each its own with --instance-id or "
-                "EDDY_ENGINE__INSTANCE_ID"
-            ) from error
-        handle.truncate(0)
-        handle.write(str(os.getpid()))
-        handle.flush()
-        yield

@@ -77,7 +77,8 @@ def transactions(
     --------
     eddy learn transactions --request-retraining
     """
-    from eddy.app import logs, wiring
+    from eddy.app import logs
+    from eddy.app.instance_lock import only_instance
     from eddy.app.learning.learning import LearningLoop, own_lock
     from eddy.app.learning.learning_options import LearningOptions
     from eddy.training.online.drift import DriftSettings
@@ -103,7 +104,7 @@ def transactions(
         cooldown_s=drift.cooldown_hours * 3_600,
         once=once,
     )
-    with wiring.only_instance(own_lock(settings)):
+    with only_instance(own_lock(settings)):
         learning = LearningLoop(settings, options)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: learning.stop())

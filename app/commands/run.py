@@ -1,6 +1,5 @@
 """``eddy run``: the detector."""
 
-from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 from eddy.app.commands.options import HealthPort, KafkaOptions, option
@@ -26,6 +25,7 @@ def run(
     eddy run --instance-id detector-1
     """
     from eddy.app import logs, wiring
+    from eddy.app.instance_lock import only_instance
     from eddy.app.settings import load
     from eddy.streams.metrics import Metrics
     from eddy.streams.process import run as run_process
@@ -43,7 +43,7 @@ def run(
     process = wiring.wire(
         settings, metrics, reread=lambda: load(source.config, source.flags(flags))
     )
-    with wiring.only_instance(settings):
+    with only_instance(settings):
         check(settings.kafka, _topics(process))
         run_process(process, metrics)
 

@@ -71,7 +71,8 @@ def watch(
     --------
     eddy watch inbox --quiet 60
     """
-    from eddy.app import logs, output, wiring
+    from eddy.app import logs, output
+    from eddy.app.instance_lock import only_instance
     from eddy.app.retraining import notifications
     from eddy.app.retraining.watch import RetrainingWatch, WatchOptions
 
@@ -91,7 +92,7 @@ def watch(
     )
     engine = settings.engine
     lock = replace(engine, group=f"{engine.group}.watch", instance_id="transactions")
-    with wiring.only_instance(settings.model_copy(update={"engine": lock})):
+    with only_instance(settings.model_copy(update={"engine": lock})):
         watching = RetrainingWatch(settings, options, parameters)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: watching.stop())

@@ -6,62 +6,53 @@ from typing import Any
 import msgspec
 import structlog
 
-from eddy.app.settings import Settings
-from eddy.models.domain import Domain
+from eddy.app.resolution import Resolved
 from eddy.schemas.errors import ConfigError, EddyError
 
 log = structlog.get_logger()
-
-Read = Callable[[], Settings]
 
 
 class PolicyWatcher:
     """Looks for a new policy of one domain.
 
-    What cannot be taken up is told once in the log and leaves the policy as it is.
+    What cannot be taken up is logged once and leaves the policy as it is.
 
     Parameters
     ----------
+    current : Resolved
+        The domain as it was at the start.
     read : callable
-        Reads the settings as at the start.
-    policy, config_hash : callable
-        What of them the domain's verdicts depend on; both may raise an `EddyError`.
-    tell : callable
-        Is told whether the settings are those in use, whenever it looks.
+        Returns it as the settings want it now; may raise an `EddyError`.
+    on_poll : callable
+        Is called with whether the settings are those in use, at every poll.
     """
 
     def __init__(
         self,
-        domain: Domain,
-        current: Any,
-        read: Read,
-        *,
-        policy: Callable[[Settings], Any],
-        config_hash: Callable[[Settings], str],
-        tell: Callable[[bool], None],
+        current: Resolved,
+        read: Callable[[], Resolved],
+        on_poll: Callable[[bool], None],
     ) -> None:
-        self._domain, self._current = domain, current
-        self._read, self._policy, self._config_hash, self._tell = read, policy, config_hash, tell
+        self._domain, self._current = current.domain, current.policy
+        self._read, self._on_poll = read, on_poll
         self._complaint = ""
 
     def poll(self) -> tuple[Any, str] | None:
         """Return a new policy and the configuration's hash, or None."""
         try:
-            settings = self._read()
-            policy = self._policy(settings)
-            changed = _changed(self._current, policy)
+            resolved = self._read()
+            changed = _changed(self._current, resolved.policy)
             self._refuse_fixed(changed)
-            config_hash = self._config_hash(settings)
         except EddyError as error:
             self._complain(str(error))
             return None
         self._complaint = ""
-        self._tell(True)
+        self._on_poll(True)
         if not changed:
             return None
-        self._current = policy
+        self._current = resolved.policy
         log.info("policy_reloaded", domain=self._domain.name, changed=changed)
-        return policy, config_hash
+        return resolved.policy, resolved.config_hash
 
     def _refuse_fixed(self, changed: list[str]) -> None:
         fixed = self._domain.fixed
@@ -71,7 +62,7 @@ class PolicyWatcher:
             raise ConfigError(f"{names}: takes a restart; the settings in use stay until then")
 
     def _complain(self, why: str) -> None:
-        self._tell(False)
+        self._on_poll(False)
         if why != self._complaint:
             log.warning("settings_not_taken", domain=self._domain.name, why=why)
         self._complaint = why

@@ -26,7 +26,9 @@ from rich.progress import (
 
 from eddy.app import wiring
 from eddy.app.domains.row import DomainRow
+from eddy.app.instance_lock import only_instance
 from eddy.app.replay.offsets import offsets
+from eddy.app.resolution import topics_of
 from eddy.app.settings import Settings
 from eddy.schemas.anomalies import Anomaly
 from eddy.schemas.errors import Mismatch
@@ -107,7 +109,7 @@ class Replay:
         self._row, domain = row, row.domain
         self._name = name
         self._console = console
-        self._side = wiring.side_topics(domain, f"replay.{name}")
+        self._side = topics_of(domain, f"replay.{name}")
         group = f"replay.{name}"
         engine = replace(settings.engine, group=group, instance_id=name, publish_scored=True)
         self._settings = settings.model_copy(
@@ -205,7 +207,7 @@ class Replay:
             reload=False,
             until_done=True,
         )
-        with wiring.only_instance(self._settings), self._progress() as progress:
+        with only_instance(self._settings), self._progress() as progress:
             total = sum(route.stop.values()) - sum(route.start.values())
             task = progress.add_task("judge", total=total)
             judged = metrics.events_consumed.labels(self._row.name)

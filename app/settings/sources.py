@@ -29,7 +29,7 @@ class Sources:
         self._trees: list[tuple[str, Tree]] = []
 
     def __eq__(self, other: object) -> bool:
-        """Settings are the same wherever they come from."""
+        """Take all as the same: settings are equal wherever they come from."""
         return isinstance(other, Sources)
 
     def __hash__(self) -> int:

@@ -1,8 +1,9 @@
 import pytest
 
-from eddy.app import settings, wiring
+from eddy.app import settings
 from eddy.app.detection.policy_watch import PolicyWatcher
 from eddy.app.domains import domain
+from eddy.app.resolution import resolve
 
 
 @pytest.fixture
@@ -12,14 +13,9 @@ def file(tmp_path):
     return file
 
 
-def made(domain, file, tell):
+def made(domain, file, on_poll):
     return PolicyWatcher(
-        domain,
-        wiring.policy(settings.load(file), domain),
-        lambda: settings.load(file),
-        policy=lambda now: wiring.policy(now, domain),
-        config_hash=lambda now: wiring.config_hash(now, domain),
-        tell=tell,
+        resolve(settings.load(file), domain), lambda: resolve(settings.load(file), domain), on_poll
     )
 
 
@@ -31,7 +27,7 @@ def watcher(file):
     first = settings.load(file)
     watcher = made(tpv, file, told.append)
     watcher.told = told
-    watcher.first_hash = wiring.config_hash(first, tpv)
+    watcher.first_hash = resolve(first, tpv).config_hash
     return watcher
 
 
@@ -107,7 +103,7 @@ def test_what_takes_no_restart_costs_no_state(file):
     after = settings.load(file)
     file.write_text("[domains.tpv]\nlateness_s = 60.0\n")
     other = settings.load(file)
-    assert wiring.config_hash(before, tpv) != wiring.config_hash(after, tpv)
-    assert wiring.state_hash(before, tpv) == wiring.state_hash(after, tpv)
-    assert wiring.state_hash(before, tpv) != wiring.state_hash(other, tpv)
-    assert wiring.state_hash(before, rides) == wiring.config_hash(before, rides)
+    assert resolve(before, tpv).config_hash != resolve(after, tpv).config_hash
+    assert resolve(before, tpv).state_hash == resolve(after, tpv).state_hash
+    assert resolve(before, tpv).state_hash != resolve(other, tpv).state_hash
+    assert resolve(before, rides).state_hash == resolve(before, rides).config_hash
