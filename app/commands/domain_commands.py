@@ -1,11 +1,18 @@
 """The commands that each domain has its own of: ``simulate``, ``prepare``, ``train`` and others.
 
-A domain's commands stand in `COMMANDS` and nowhere else; the command line loops over them.
+The commands of Eddy's own domains stand in `COMMANDS`, with options of their own; those of
+installed packages are made of their rows.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from cyclopts import App
 
 from eddy.app.commands.options import group
+from eddy.app.commands.simulate import domain_command as simulate_domain
+from eddy.app.commands.train import domain_command as train_domain
+from eddy.app.domains import BUILT_IN, domain_names
 
 _ROOM = "eddy.app.commands"
 COMMANDS: Mapping[str, Mapping[str, str]] = {
@@ -18,14 +25,27 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
     "train": {
         "rides": f"{_ROOM}.train:rides",
         "tpv": f"{_ROOM}.train:tpv",
-        "transactions": f"{_ROOM}.transaction_models:train_transactions",
+        "transactions": f"{_ROOM}.train:transactions",
     },
     "evaluate": {"transactions": f"{_ROOM}.transaction_models:evaluate_transactions"},
     "learn": {"transactions": f"{_ROOM}.learn:transactions"},
 }
 
-simulate = group("simulate", "Send simulated events.", COMMANDS["simulate"])
+
+def _with_packages(app: App, command: Callable[[str], Callable[..., Any]]) -> App:
+    """Add the command of every domain of an installed package; no row is imported."""
+    for name in domain_names():
+        if name not in BUILT_IN:
+            app.command(command(name), name=name)
+    return app
+
+
+simulate = _with_packages(
+    group("simulate", "Send simulated events.", COMMANDS["simulate"]), simulate_domain
+)
 prepare = group("prepare", "Make the table a model learns from.", COMMANDS["prepare"])
-train = group("train", "Train a model and put it into the registry.", COMMANDS["train"])
+train = _with_packages(
+    group("train", "Train a model and put it into the registry.", COMMANDS["train"]), train_domain
+)
 evaluate = group("evaluate", "Say how good a way of training is, or a model.", COMMANDS["evaluate"])
 learn = group("learn", "Learn from labels as they come.", COMMANDS["learn"])

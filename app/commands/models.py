@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from eddy.app.commands.options import JsonFlag, KafkaOptions, TrainingOptions, option
+from eddy.app.commands.options import JsonFlag, KafkaOptions, option
 from eddy.schemas.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -21,9 +21,9 @@ def promote(
     *,
     table: Annotated[
         Path | None,
-        option("transactions: the training table whose newest days decide.", "--on"),
+        option("For a domain with a gate: the training table it decides on.", "--on"),
     ] = None,
-    force: Annotated[str, option("transactions: without the gate; logged.", metavar="REASON")] = "",
+    force: Annotated[str, option("Without the gate; logged.", metavar="REASON")] = "",
     params: Annotated[
         Path | None,
         option("YAML file of parameters; by default params.yaml where there is one."),
@@ -40,21 +40,13 @@ def promote(
     eddy promote rides latest
     """
     from eddy.app.output import message
-    from eddy.app.promotion import champion
+    from eddy.app.promotion import promotion
 
     settings = source.load()
-    if name == "transactions":
-        from eddy.app.promotion import promotion
-        from eddy.app.training import transaction_models
-
-        parameters = TrainingOptions(params=params).parameters()
-        rows = transaction_models.table_of(table, parameters) if table else None
-        result = promotion.promote(settings, version, rows, parameters.gate, force)
-        change, reason = result.change, f"; {result.decision.reason}" if result.decision else ""
-    elif table or force:
-        raise ConfigError(f"--on and --force: for transactions; {name} has no gate")
-    else:
-        change, reason = champion.promote(settings, name, version), ""
+    options = {} if params is None else {"params": params}
+    promoted = promotion.promote(settings, name, version, table=table, options=options, force=force)
+    reason = f"; {promoted.decision.reason}" if promoted.decision else ""
+    change = promoted.change
     message(f"{name} {change.version} is the champion{when_in_use(settings, change)}{reason}")
 
 

@@ -1,6 +1,6 @@
 """The options that many commands share, and how an option is declared."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +13,7 @@ from eddy.schemas.errors import ConfigError
 
 if TYPE_CHECKING:
     from eddy.app.settings import Settings
+    from eddy.app.training.new_model import TrainingSource
     from eddy.lake.days import Day
     from eddy.training.transactions.settings import Parameters
 
@@ -69,6 +70,23 @@ JsonFlag = Annotated[bool, option("Print JSON for machines.")]
 HealthPort = Annotated[int | None, option("Port of /live, /ready, /metrics; 0 takes a free one.")]
 
 
+OptionValues = Annotated[
+    list[str] | None,
+    option("An option of the domain; may be given several times.", "--set", metavar="KEY=VALUE"),
+]
+
+
+def option_values(pairs: Sequence[str] | None) -> dict[str, str]:
+    """Return ``KEY=VALUE`` options by name; ConfigError where one is not written so."""
+    values = {}
+    for pair in pairs or ():
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise ConfigError(f"--set {pair}: wants KEY=VALUE")
+        values[name.strip()] = value
+    return values
+
+
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FileOptions:
@@ -119,6 +137,18 @@ class TopicRange:
     stop: Annotated[
         str | None, option("Offset or time before which to stop.", "--to", metavar="TO")
     ] = None
+
+    def source(self, files: Sequence[Path] | None, zone: str | None) -> "TrainingSource":
+        """Return where a training's rows come from: the topic, or files.
+
+        Raises
+        ------
+        ConfigError
+            Both are given, or a range of what is no topic.
+        """
+        from eddy.app.training.new_model import TrainingSource
+
+        return TrainingSource(files or (), self.topic, self.start, self.stop, zone)
 
     def require_for(self, has_other_source: bool, sources: str) -> None:
         """Refuse no source, more than one, or a range of what is no topic.

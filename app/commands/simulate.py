@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from eddy.app.commands.options import JsonFlag, KafkaOptions, option
+from eddy.app.commands.options import (
+    JsonFlag,
+    KafkaOptions,
+    OptionValues,
+    option,
+    option_values,
+)
 from eddy.schemas.errors import MissingResource
 
 if TYPE_CHECKING:
@@ -192,6 +198,43 @@ def transactions(
             settings, "transactions", span.rate, about, records, write, interrupted, known
         )
     return _end(feeder, interrupted, json)
+
+
+def domain_command(name: str) -> Callable[..., int]:
+    """Return the command that simulates a domain of an installed package."""
+
+    def simulate(
+        *,
+        rate: Annotated[float, option("Records a second.", least=0.001)] = 500.0,
+        count: Annotated[int | None, option("End after so many records.", least=1)] = None,
+        seed: Annotated[int, option("Same seed: same records.", least=0)] = 7,
+        override: OptionValues = None,
+        truth: Annotated[Path | None, option("JSONL file of the injected anomalies.")] = None,
+        source: KafkaOptions = KafkaOptions(),
+        json: JsonFlag = False,
+    ) -> int:
+        from itertools import islice
+
+        from eddy.app.domains import domain_row
+        from eddy.app.training.new_model import options_of
+
+        settings, simulation = source.load(), domain_row(name).simulator()
+        options = options_of(option_values(override), simulation.options_type)
+        labels = simulation.labels(seed, options) if simulation.labels else None
+        with _truth_file(truth) as write, _interrupts() as interrupted:
+            records = islice(simulation.simulate(seed, options), count)
+            feeder = _send(settings, name, rate, count, records, write, interrupted, labels)
+        return _end(feeder, interrupted, json)
+
+    simulate.__doc__ = f"""Send simulated events of {name}, a domain of an installed package.
+
+    Ctrl-C ends it cleanly: what was sent is delivered and counted; exit code 130.
+
+    Examples
+    --------
+    eddy simulate {name} --count 1000
+    """
+    return simulate
 
 
 def _moment(start: str | None) -> datetime | None:

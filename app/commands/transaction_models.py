@@ -1,9 +1,9 @@
-"""``eddy prepare``, ``train`` and ``evaluate transactions``: a model's life before promotion."""
+"""``eddy prepare`` and ``evaluate transactions``: before and after the training of a model."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 from eddy.app.commands.options import (
     FileOptions,
@@ -13,14 +13,11 @@ from eddy.app.commands.options import (
     TrainingOptions,
     option,
 )
-from eddy.app.commands.train import PromoteFlag
-from eddy.schemas.errors import ConfigError, GateRefused, MissingResource
+from eddy.schemas.errors import ConfigError, MissingResource
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from eddy.app.promotion.promotion import Promotion
-    from eddy.app.training.new_model import NewModel
     from eddy.training.transactions.evaluation import Evaluated
     from eddy.training.transactions.preparation import Prepared
 
@@ -77,53 +74,6 @@ def prepare_transactions(
                 settings, files or [], labels, training.parameters().prepare, out, on_progress
             )
     _show_prepared(result, out, json)
-
-
-def train_transactions(
-    table: TableFile,
-    /,
-    *,
-    kind: Annotated[
-        Literal["classifier", "isolation_forest"] | None,
-        option("With labels, or without; by default as in the parameters."),
-    ] = None,
-    promote: PromoteFlag = False,
-    training: TrainingOptions = TrainingOptions(),
-    source: KafkaOptions = KafkaOptions(),
-    json: JsonFlag = False,
-) -> None:
-    """Train a model of transactions; the same table and parameters give the same model.
-
-    The newest labelled days are kept from it, for the gate to judge on. The new version is the
-    challenger. Where there is no champion yet, or with --promote, it becomes that if the gate
-    lets it.
-
-    Examples
-    --------
-    eddy train transactions table.parquet --set train.seed=3
-    """
-    from eddy.app.output import message
-    from eddy.app.promotion import champion, promotion
-    from eddy.app.training import transaction_models
-
-    settings = source.load()
-    parameters = training.parameters(*([f"train.kind={kind}"] if kind else []))
-    rows = transaction_models.table_of(table, parameters)
-    with _progress("learning"):
-        model = transaction_models.train_model(settings, rows, parameters)
-    _show_model(model, json)
-    name = f"{model.name} {model.version}"
-    if not promote and champion.has_champion(settings, model.name):
-        message(f"use it with `eddy promote {name} --on {table}`", aside=json)
-        return
-    try:
-        promoted = promotion.promote(settings, model.version, rows, parameters.gate)
-    except (GateRefused, ConfigError) as error:
-        if promote:
-            raise
-        message(f"{name} is the challenger, and there is no champion: {error}", aside=json)
-        return
-    message(f"{name} is the champion{_reason(promoted)}", aside=json)
 
 
 def evaluate_transactions(
@@ -200,17 +150,6 @@ def _show_prepared(result: "Prepared", out: Path, json: bool) -> None:
     output.figures(str(out), rows)
 
 
-def _show_model(model: "NewModel", json: bool) -> None:
-    from eddy.app import output
-
-    if json:
-        output.json(model)
-        return
-    rows = [("sha256", model.sha256[:12]), ("learned from", f"{model.rows:,} transactions")]
-    rows += [(f"{name}, held out", f"{value:.4g}") for name, value in model.metrics.items()]
-    output.figures(f"{model.name} {model.version}", rows)
-
-
 def _show_evaluated(result: "Evaluated") -> None:
     from eddy.app import output
 
@@ -222,10 +161,6 @@ def _show_evaluated(result: "Evaluated") -> None:
     output.table(columns, rows, title=result.what, numbers=columns[1:])
     for note in result.notes:
         output.message(f"note: {note}")
-
-
-def _reason(promoted: "Promotion") -> str:
-    return f": {promoted.decision.reason}" if promoted.decision else ""
 
 
 @contextmanager

@@ -5,16 +5,17 @@ from datetime import UTC, datetime
 from itertools import islice
 
 from eddy.app import wiring
-from eddy.app.domains import domain
+from eddy.app.domains import domain_row
 from eddy.app.settings import Settings
 from eddy.app.simulate.feeder import FeedOptions, Shares, rides
-from eddy.app.training.new_model import COLUMNS, NewModel, train_rides
+from eddy.app.training.new_model import NewModel, register
+from eddy.app.training.rides import COLUMNS, NAME, trained_model
 from eddy.app.training.training_rows import TrainingRows
 from eddy.training.rides.train import RidesTraining
 
 _ROWS = 20_000
 _BATCH = 5_000
-_HOW = RidesTraining(window=5_000, min_samples=60, sensitivity=0.25, windows=4)
+_OPTIONS = RidesTraining(window=5_000, min_samples=60, sensitivity=0.25, windows=4)
 
 
 def make(settings: Settings, seed: int, shares: Shares) -> NewModel:
@@ -27,10 +28,10 @@ def make(settings: Settings, seed: int, shares: Shares) -> NewModel:
         rides=_ROWS,
         shares=shares,
     )
-    rows = TrainingRows(domain("rides"), COLUMNS, settings.engine.max_skew_s)
+    rows = TrainingRows(domain_row(NAME), COLUMNS, settings.engine.max_skew_s)
     for payloads in _batches(feed):
         rows.add(payloads)
-    made = train_rides(settings, rows, _HOW)
+    made = register(settings, NAME, trained_model(rows, _OPTIONS))
     wiring.registry(settings).promote(made.name, made.version, by="eddy demo")
     return made
 

@@ -1,10 +1,15 @@
 """Rides: the row of the domain ``rides``."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from eddy.app.domains.row import DomainRow, Simulation
 from eddy.models.domains.rides.domain import DOMAIN
+
+if TYPE_CHECKING:
+    from eddy.app.settings import Settings
+    from eddy.app.training.new_model import TrainedModel, TrainingProgress, TrainingSource
 
 # ruff: noqa: PLC0415 - a process that judges imports nothing of files, simulation and training
 
@@ -23,4 +28,16 @@ def simulation() -> Simulation:
     return Simulation(RideSimulation, simulate)
 
 
-ROW = DomainRow(DOMAIN, read_files, simulation)
+def train(
+    settings: "Settings",
+    source: "TrainingSource",
+    options: Mapping[str, Any],
+    progress: "TrainingProgress",
+) -> "TrainedModel":
+    """Learn from rides."""
+    from eddy.app.training.rides import train as learn
+
+    return learn(settings, source, options, progress)
+
+
+ROW = DomainRow(DOMAIN, read_files, simulation, train)

@@ -1,6 +1,6 @@
 """The row of a domain: what the application does with one kind of event, from file to model."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -9,8 +9,12 @@ from eddy.models.domain import Domain
 from eddy.schemas.errors import ConfigError
 
 if TYPE_CHECKING:
+    from eddy.app.settings import Settings
+    from eddy.app.training.new_model import TrainedModel, TrainingProgress, TrainingSource
     from eddy.datasets.simulation.record import SimulatedRecord
+    from eddy.models.registry.manifest import Manifest
     from eddy.schemas.labels import Label
+    from eddy.training.gate_decision import GateDecision
 
 
 class FileReader(Protocol):
@@ -49,6 +53,46 @@ class Simulation:
     labels: "Callable[[int, Any], Iterator[tuple[int, Label]]] | None" = None
 
 
+class Trainer(Protocol):
+    """Finds a model's parameters."""
+
+    def __call__(
+        self,
+        settings: "Settings",
+        source: "TrainingSource",
+        options: Mapping[str, Any],
+        progress: "TrainingProgress",
+    ) -> "TrainedModel":
+        """Read the rows of a source and learn from them; `options` are those given, by name.
+
+        Raises
+        ------
+        ConfigError
+            An option or the rows cannot give a model.
+        MissingResource
+            The source cannot be read, or is empty.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """What a version must pass before it becomes the champion.
+
+    Attributes
+    ----------
+    check : callable
+        ``check(settings, manifest)`` refuses, by a ConfigError, a version that cannot judge under
+        these settings; nothing overrules it.
+    decide : callable
+        ``decide(settings, manifest, table, options)`` compares a version with the champion on a
+        table of events that neither has learned from.
+    """
+
+    check: "Callable[[Settings, Manifest], None]"
+    decide: "Callable[[Settings, Manifest, Path, Mapping[str, Any]], GateDecision]"
+
+
 @dataclass(frozen=True, slots=True)
 class DomainRow:
     """One row of the product's table of contents.
@@ -63,11 +107,17 @@ class DomainRow:
         For ``eddy replay FILE`` and ``eddy lake load``.
     simulation : callable, optional
         Gives the domain's `Simulation`.
+    train : Trainer, optional
+        For ``eddy train``.
+    gate : callable, optional
+        Gives the domain's `Gate`; without one every version may become the champion.
     """
 
     domain: Domain
     read_files: FileReader | None = None
     simulation: Callable[[], Simulation] | None = None
+    train: Trainer | None = None
+    gate: Callable[[], Gate] | None = None
 
     @property
     def name(self) -> str:
@@ -79,3 +129,15 @@ class DomainRow:
         if self.read_files is None:
             raise ConfigError(f"domain {self.name}: there is no reader of files of its events")
         return self.read_files
+
+    def simulator(self) -> Simulation:
+        """Return how the domain's events are simulated; ConfigError where they are not."""
+        if self.simulation is None:
+            raise ConfigError(f"domain {self.name}: there is no simulation of its events")
+        return self.simulation()
+
+    def trainer(self) -> Trainer:
+        """Return what trains models of the domain; ConfigError where nothing does."""
+        if self.train is None:
+            raise ConfigError(f"domain {self.name}: there is no training of its models")
+        return self.train

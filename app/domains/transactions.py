@@ -1,10 +1,15 @@
 """Card transactions: the row of the domain ``transactions``."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from eddy.app.domains.row import DomainRow, Simulation
+from eddy.app.domains.row import DomainRow, Gate, Simulation
 from eddy.models.domains.transactions.domain import DOMAIN
+
+if TYPE_CHECKING:
+    from eddy.app.settings import Settings
+    from eddy.app.training.new_model import TrainedModel, TrainingProgress, TrainingSource
 
 # ruff: noqa: PLC0415 - a process that judges imports nothing of files, simulation and training
 
@@ -23,4 +28,24 @@ def simulation() -> Simulation:
     return Simulation(TransactionSimulation, simulate, labels)
 
 
-ROW = DomainRow(DOMAIN, read_files, simulation)
+def train(
+    settings: "Settings",
+    source: "TrainingSource",
+    options: Mapping[str, Any],
+    progress: "TrainingProgress",
+) -> "TrainedModel":
+    """Learn from training tables."""
+    from eddy.app.training.transaction_models import train_transactions
+
+    return train_transactions(settings, source, options, progress)
+
+
+def gate() -> Gate:
+    """Return what a version must pass: it beats the champion on days neither has learned from."""
+    from eddy.app.promotion.transactions_gate import decide
+    from eddy.app.training.history_in_use import check_model
+
+    return Gate(check_model, decide)
+
+
+ROW = DomainRow(DOMAIN, read_files, simulation, train, gate)

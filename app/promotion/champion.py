@@ -1,7 +1,5 @@
 """The champion: which version of a model detectors judge with, and how it changes."""
 
-import getpass
-import os
 import uuid
 from collections.abc import Mapping
 from typing import Any
@@ -10,6 +8,7 @@ import msgspec
 
 from eddy.app import wiring
 from eddy.app.domains import domain, domain_names
+from eddy.app.operator import operator
 from eddy.app.settings import Settings
 from eddy.models.registry.names import CHAMPION
 from eddy.schemas.errors import EddyError
@@ -69,7 +68,7 @@ def promote(
     version = registry.resolve(name, which).version
     if name in domain_names():
         registry.load(name, version, domain(name).parameters_type)
-    registry.promote(name, version, by=who(), reason=reason, evidence=evidence)
+    registry.promote(name, version, by=operator(), reason=reason, evidence=evidence)
     return ChampionChange(name=name, version=version, announced=announce(settings, name, version))
 
 
@@ -83,12 +82,12 @@ def refuse(
 ) -> None:
     """Write into the audit log that a version was not made the champion, and why."""
     registry = wiring.registry(settings)
-    registry.refuse(name, which, by=who(), reason=reason, evidence=evidence)
+    registry.refuse(name, which, by=operator(), reason=reason, evidence=evidence)
 
 
 def rollback(settings: Settings, name: str, *, reason: str = "") -> ChampionChange:
     """Make the champion the one it replaced and tell running detectors."""
-    version = wiring.registry(settings).rollback(name, by=who(), reason=reason).version
+    version = wiring.registry(settings).rollback(name, by=operator(), reason=reason).version
     return ChampionChange(name=name, version=version, announced=announce(settings, name, version))
 
 
@@ -112,11 +111,3 @@ def announce(settings: Settings, name: str, version: str) -> bool:
     except EddyError:
         return False
     return True
-
-
-def who() -> str:
-    """Return who acts, for the audit log; a container may run as a number without a name."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return f"uid {os.getuid()}"

@@ -1,32 +1,111 @@
-"""A new model: rows read, parameters found, a version registered."""
+"""A new model: what a training reads, what it finds, and the version registered of it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
 from eddy.app import wiring
-from eddy.app.domains import domain
-from eddy.app.replay.offsets import offsets
+from eddy.app.operator import operator
 from eddy.app.settings import Settings
-from eddy.app.training.payment_rows import PaymentRows
-from eddy.app.training.training_rows import Told, TrainingRows
-from eddy.datasets.history.interval_totals import IntervalTotals
-from eddy.datasets.history.payments.totals import load_totals
 from eddy.models.artefact import encode_parameters
 from eddy.models.registry.manifest import Training
+from eddy.models.registry.names import CHALLENGER
 from eddy.schemas.errors import ConfigError
-from eddy.streams.reading import TopicReader
-from eddy.training.rides import train as rides
-from eddy.training.tpv import train as tpv
-from eddy.training.tpv.network import Told as EpochTold
 
-COLUMNS = ("distance_km", "duration_s")
+Options = TypeVar("Options")
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSource:
+    """Where the rows of a training come from: files, the event topic, or what a domain names else.
+
+    Attributes
+    ----------
+    files : sequence of Path
+        Read in this order.
+    topic : bool
+        Whether the event topic is read instead.
+    start, stop : str, optional
+        Of the topic: offsets in every partition, or RFC 3339 times.
+    zone : str, optional
+        Of times in files that carry no offset.
+    """
+
+    files: Sequence[Path] = ()
+    topic: bool = False
+    start: str | None = None
+    stop: str | None = None
+    zone: str | None = None
+
+    def __post_init__(self) -> None:
+        if bool(self.files) and self.topic:
+            raise ConfigError("give files, or --topic to learn from the event topic")
+        if not self.topic and (self.start or self.stop):
+            raise ConfigError("--from and --to: for --topic; files are read whole")
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it names neither files nor the topic."""
+        return not self.files and not self.topic
+
+
+class TrainingProgress(Protocol):
+    """Shows how far a training is."""
+
+    def read(self, rows: int) -> None:
+        """Show that so many more rows were read."""
+        ...
+
+    def step(self, name: str, completed: int | None = None, total: int | None = None) -> None:
+        """Show what is being done now, and how much of it is done."""
+        ...
+
+
+class NoProgress:
+    """A `TrainingProgress` that shows nothing."""
+
+    def read(self, rows: int) -> None:
+        """Show nothing."""
+
+    def step(self, name: str, completed: int | None = None, total: int | None = None) -> None:
+        """Show nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedModel:
+    """What a training found.
+
+    Attributes
+    ----------
+    parameters : object
+        A `Domain.parameters_type`.
+    training : Training
+    metrics : mapping of str to float
+    learned_from : str
+        The rows for people: ``1,234 rides``.
+    measured_on : str
+        Which rows `metrics` are of, for people: ``held out``; empty where it goes without saying.
+    rejected : int
+        Records read that are no events, and so were left out.
+    files : mapping of str to bytes
+        Kept beside the parameters.
+    """
+
+    parameters: Any
+    training: Training
+    metrics: Mapping[str, float]
+    learned_from: str
+    measured_on: str = ""
+    rejected: int = 0
+    files: Mapping[str, bytes] = field(default_factory=dict)
 
 
 class NewModel(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of a training.
+    """A registered version.
 
     Attributes
     ----------
@@ -42,148 +121,52 @@ class NewModel(msgspec.Struct, frozen=True, kw_only=True):
     metrics: dict[str, float]
 
 
-def rows_of_files(settings: Settings, files: Sequence[Path], zone: str, told: Told) -> TrainingRows:
-    """Return the rides of files."""
-    rows = TrainingRows(domain("rides"), COLUMNS, settings.engine.max_skew_s)
-    rows.read_files(files, zone, told)
-    return rows
-
-
-def rows_of_topic(
-    settings: Settings, start: str | None, stop: str | None, told: Told
-) -> TrainingRows:
-    """Return the rides of the event topic, or of a range of it."""
-    rows = TrainingRows(domain("rides"), COLUMNS, settings.engine.max_skew_s)
-    _read_topic(settings, "rides", rows, start, stop, told)
-    return rows
-
-
-def payments_of_files(
-    settings: Settings, files: Sequence[Path], zone: str | None, interval_s: int | None, told: Told
-) -> PaymentRows:
-    """Return the payments of files; zone and length of the intervals as configured, or given."""
-    rows, policy_zone = _payment_rows(settings, zone, interval_s)
-    rows.read_files(files, policy_zone, told)
-    return rows
-
-
-def payments_of_topic(
-    settings: Settings,
-    zone: str | None,
-    interval_s: int | None,
-    start: str | None,
-    stop: str | None,
-    told: Told,
-) -> PaymentRows:
-    """Return the payments of the event topic, or of a range of it."""
-    rows, _ = _payment_rows(settings, zone, interval_s)
-    _read_topic(settings, "tpv", rows, start, stop, told)
-    return rows
-
-
-def totals_of_history(folder: Path, zone: str | None, interval_s: int | None) -> IntervalTotals:
-    """Return the interval totals that `eddy tpv history` left in a folder.
-
-    Raises
-    ------
-    ConfigError, MissingResource
-        They are of other intervals than those given, or cannot be read.
-    """
-    totals = load_totals(folder)
-    own = totals.zone, totals.interval_s
-    if own != (zone or totals.zone, interval_s or totals.interval_s):
-        raise ConfigError(f"--zone, --interval: {folder} holds intervals of {own[1]} s in {own[0]}")
-    return totals
-
-
-def train_rides(settings: Settings, rows: TrainingRows, how: rides.RidesTraining) -> NewModel:
-    """Learn from rows and register what was learned.
-
-    Raises
-    ------
-    ConfigError
-        Where the rows or the settings cannot give a detector.
-    """
-    values = rows.values()
-    parameters, metrics = rides.train(values, how)
-    training = Training(
-        trained_at=datetime.now(UTC),
-        settings=msgspec.to_builtins(how),
-        data_sha256=rides.data_sha256(values),
-        rows=len(values),
-    )
-    return _registered(settings, "rides", parameters, training, metrics, rows.rejected)
-
-
-def train_tpv(
-    settings: Settings,
-    totals: IntervalTotals,
-    how: tpv.TpvTraining,
-    told: EpochTold,
-    rejected: int = 0,
+def register(
+    settings: Settings, name: str, model: TrainedModel, *, as_challenger: bool = False
 ) -> NewModel:
-    """Learn from interval totals and register what was learned.
-
-    Raises
-    ------
-    ConfigError
-        Where the totals are too few, or what training needs is not installed.
-    """
-    parameters, metrics = tpv.train(totals, how, told)
-    training = Training(
-        trained_at=datetime.now(UTC),
-        settings=msgspec.to_builtins(how),
-        data_sha256=tpv.data_sha256(totals),
-        rows=totals.net.size,
-    )
-    return _registered(settings, "tpv", parameters, training, metrics, rejected)
-
-
-def _registered(
-    settings: Settings,
-    name: str,
-    parameters: object,
-    training: Training,
-    metrics: dict[str, float],
-    rejected: int,
-) -> NewModel:
+    """Register a model, and make it the challenger where that is asked for."""
     registry = wiring.registry(settings)
-    artefact = encode_parameters(parameters)
-    version = registry.register(name, artefact, training=training, metrics=metrics)
+    version = registry.register(
+        name,
+        encode_parameters(model.parameters),
+        training=model.training,
+        metrics=dict(model.metrics),
+        files=dict(model.files),
+    )
+    if as_challenger:
+        registry.set_alias(name, CHALLENGER, version, by=operator())
     return NewModel(
         name=name,
         version=version,
         sha256=registry.resolve(name, version).sha256,
-        rows=training.rows,
-        rejected=rejected,
-        metrics=metrics,
+        rows=model.training.rows,
+        rejected=model.rejected,
+        metrics=dict(model.metrics),
     )
 
 
-def _payment_rows(
-    settings: Settings, zone: str | None, interval_s: int | None
-) -> tuple[PaymentRows, str]:
-    policy = wiring.policy(settings, domain("tpv"))
-    chosen = zone or policy.timezone
-    length = interval_s or policy.interval_s
-    try:
-        return PaymentRows(chosen, length, settings.engine.max_skew_s), chosen
-    except ValueError as error:
-        raise ConfigError(f"--zone, --interval: {error}") from error
+def training_of(options: object, data_sha256: str, rows: int) -> Training:
+    """Return the record of a training that ends now."""
+    return Training(
+        trained_at=datetime.now(UTC),
+        settings=msgspec.to_builtins(options),
+        data_sha256=data_sha256,
+        rows=rows,
+    )
 
 
-def _read_topic(
-    settings: Settings,
-    name: str,
-    rows: TrainingRows,
-    start: str | None,
-    stop: str | None,
-    told: Told,
-) -> None:
-    topic = wiring.topics(settings, domain(name)).events
-    reader = TopicReader(settings.kafka)
+def options_of(options: Mapping[str, Any], kind: type[Options]) -> Options:
+    """Return options by name as a struct; texts such as those of ``--set`` become numbers.
+
+    Raises
+    ------
+    ConfigError
+        An option is not known, or its value is none.
+    """
+    if unknown := options.keys() - set(kind.__struct_fields__):  # type: ignore[attr-defined]
+        known = ", ".join(kind.__struct_fields__)  # type: ignore[attr-defined]
+        raise ConfigError(f"--set {', '.join(sorted(unknown))}: there are {known}")
     try:
-        begin, end = offsets(reader, topic, start), offsets(reader, topic, stop)
-        rows.read_topic(reader, topic, begin, end, told)
-    finally:
-        reader.close()
+        return msgspec.convert(dict(options), kind, strict=False)
+    except (msgspec.ValidationError, ValueError) as error:
+        raise ConfigError(f"--set: {error}") from error

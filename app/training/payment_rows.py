@@ -1,14 +1,12 @@
 """The payments a model learns from, added up to intervals as they are read."""
 
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 import numpy as np
 
-from eddy.app.domains import domain
-from eddy.app.training.training_rows import Told, TrainingRows
+from eddy.app.domains import domain_row
+from eddy.app.training.training_rows import TrainingRows
 from eddy.datasets.history.interval_totals import IntervalTotals
-from eddy.datasets.history.payments.records import payment_records
 from eddy.models.judge import Events
 from eddy.schemas.decoding import buffers
 from eddy.training.tpv.totals import PaymentSums
@@ -27,7 +25,7 @@ class PaymentRows(TrainingRows):
     """
 
     def __init__(self, zone: str, interval_s: int, max_skew_s: float) -> None:
-        super().__init__(domain("tpv"), (), max_skew_s)
+        super().__init__(domain_row("tpv"), (), max_skew_s)
         self._sums = PaymentSums(zone, interval_s)
         self.added = 0
 
@@ -49,13 +47,6 @@ class PaymentRows(TrainingRows):
         )
         self.added += len(valid)
         self.rejected += len(payloads) - len(valid)
-
-    def read_files(self, paths: Iterable[Path], zone: str, told: Told) -> None:
-        """Add the payments of files, one file after the other."""
-        for path in paths:
-            for payloads in payment_records(path, zone=zone):
-                self.add(payloads)
-                told(len(payloads))
 
     def totals(self) -> IntervalTotals:
         """Return what was added up; ConfigError where that is nothing."""

@@ -8,14 +8,17 @@ from pathlib import Path
 
 import numpy as np
 
-from eddy.datasets.history.rides import ride_records
+from eddy.app import wiring
+from eddy.app.domains.row import DomainRow
+from eddy.app.replay.offsets import offsets
+from eddy.app.settings import Settings
+from eddy.app.training.new_model import TrainingSource
 from eddy.models.arrays import Floats
-from eddy.models.domain import Domain
 from eddy.schemas.decoding import Decoder, buffers
 from eddy.schemas.errors import MissingResource
 from eddy.streams.reading import TopicReader, TopicRecord
 
-Told = Callable[[int], None]
+OnRead = Callable[[int], None]
 """Called with how many more records were read."""
 
 _BATCH = 8_000
@@ -26,7 +29,7 @@ class TrainingRows:
 
     Parameters
     ----------
-    domain : Domain
+    row : DomainRow
         Whose events.
     columns : sequence of str
         Number fields of its event type, in the order wanted.
@@ -34,8 +37,9 @@ class TrainingRows:
         As the stream has it; matters for topics only, whose records carry a time.
     """
 
-    def __init__(self, domain: Domain, columns: Sequence[str], max_skew_s: float) -> None:
-        self._decoder = Decoder(domain.event_type, max_skew_s)
+    def __init__(self, row: DomainRow, columns: Sequence[str], max_skew_s: float) -> None:
+        self._row = row
+        self._decoder = Decoder(row.domain.event_type, max_skew_s)
         numbers = self._decoder.program.numbers
         self._columns = [numbers.index(name) for name in columns]
         self._parts: list[Floats] = []
@@ -62,12 +66,28 @@ class TrainingRows:
         """Return the rows in the order they were added; shape (n, len(columns))."""
         return np.concatenate(self._parts or [np.empty((0, len(self._columns)))])
 
-    def read_files(self, paths: Iterable[Path], zone: str, told: Told) -> None:
+    def read(
+        self, settings: Settings, source: TrainingSource, on_read: OnRead, zone: str = "UTC"
+    ) -> None:
+        """Add the rows of a source; `zone` is that of times without an offset by default."""
+        if not source.topic:
+            self.read_files(source.files, source.zone or zone, on_read)
+            return
+        topic = wiring.topics(settings, self._row.domain).events
+        reader = TopicReader(settings.kafka)
+        try:
+            start, stop = (offsets(reader, topic, bound) for bound in (source.start, source.stop))
+            self.read_topic(reader, topic, start, stop, on_read)
+        finally:
+            reader.close()
+
+    def read_files(self, paths: Iterable[Path], zone: str, on_read: OnRead) -> None:
         """Add the rows of files, one file after the other."""
+        read = self._row.file_reader()
         for path in paths:
-            for payloads in ride_records(path, zone=zone):
+            for payloads in read(path, zone=zone):
                 self.add(payloads)
-                told(len(payloads))
+                on_read(len(payloads))
 
     def read_topic(
         self,
@@ -75,7 +95,7 @@ class TrainingRows:
         topic: str,
         start: dict[int, int],
         stop: dict[int, int],
-        told: Told,
+        on_read: OnRead,
     ) -> None:
         """Add a range of a topic, partition after partition: as each partition's judge sees it.
 
@@ -84,15 +104,15 @@ class TrainingRows:
         MissingResource
             Where the range is empty.
         """
-        found = False
+        is_empty = True
         for number in sorted(reader.ranges(topic)):
             others = {n: 0 for n in reader.ranges(topic) if n != number}
             records = reader.read(topic, start, {**stop, **others})
             for batch in _batches(records):
-                found = True
+                is_empty = False
                 self.add([r.value for r in batch], [r.timestamp_ms for r in batch])
-                told(len(batch))
-        if not found:
+                on_read(len(batch))
+        if is_empty:
             raise MissingResource(f"{topic} holds no records in this range; see `eddy simulate`")
 
 

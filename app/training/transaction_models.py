@@ -5,7 +5,6 @@ The work is done in `eddy.training`; here it meets files, topics and the registr
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from itertools import chain
 from math import isfinite
 from pathlib import Path
@@ -15,17 +14,22 @@ import msgspec
 
 from eddy.app import wiring
 from eddy.app.domains import domain
-from eddy.app.promotion import champion
 from eddy.app.replay.offsets import offsets
 from eddy.app.settings import Settings
+from eddy.app.training import new_model
 from eddy.app.training.history_in_use import as_the_stream, stream_history
-from eddy.app.training.new_model import NewModel
+from eddy.app.training.new_model import (
+    NewModel,
+    TrainedModel,
+    TrainingProgress,
+    TrainingSource,
+    training_of,
+)
+from eddy.app.training.training_rows import OnRead
 from eddy.datasets.history.transactions import labelled_records
-from eddy.models.artefact import encode_parameters
 from eddy.models.detectors.fraud.parameters import FraudParameters
 from eddy.models.detectors.fraud.scorer import Scorer
-from eddy.models.registry.manifest import Manifest, Training
-from eddy.models.registry.names import CHALLENGER
+from eddy.models.registry.manifest import Manifest
 from eddy.schemas import decisions
 from eddy.schemas.errors import ConfigError, MissingResource
 from eddy.schemas.labels import Label
@@ -45,8 +49,6 @@ from eddy.training.transactions.train import Trained, train
 NAME = "transactions"
 PARAMETERS_FILE = Path("params.yaml")
 
-Told = Callable[[int], None]
-
 
 def parameters(path: Path | None, overrides: Sequence[str] = ()) -> Parameters:
     """Return the parameters of a file, changed by ``section.key=value`` pairs.
@@ -65,14 +67,18 @@ def parameters(path: Path | None, overrides: Sequence[str] = ()) -> Parameters:
     MissingResource
         The file cannot be read.
     """
-    found = Parameters()
-    chosen = path or (PARAMETERS_FILE if PARAMETERS_FILE.exists() else None)
-    if chosen is not None:
-        found = read_parameters(chosen)
-    content = msgspec.to_builtins(found)
+    file = path or (PARAMETERS_FILE if PARAMETERS_FILE.exists() else None)
+    of_file = Parameters() if file is None else read_parameters(file)
+    content = msgspec.to_builtins(of_file)
     for pair in overrides:
         _override(content, pair)
-    return convert(content, f"--set {' '.join(overrides)}") if overrides else found
+    return convert(content, f"--set {' '.join(overrides)}") if overrides else of_file
+
+
+def parameters_of(options: Mapping[str, Any]) -> Parameters:
+    """Return the parameters of a command's options: ``params``, the file, and dotted names."""
+    pairs = [f"{name}={value}" for name, value in options.items() if name != "params"]
+    return parameters(options.get("params"), pairs)
 
 
 def _override(content: dict[str, Any], pair: str) -> None:
@@ -96,15 +102,15 @@ def prepare_files(
     settings: Settings,
     files: Sequence[Path],
     labels: Path | None,
-    how: Preparation,
+    options: Preparation,
     out: Path,
-    told: Told,
+    on_read: OnRead,
 ) -> Prepared:
     """Write the training table of files of transactions, in the order given."""
-    how = as_the_stream(settings, how)
+    options = as_the_stream(settings, options)
     known = Labels.of(label_lines(labels)) if labels else Labels.of(())
-    chunks = chain.from_iterable(labelled_records(path, zone=how.zone) for path in files)
-    return preparation.prepare(chunks, known, how, out, told)
+    chunks = chain.from_iterable(labelled_records(path, zone=options.zone) for path in files)
+    return preparation.prepare(chunks, known, options, out, on_read)
 
 
 def prepare_topic(
@@ -113,7 +119,7 @@ def prepare_topic(
     stop: str | None,
     labels_until_us: int | None,
     out: Path,
-    told: Told,
+    on_read: OnRead,
 ) -> Prepared:
     """Write the training table of what was decided live, with the labels that came since.
 
@@ -132,7 +138,7 @@ def prepare_topic(
             if record.value is not None:
                 decided = decisions.decode(record.value)
                 joining.add(decided)
-                told(len(decided))
+                on_read(len(decided))
     finally:
         reader.close()
     table, repeated = joining.table(labels, labels_until_us)
@@ -170,109 +176,127 @@ def _in_order(records: Iterable[TopicRecord]) -> list[TopicRecord]:
     return sorted(records, key=lambda one: (one.timestamp_ms, one.partition, one.offset))
 
 
-def table_of(path: Path, how: Parameters) -> TrainingTable:
+def table_of(path: Path, parameters: Parameters) -> TrainingTable:
     """Return a training table, its labels read as the parameters say."""
-    return with_silence_as_genuine(read_table(path), how.labels.genuine_after_days)
+    return with_silence_as_genuine(read_table(path), parameters.labels.genuine_after_days)
+
+
+def train_transactions(
+    _settings: Settings,
+    source: TrainingSource,
+    options: Mapping[str, Any],
+    progress: TrainingProgress,
+) -> TrainedModel:
+    """Learn from training tables, the files of a source; see `eddy.app.domains.row.Trainer`.
+
+    Options are the parameters by their dotted names, ``train.seed``, and ``params``, their file.
+    """
+    if len(source.files) != 1:
+        raise ConfigError("give the table that `eddy prepare transactions` wrote")
+    parameters = parameters_of(options)
+    table = table_of(source.files[0], parameters)
+    progress.step("learning")
+    model = train(table, parameters.train)
+    files = {PROFILE_FILE: profile_file(table)}
+    return trained_model(model, parameters, _held_out(table, model, parameters), files)
 
 
 def train_model(
     settings: Settings,
     table: TrainingTable,
-    how: Parameters,
-    trained: Callable[[Trained], None] = lambda _: None,
+    parameters: Parameters,
+    on_trained: Callable[[Trained], None] = lambda _: None,
 ) -> NewModel:
-    """Train, register what was trained, and make it the challenger.
+    """Train, register the model, and make it the challenger.
 
     Parameters
     ----------
     settings : Settings
     table : TrainingTable
-    how : Parameters
-    trained : callable
-        Told of the model before it is registered.
+    parameters : Parameters
+    on_trained : callable
+        Called with the model before it is registered.
 
     Raises
     ------
     ConfigError
         There are too few rows, or frauds, in the periods the parameters ask for.
     """
-    made = train(table, how.train)
-    evaluated = _held_out(table, made, how)
-    trained(made)
-    return register(settings, made, how, evaluated, {PROFILE_FILE: profile_file(table)})
+    model = train(table, parameters.train)
+    evaluated = _held_out(table, model, parameters)
+    on_trained(model)
+    return register(settings, model, parameters, evaluated, {PROFILE_FILE: profile_file(table)})
 
 
 def register(
     settings: Settings,
-    made: Trained,
-    how: Parameters,
+    model: Trained,
+    parameters: Parameters,
     evaluated: evaluation.Evaluated | None,
     files: Mapping[str, bytes],
 ) -> NewModel:
     """Register a model with its card, and further files, and make it the challenger."""
-    registry = wiring.registry(settings)
-    card = model_card(made, how.train, evaluated)
+    trained = trained_model(model, parameters, evaluated, files)
+    return new_model.register(settings, NAME, trained, as_challenger=True)
+
+
+def trained_model(
+    model: Trained,
+    parameters: Parameters,
+    evaluated: evaluation.Evaluated | None,
+    files: Mapping[str, bytes],
+) -> TrainedModel:
+    """Return a model as it is registered: with its figures, its card and further files."""
     figures = evaluated.figures if evaluated else {}
-    metrics = {name: one.value for name, one in figures.items() if isfinite(one.value)}
-    version = registry.register(
-        NAME,
-        encode_parameters(made.parameters),
-        training=Training(
-            trained_at=datetime.now(UTC),
-            settings=made.settings(how.train),
-            data_sha256=made.data_sha256,
-            rows=made.rows,
-        ),
-        metrics=metrics,
-        files={**made.files, **files, MODEL_CARD_FILE: card.encode()},
-    )
-    registry.set_alias(NAME, CHALLENGER, version, by=champion.who())
-    return NewModel(
-        name=NAME,
-        version=version,
-        sha256=registry.resolve(NAME, version).sha256,
-        rows=made.rows,
-        rejected=0,
-        metrics=metrics,
+    card = model_card(model, parameters.train, evaluated)
+    return TrainedModel(
+        parameters=model.parameters,
+        training=training_of(model.settings(parameters.train), model.data_sha256, model.rows),
+        metrics={name: one.value for name, one in figures.items() if isfinite(one.value)},
+        learned_from=f"{model.rows:,} transactions",
+        measured_on="held out",
+        files={**model.files, **files, MODEL_CARD_FILE: card.encode()},
     )
 
 
-def _held_out(table: TrainingTable, made: Trained, how: Parameters) -> evaluation.Evaluated | None:
+def _held_out(
+    table: TrainingTable, model: Trained, parameters: Parameters
+) -> evaluation.Evaluated | None:
     """Return how good a model is on the days it was not shown; None where none has a fraud."""
-    if not how.train.hold_out_days:
+    if not parameters.train.hold_out_days:
         return None
-    one = msgspec.structs.replace(
-        how.evaluate, folds=1, test_days=how.train.hold_out_days, last_test_start=None
+    window = msgspec.structs.replace(
+        parameters.evaluate, folds=1, test_days=parameters.train.hold_out_days, last_test_start=None
     )
-    held_out = msgspec.structs.replace(how, evaluate=one)
-    learned_until = made.settings(how.train)["learned_until"]
+    held_out = msgspec.structs.replace(parameters, evaluate=window)
+    until = model.settings(parameters.train)["learned_until"]
     try:
         return evaluation.evaluate_model(
-            table, made.scorer, held_out, "this model on the days held out", learned_until
+            table, model.scorer, held_out, "this model on the days held out", until
         )
     except ConfigError:  # nothing to measure on is no reason not to have the model
         return None
 
 
-def evaluate_training(table: TrainingTable, how: Parameters) -> evaluation.Evaluated:
+def evaluate_training(table: TrainingTable, parameters: Parameters) -> evaluation.Evaluated:
     """Return how good the way of training is, prequentially."""
-    return evaluation.evaluate(table, how)
+    return evaluation.evaluate(table, parameters)
 
 
 def evaluate_version(
-    settings: Settings, table: TrainingTable, which: str, how: Parameters
+    settings: Settings, table: TrainingTable, version: str, parameters: Parameters
 ) -> evaluation.Evaluated:
     """Return how good a registered model is, or one in a folder of a version's files."""
-    scorer, learned_until, what = _model(settings, which)
-    return evaluation.evaluate_model(table, scorer, how, what, learned_until)
+    scorer, until, title = _model(settings, version)
+    return evaluation.evaluate_model(table, scorer, parameters, title, until)
 
 
-def _model(settings: Settings, which: str) -> tuple[Scorer, str | None, str]:
-    path = Path(which)
-    if "/" in which or path.exists():
-        return _model_in(path), None, f"the model in {which}"
+def _model(settings: Settings, version: str) -> tuple[Scorer, str | None, str]:
+    path = Path(version)
+    if "/" in version or path.exists():
+        return _model_in(path), None, f"the model in {version}"
     registry = wiring.registry(settings)
-    manifest = registry.resolve(NAME, which)
+    manifest = registry.resolve(NAME, version)
     scorer = registry.load(NAME, manifest.version, FraudParameters).parameters
     return scorer, learned_until(manifest), f"{NAME} {manifest.version}"
 
@@ -297,5 +321,5 @@ def _model_in(path: Path) -> Scorer:
 
 def learned_until(manifest: Manifest) -> str | None:
     """Return the end of a version's training rows, where its manifest has it."""
-    found = manifest.training.settings.get("learned_until")
-    return found if isinstance(found, str) else None
+    until = manifest.training.settings.get("learned_until")
+    return until if isinstance(until, str) else None

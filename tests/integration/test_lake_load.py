@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from pyiceberg.table import Table
 
-from eddy.app.domains import domain, domain_row
+from eddy.app.domains import BUILT_IN, domain, domain_row
 from eddy.app.lake.load import HistoryLoad
 from eddy.app.settings import Settings
 from eddy.datasets.simulation.rides import RideSimulation, simulate
@@ -31,7 +31,7 @@ START = datetime(2024, 3, 1, tzinfo=UTC)
 @pytest.fixture
 def settings(object_store, tmp_path):
     lake = object_store.lake(tmp_path)
-    specs = [tables.history(name, domain(name).event_type) for name in ("rides", "tpv")]
+    specs = [tables.history(name, domain(name).event_type) for name in BUILT_IN]
     create(lake, specs)
     return Settings(lake=lake)
 
@@ -206,6 +206,16 @@ def test_payments_are_loaded_too(settings, tmp_path):
     (row,) = rows(settings, "tpv")
     assert (row["event"]["merchant_id"], row["event"]["amount"]) == ("m1", 12.5)
     assert row["event"]["count"] == 1
+
+
+def test_transactions_are_loaded_too(settings, tmp_path):
+    file, when = tmp_path / "transactions.csv", START.isoformat()
+    header = "occurred_at,card_token,terminal_id,amount\n"
+    file.write_text(f"{header}{when},c1,t1,12.5\n{when},,t2,-1\n")
+    done = loaded(settings, file, "transactions", judge=True)
+    assert (done.rows, done.rejected) == (1, 1)
+    (row,) = rows(settings, "transactions")
+    assert (row["event"]["card_token"], row["event"]["amount"]) == ("c1", 12.5)
 
 
 def test_a_catalog_that_is_gone_is_no_defect(settings, tmp_path):

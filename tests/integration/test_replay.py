@@ -6,9 +6,17 @@ import time
 import uuid
 from datetime import UTC, datetime
 
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from eddy.app.domains import domain_row
+from eddy.datasets.simulation.payments.stream import PaymentSimulation
 from eddy.datasets.simulation.rides import RideSimulation, simulate
+from eddy.datasets.simulation.transactions.stream import TransactionSimulation
+from eddy.schemas.payments import Payment
+from eddy.schemas.transactions import Transaction
 from eddy.streams.connection import Connection
 from eddy.streams.reading import TopicReader
 from eddy.streams.sender import Sender
@@ -54,6 +62,28 @@ def test_a_killed_replay_of_a_file_goes_on_and_ends_the_same(kafka, env, tmp_pat
     assert second["digest"] == first["digest"]
     again = summary(eddy(env, "replay", str(file), "--name", hurt, "--json"))
     assert again["digest"] == first["digest"]
+
+
+PAYMENTS = PaymentSimulation(start=START, days=20, merchants=4, payments_per_day=60.0)
+TRANSACTIONS = TransactionSimulation(start=START, days=20, customers=60, terminals=20)
+
+
+@pytest.mark.parametrize(
+    ("domain", "kind", "simulation"),
+    [("tpv", Payment, PAYMENTS), ("transactions", Transaction, TRANSACTIONS)],
+)
+def test_a_file_is_read_by_its_domains_reader(kafka, env, tmp_path, domain, kind, simulation):
+    records = domain_row(domain).simulation().simulate(7, simulation)
+    events = [msgspec.json.decode(one.payload, type=kind) for one in records if not one.malformed]
+    file = tmp_path / "events.parquet"
+    pq.write_table(pa.Table.from_pylist([msgspec.structs.asdict(one) for one in events]), file)
+    name = f"{domain}{uuid.uuid4().hex[:6]}"
+    done = summary(eddy(env, "replay", str(file), "--name", name, "--domain", domain, "--json"))
+    assert (done["records"], done["judged"], done["rejected"]) == (len(events), len(events), 0)
+    reader = TopicReader(Connection(kafka.bootstrap))
+    anomalies = [json.loads(r.value) for r in reader.read(f"replay.{name}.anomalies.{domain}")]
+    reader.close()
+    assert {one["domain"] for one in anomalies} <= {domain}
 
 
 def wait_for_records(bootstrap: str, topic: str) -> int:

@@ -6,11 +6,11 @@ not flag more cards a day than the budget has room for, on rows with a label or 
 is no champion, a random scorer stands in.
 """
 
-import msgspec
 import numpy as np
 
 from eddy.models.detectors.fraud.scorer import Scorer
 from eddy.schemas.errors import ConfigError
+from eddy.training.gate_decision import GateDecision
 from eddy.training.transactions import fraud_metrics as metrics
 from eddy.training.transactions import intervals
 from eddy.training.transactions.evaluation import scored_rows, shuffled
@@ -19,26 +19,6 @@ from eddy.training.transactions.prequential import newest_window, rows_seen
 from eddy.training.transactions.settings import Gate
 from eddy.training.transactions.table import TrainingTable, whole_days
 from eddy.training.transactions.train import text
-
-
-class GateDecision(msgspec.Struct, frozen=True, kw_only=True):
-    """What the gate says.
-
-    Attributes
-    ----------
-    accepted : bool
-    reason : str
-        Why, in a sentence.
-    numbers : dict of str to float
-        What it rests on.
-    window : str
-        The days both were judged on.
-    """
-
-    accepted: bool
-    reason: str
-    numbers: dict[str, float] = {}
-    window: str = ""
 
 
 def judge_candidate(

@@ -14,6 +14,7 @@ from eddy.app import wiring
 from eddy.app.promotion import promotion
 from eddy.app.settings import load
 from eddy.app.training import transaction_models
+from eddy.models.artefact import encode_parameters
 from eddy.models.features.transaction_history import HistorySettings
 from eddy.models.registry.manifest import Training
 from eddy.schemas.errors import ConfigError, GateRefused
@@ -93,6 +94,15 @@ def test_a_history_that_is_none_is_named(tmp_path):
         read_table(tmp_path / "a.parquet")
 
 
+def promoted_by_the_gate():
+    write_table(table(), Path("judged.parquet"))
+    Path("quick.yaml").write_text(yaml.safe_dump(msgspec.to_builtins(QUICK)))
+    options = {"params": Path("quick.yaml")}
+    return promotion.promote(
+        load(), "transactions", "1", table=Path("judged.parquet"), options=options
+    )
+
+
 @pytest.fixture(scope="module")
 def trained():
     return train(replace(table(), history=TWO), QUICK.train)
@@ -104,21 +114,21 @@ def test_a_model_of_other_features_than_the_streams_is_not_promoted(here, traine
     assert manifest.training.settings["history"] == msgspec.to_builtins(TWO)
     said = r"transactions 1 learned from features with delay_days 2, .*delay_days 7,"
     with pytest.raises(ConfigError, match=said):
-        promotion.promote(load(), "1", table(), QUICK.gate)
+        promoted_by_the_gate()
     with pytest.raises(ConfigError, match=said):
         run("promote", "transactions", "1", "--force", "a reason")
     assert "champion" not in wiring.registry(load()).aliases("transactions")
     streams_delay(here, 2.0)
-    assert promotion.promote(load(), "1", table(), QUICK.gate).change.version == "1"
+    assert promoted_by_the_gate().change.version == "1"
 
 
 def test_a_version_of_which_nobody_knows_what_it_learned_from_is_not_judged(here, trained):
     registry = wiring.registry(load())
-    artefact = transaction_models.encode_parameters(trained.parameters)
+    artefact = encode_parameters(trained.parameters)
     training = Training(trained_at=datetime.now(UTC), settings={}, rows=5)
     registry.register("transactions", artefact, training=training, metrics={}, files=trained.files)
     with pytest.raises(GateRefused, match="not known what it has learned from"):
-        promotion.promote(load(), "1", table(), QUICK.gate)
+        promoted_by_the_gate()
     assert registry.history("transactions")[-1].action == "refused"
     run("promote", "transactions", "1", "--force", "we know")
     assert registry.aliases("transactions")["champion"] == "1"

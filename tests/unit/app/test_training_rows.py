@@ -1,6 +1,6 @@
 import pytest
 
-from eddy.app.domains import domain
+from eddy.app.domains import domain_row
 from eddy.app.training.training_rows import TrainingRows
 from eddy.schemas.errors import MissingResource
 from eddy.streams.reading import TopicRecord
@@ -15,7 +15,7 @@ def ride(number, distance_km=2.0, occurred_at="2026-01-01T00:00:00Z"):
 
 
 def rows():
-    return TrainingRows(domain("rides"), ("duration_s", "distance_km"), 300.0)
+    return TrainingRows(domain_row("rides"), ("duration_s", "distance_km"), 300.0)
 
 
 def test_columns_come_in_the_order_asked_for():
