@@ -1,4 +1,4 @@
-"""Following the champions: a thread looks at the registry, and the last good model stays."""
+"""Following the champions: a thread polls the registry, and the last good model stays."""
 
 import threading
 from collections.abc import Sequence
@@ -7,8 +7,8 @@ from typing import Any
 import structlog
 
 from eddy.models.judge import Model
+from eddy.models.registry.alias_follower import AliasFollower, Gone, Loaded, Refused
 from eddy.models.registry.registry import Registry
-from eddy.models.registry.reload import ModelWatcher
 from eddy.schemas.errors import ModelRefused, Unavailable
 from eddy.serving.metrics import ServingMetrics
 from eddy.serving.served import Served
@@ -17,7 +17,7 @@ log = structlog.get_logger()
 
 
 class Following:
-    """The champions of some models, as of the last look at the registry.
+    """The champions of some models, as of the last poll of the registry.
 
     A model is served once it was verified and has scored a row; one that is refused changes
     nothing. What `served` returned stays usable for as long as a request needs it.
@@ -31,7 +31,7 @@ class Following:
         What their artefacts hold.
     metrics : ServingMetrics
     interval_s : float
-        Seconds between two looks.
+        Seconds between two polls.
     """
 
     def __init__(
@@ -46,17 +46,17 @@ class Following:
         self._registry = registry
         self._metrics = metrics
         self._interval_s = interval_s
-        self._watchers = {name: ModelWatcher(registry, name, parameters_type) for name in names}
+        self._followers = {name: AliasFollower(registry, name, parameters_type) for name in names}
         self._served: dict[str, Served] = {}
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="following", daemon=True)
 
     def start(self) -> None:
-        """Begin to look."""
+        """Begin to poll."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Look no more."""
+        """End the polling."""
         self._stopped.set()
         self._thread.join(timeout=5)  # it only reads: a load under way ends with the process
 
@@ -69,15 +69,14 @@ class Following:
         """The names under which no model is in use yet."""
         return [name for name in self.names if name not in self._served]
 
-    def look(self) -> None:
+    def refresh(self) -> None:
         """Take up the champions that are others than those in use."""
-        for name, watcher in self._watchers.items():
-            model = watcher.poll()
-            outcome = watcher.outcome
-            if model is not None:
-                self._take_up(model)
-            elif outcome.kind == "refused":
-                self._refuse(name, outcome.why)
+        for name, follower in self._followers.items():
+            match follower.poll():
+                case Loaded(model):
+                    self._take_up(model)
+                case Refused(why) | Gone(why):
+                    self._refuse(name, why)
 
     def _take_up(self, model: Model) -> None:
         ref = model.ref
@@ -97,7 +96,7 @@ class Following:
     def _measured(self, name: str, version: str) -> dict[str, float]:
         try:
             return dict(self._registry.resolve(name, version).metrics)
-        except (ModelRefused, Unavailable) as error:  # it was loaded: only what is told is missing
+        except (ModelRefused, Unavailable) as error:  # it was loaded: only its metrics are missing
             log.warning("metrics_not_read", name=name, version=version, why=str(error))
             return {}
 
@@ -108,7 +107,7 @@ class Following:
     def _follow(self) -> None:
         while not self._stopped.is_set():
             try:
-                self.look()
-            except Exception:  # a defect in a look must not end the looking
+                self.refresh()
+            except Exception:  # a defect in one poll must not end the polling
                 log.exception("registry_not_seen")
             self._stopped.wait(self._interval_s)

@@ -6,16 +6,15 @@ from typing import Any
 import structlog
 
 from eddy.models.judge import Model
+from eddy.models.registry.alias_follower import AliasFollower, Loaded, Refused
 from eddy.models.registry.names import CHALLENGER
 from eddy.models.registry.registry import Registry
-from eddy.models.registry.reload import ModelWatcher
 from eddy.schemas.anomalies import ModelRef
-from eddy.schemas.errors import ModelRefused, Unavailable
 
 log = structlog.get_logger()
 
 
-class ChallengerWatcher:
+class ChallengerFollower:
     """Follows the alias `challenger` of a model.
 
     A challenger that was promoted is none any more; one that cannot be loaded is passed over, and
@@ -37,27 +36,26 @@ class ChallengerWatcher:
         champion: Callable[[], Model],
         check: Callable[[ModelRef], None] = lambda _: None,
     ) -> None:
-        self._registry, self._name, self._champion = registry, name, champion
-        self._watcher = ModelWatcher(registry, name, parameters_type, alias=CHALLENGER, check=check)
-        self._found: Model | None = None
-        self._told: Model | None = None
+        self._name, self._champion = name, champion
+        self._follower = AliasFollower(
+            registry, name, parameters_type, alias=CHALLENGER, check=check
+        )
+        self._loaded: Model | None = None
+        self._published: Model | None = None
 
     def poll(self) -> tuple[Model | None] | None:
         """Return (the challenger,) or (None,) where that changed, else None; never raises."""
-        try:
-            is_named = CHALLENGER in self._registry.aliases(self._name)
-        except (ModelRefused, Unavailable) as error:
-            log.warning("challenger_unknown", name=self._name, why=str(error))
+        match self._follower.poll():
+            case Loaded(model):
+                self._loaded = model
+            case Refused(why, None):
+                log.warning("challenger_unknown", name=self._name, why=why)
+            case Refused(why):
+                log.warning("challenger_refused", name=self._name, why=why)
+        challenger = self._loaded if self._follower.is_set else None
+        if challenger is not None and challenger.ref.sha256 == self._champion().ref.sha256:
+            challenger = None
+        if challenger is self._published:
             return None
-        if is_named:
-            newer = self._watcher.poll()
-            if self._watcher.outcome.kind == "refused":
-                log.warning("challenger_refused", name=self._name, why=self._watcher.outcome.why)
-            self._found = newer or self._found
-        chosen = self._found if is_named else None
-        if chosen is not None and chosen.ref.sha256 == self._champion().ref.sha256:
-            chosen = None
-        if chosen is self._told:
-            return None
-        self._told = chosen
-        return (chosen,)
+        self._published = challenger
+        return (challenger,)

@@ -123,7 +123,7 @@ class World:
         self.following = Following(
             self.registry, self.config.names, parameters_type, self.metrics, interval_s=60.0
         )
-        self.following.look()
+        self.following.refresh()
         self.app = build(self.config, self.following, self.metrics)
 
     def client(self, **options: Any) -> httpx.AsyncClient:

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from eddy.app import wiring
-from eddy.app.detection.challenger import ChallengerWatcher
+from eddy.app.detection.challenger import ChallengerFollower
 from eddy.app.domains import domain
 from eddy.app.settings import Settings
 from eddy.models.artefact import encode_parameters
@@ -37,7 +37,7 @@ def registered(registry: Registry, eps: float) -> str:
 def test_it_comes_changes_steps_up_and_goes(registry) -> None:
     registry.promote("rides", registered(registry, 1.0))
     champion = registry.load("rides", "champion", DbscanParameters)
-    watcher = ChallengerWatcher(registry, "rides", DbscanParameters, lambda: champion)
+    watcher = ChallengerFollower(registry, "rides", DbscanParameters, lambda: champion)
     assert watcher.poll() is None
 
     for eps in (2.0, 3.0):
@@ -58,7 +58,7 @@ def test_it_comes_changes_steps_up_and_goes(registry) -> None:
 
 def test_one_that_cannot_be_loaded_is_passed_over(registry, tmp_path) -> None:
     champion = registry.load("rides", registered(registry, 1.0), DbscanParameters)
-    watcher = ChallengerWatcher(registry, "rides", DbscanParameters, lambda: champion)
+    watcher = ChallengerFollower(registry, "rides", DbscanParameters, lambda: champion)
     registry.set_alias("rides", CHALLENGER, registered(registry, 2.0))
     (good,) = watcher.poll()
     registry.set_alias("rides", CHALLENGER, registered(registry, 3.0))

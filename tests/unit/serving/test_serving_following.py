@@ -48,7 +48,7 @@ def test_nothing_is_predicted_before_there_is_a_model(tmp_path):
         assert str(tmp_path) not in answer.text
     assert world.ask("GET", "/openapi.json").status_code == 200
     put(world.registry, linear_model())
-    world.following.look()
+    world.following.refresh()
     assert world.ask("GET", "/ready").status_code == 200
     assert version_of(world) == "1"
 
@@ -56,13 +56,13 @@ def test_nothing_is_predicted_before_there_is_a_model(tmp_path):
 def test_a_promotion_and_a_rollback_are_taken_up(tmp_path):
     world = World(tmp_path, linear_model(0))
     put(world.registry, linear_model(1), promote=False)
-    world.following.look()
+    world.following.refresh()
     assert version_of(world) == "1"
     world.registry.promote(NAME, "2")
-    world.following.look()
+    world.following.refresh()
     assert version_of(world) == "2"
     world.registry.rollback(NAME)
-    world.following.look()
+    world.following.refresh()
     assert version_of(world) == "1"
     assert reloads(world, "reloaded") == 3
 
@@ -70,7 +70,7 @@ def test_a_promotion_and_a_rollback_are_taken_up(tmp_path):
 def test_one_model_is_shown_as_in_use(tmp_path):
     world = World(tmp_path, linear_model(0))
     put(world.registry, linear_model(1))
-    world.following.look()
+    world.following.refresh()
     shown = world.ask("GET", "/metrics").text.splitlines()
     lines = [line for line in shown if line.startswith("eddy_serving_model_info{")]
     assert len(lines) == 1
@@ -90,12 +90,12 @@ def test_the_last_good_model_stays(tmp_path, damage):
         artefact = tmp_path / NAME / "versions" / "2" / "model.json"
         corrupt(tmp_path, "2") if damage == "flipped" else artefact.unlink()
     for _ in range(3):
-        world.following.look()
+        world.following.refresh()
     assert version_of(world) == "1"
     assert world.ask("GET", "/ready").status_code == 200
     assert reloads(world, "refused") == 1
     put(world.registry, linear_model(2))
-    world.following.look()
+    world.following.refresh()
     assert version_of(world) == "3"
 
 
@@ -109,7 +109,7 @@ def test_a_model_that_does_not_score_is_not_taken(tmp_path):
 
     world = World(tmp_path, linear_model(0), parameters_type=Failing)
     put(world.registry, linear_model(1, boundary=0.25))
-    world.following.look()
+    world.following.refresh()
     assert version_of(world) == "1"
     assert reloads(world, "refused") == 1
 
@@ -149,10 +149,10 @@ def test_under_load_every_answer_is_of_one_model(tmp_path):
         while not stopped.is_set():
             for version in ("2", "1", "3"):
                 world.registry.promote(NAME, version)
-                world.following.look()
+                world.following.refresh()
             put(world.registry, linear_model(9), promote=True)
             corrupt(tmp_path, world.registry.versions(NAME)[-1])
-            world.following.look()
+            world.following.refresh()
 
     async def load():
         seen = set()

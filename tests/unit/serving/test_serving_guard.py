@@ -206,7 +206,7 @@ def test_a_request_keeps_its_model_to_the_end(tmp_path):
             )
             await has_begun.wait()
             put(world.registry, linear_model(1))
-            world.following.look()
+            world.following.refresh()
             newer = await client.post("/prediction", json={"feature_vector": row})
             newer_in_use.set()
             return (await under_way).json(), newer.json()
@@ -249,6 +249,6 @@ def test_parameters_of_another_kind_are_no_model(tmp_path):
 
     world = World(tmp_path)
     put(world.registry, Other(1))
-    world.following.look()
+    world.following.refresh()
     assert world.ask("GET", "/ready").status_code == 503
     assert world.metric("eddy_serving_model_reloads_total", name=NAME, outcome="refused") == 1

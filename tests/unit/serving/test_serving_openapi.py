@@ -83,7 +83,7 @@ def test_another_model_is_described_anew(tmp_path):
     before = world.ask("GET", "/openapi.json").json()
     assert world.ask("GET", "/openapi.json").json() == before
     put(world.registry, linear_model(1, ["amount", "v1"]))
-    world.following.look()
+    world.following.refresh()
     after = world.ask("GET", "/openapi.json").json()["components"]["schemas"]["OneRow"]
     assert after["properties"]["transaction"]["required"] == ["amount", "v1"]
 

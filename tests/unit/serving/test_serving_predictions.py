@@ -29,7 +29,7 @@ def forest(tmp_path_factory):
     world = World(tmp_path_factory.mktemp("forest"))
     parameters, files = forest_model()
     put(world.registry, parameters, files=files)
-    world.following.look()
+    world.following.refresh()
     return world
 
 
@@ -144,7 +144,7 @@ def test_several_models_are_asked_for_by_name(tmp_path):
     two = World(tmp_path, linear_model(), models=f"{NAME},vectors")
     put(two.registry, linear_model(3, ["v1", "v2"]), "vectors")
     assert two.ask("GET", "/ready").status_code == 503
-    two.following.look()
+    two.following.refresh()
     assert two.ask("GET", "/ready").status_code == 200
     asked = two.post("/prediction?name=vectors", {"feature_vector": [0.5, 1.5]})
     assert asked.json()["model"]["name"] == "vectors"
