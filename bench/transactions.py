@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from eddy.datasets.simulation.transactions.days import draw_days
 from eddy.datasets.simulation.transactions.options import TransactionSimulation
 from eddy.models.arrays import Ints
-from eddy.models.features.transaction_history import LabelRows, TransactionRows
+from eddy.models.features.transaction_history import TransactionRows
+from eddy.models.labels import Labels
 from eddy.schemas.keys import hash_text
 from eddy.schemas.labels import Label
 
@@ -66,11 +67,11 @@ class Payments:
             self.occurred_at, cards[self.cards], terminals[self.terminals], self.amounts, events
         )
 
-    def labels(self) -> LabelRows:
+    def labels(self) -> Labels:
         """Return what becomes known of the frauds, seven days after each."""
         frauds = np.flatnonzero(self.is_fraud)
         known_at = self.occurred_at[frauds] + DELAY_US
-        return LabelRows((frauds + 1).astype(np.uint64), np.ones(len(frauds), np.bool_), known_at)
+        return Labels((frauds + 1).astype(np.uint64), np.ones(len(frauds), np.bool_), known_at)
 
 
 def payments(data: Path = DATA) -> Payments:

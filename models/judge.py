@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from eddy.models.labels import LabelRecords
 from eddy.schemas.anomalies import Anomaly, ModelRef
 from eddy.schemas.forecasts import Forecast
 from eddy.schemas.vectors import no_vectors
@@ -117,39 +118,6 @@ Counts = Mapping[tuple[str, str], int]
 how often the two were of different opinion."""
 
 
-@dataclass(frozen=True, slots=True)
-class Labels:
-    """Labels of one partition of their topic, in offset order, as columns.
-
-    Attributes
-    ----------
-    partition : int
-    offsets : ndarray of int64, shape (n,)
-    events : ndarray of uint64, shape (n,)
-        Hashes of event_id.
-    is_fraud : ndarray of bool, shape (n,)
-    labelled_at : ndarray of int64, shape (n,)
-        Microseconds since 1970, UTC.
-    """
-
-    partition: int
-    offsets: NDArray[np.int64]
-    events: NDArray[np.uint64]
-    is_fraud: NDArray[np.bool_]
-    labelled_at: NDArray[np.int64]
-
-    def since(self, offset: int) -> "Labels":
-        """Return those from an offset on."""
-        rest = slice(int(np.searchsorted(self.offsets, offset)), None)
-        return Labels(
-            self.partition,
-            self.offsets[rest],
-            self.events[rest],
-            self.is_fraud[rest],
-            self.labelled_at[rest],
-        )
-
-
 class Judge(Protocol):
     """Belongs to one partition of one topic and holds all that was learned from it."""
 
@@ -222,7 +190,7 @@ class ForecastingJudge(Judge, Protocol):
 
 @runtime_checkable
 class LabelledJudge(Judge, Protocol):
-    """A judge that learns from what is said of its events later."""
+    """A judge that learns from the labels of its events."""
 
     @property
     def label_offsets(self) -> Mapping[int, int]:
@@ -233,7 +201,7 @@ class LabelledJudge(Judge, Protocol):
         """Learn from the beginning of a partition again: it is not what it was."""
         ...
 
-    def learn(self, labels: Labels) -> Counts:
+    def learn(self, records: LabelRecords) -> Counts:
         """Take labels in; those of offsets that were taken in before change nothing.
 
         Returns

@@ -7,7 +7,8 @@ from typing import cast
 
 import structlog
 
-from eddy.models.judge import Counts, LabelledJudge, Labels
+from eddy.models.judge import Counts, LabelledJudge
+from eddy.models.labels import LabelRecords
 from eddy.schemas.errors import MissingResource, Unavailable
 from eddy.streams.labels import LabelFeed
 from eddy.streams.metrics import Metrics
@@ -36,7 +37,7 @@ class LabelUpdates:
         self._is_away = False
         self._alarms: dict[str, Counter[str]] = defaultdict(Counter)
 
-    def poll(self) -> Sequence[tuple[str, Labels]]:
+    def poll(self) -> Sequence[tuple[str, LabelRecords]]:
         """Return new labels; none while the topic cannot be read. Blocks on the broker."""
         with self._reading:
             try:
@@ -66,20 +67,22 @@ class LabelUpdates:
                 for partition in labelled:
                     judge = _labelled_judge(partition)
                     _check_offsets(judge, ends)
-                    for labels in self._missing(partition, judge.label_offsets, ends):
-                        judge.learn(labels)  # not counted: it may have been before
+                    for records in self._missing(partition, judge.label_offsets, ends):
+                        judge.learn(records)  # not counted: it may have been before
             except MissingResource as error:
                 raise Unavailable(f"labels: {error}") from error
             self._feed.begin_at(ends)
 
-    def teach(self, partitions: Iterable[Partition], labels: Sequence[tuple[str, Labels]]) -> None:
+    def teach(
+        self, partitions: Iterable[Partition], labels: Sequence[tuple[str, LabelRecords]]
+    ) -> None:
         """Let the judges of the labels' domains learn; what they know already changes nothing."""
         for partition in partitions:
-            for domain, columns in labels:
+            for domain, records in labels:
                 if partition.lane.domain.name == domain:
                     judge = _labelled_judge(partition)
                     _check_offsets(judge, self._feed.positions)
-                    self._count(partition, judge.learn(columns))
+                    self._count(partition, judge.learn(records))
 
     def close(self) -> None:
         """End the feed, once nobody reads from it; it ends with the process otherwise."""
@@ -88,10 +91,10 @@ class LabelUpdates:
 
     def _missing(
         self, partition: Partition, start: Mapping[int, int], ends: Mapping[int, int]
-    ) -> Iterator[Labels]:
+    ) -> Iterator[LabelRecords]:
         name = partition.lane.domain.name
         between = self._feed.between(dict(start), ends)
-        return (labels for domain, labels in between if domain == name)
+        return (records for domain, records in between if domain == name)
 
     def _count(self, partition: Partition, counts: Counts) -> None:
         name, policy = partition.lane.domain.name, partition.lane.policy

@@ -1,4 +1,4 @@
-"""The feed of labels: what is said of events later, read by every process for all its judges.
+"""The feed of labels: what people say of events later, read by every process for all its judges.
 
 Guarantee: each judge takes in each label once, and remembers in its own state how far it has come;
 no offset of this topic is ever committed. Whatever is no label is counted and passed over: the
@@ -7,14 +7,13 @@ topic keeps it.
 
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby, islice
-from operator import attrgetter
+from operator import itemgetter
 
 import msgspec
 import numpy as np
 import structlog
 
-from eddy.models.judge import Labels
-from eddy.schemas.keys import NO_KEY, hash_text
+from eddy.models.labels import LabelRecords, Labels
 from eddy.schemas.labels import Label
 from eddy.streams.connection import Connection
 from eddy.streams.metrics import Metrics
@@ -79,7 +78,7 @@ class LabelFeed:
                 self._positions[number] = low
         return {number: high for number, (_, high) in ranges.items()}
 
-    def poll(self) -> list[tuple[str, Labels]]:
+    def poll(self) -> list[tuple[str, LabelRecords]]:
         """Return what came since the last time, by domain; waits for the broker, not for labels.
 
         Nothing until `begin_at` was called.
@@ -92,11 +91,11 @@ class LabelFeed:
         if not self._positions:  # nobody has caught up yet: who does reads all there is
             return []
         until = self.ends()
-        found = list(self._read(self._positions, until, count=True))
+        records = list(self._read(self._positions, until, count=True))
         self._positions.update(until)
-        return found
+        return records
 
-    def between(self, start: Positions, stop: Positions) -> Iterator[tuple[str, Labels]]:
+    def between(self, start: Positions, stop: Positions) -> Iterator[tuple[str, LabelRecords]]:
         """Yield what lies between two positions; blocks on the broker.
 
         Raises
@@ -114,7 +113,7 @@ class LabelFeed:
 
     def _read(
         self, start: Positions, stop: Positions, *, count: bool
-    ) -> Iterator[tuple[str, Labels]]:
+    ) -> Iterator[tuple[str, LabelRecords]]:
         if all(start.get(number, 0) >= end for number, end in stop.items()):
             return
         assert self._reader is not None
@@ -122,16 +121,24 @@ class LabelFeed:
         while batch := list(islice(records, _MOST_AT_ONCE)):
             yield from self._columns(batch, count=count)
 
-    def _columns(self, records: list[TopicRecord], *, count: bool) -> Iterator[tuple[str, Labels]]:
-        read = [(record, self._label(record, count=count)) for record in records]
-        labels = [(r, one) for r, one in read if one is not None and one.is_fraud is not None]
+    def _columns(
+        self, records: list[TopicRecord], *, count: bool
+    ) -> Iterator[tuple[str, LabelRecords]]:
+        rows = [
+            (label.domain, record.partition, record.offset, label)
+            for record in records
+            if (label := self._label(record, count=count)) is not None
+            and label.is_fraud is not None
+            and label.domain in self._domains
+        ]
         # by domain and partition; within a partition the order of offsets stays
-        ordered = sorted(labels, key=lambda one: (one[1].domain, one[0].partition))
-        for (domain, number), group in groupby(
-            ordered, key=lambda one: (one[1].domain, one[0].partition)
-        ):
-            if domain in self._domains:
-                yield domain, _labels(number, list(group))
+        by_partition = itemgetter(0, 1)
+        for (domain, number), group in groupby(sorted(rows, key=by_partition), key=by_partition):
+            _, _, offsets, labels = zip(*group, strict=True)
+            yield (
+                domain,
+                LabelRecords(number, np.array(offsets, np.int64), Labels.of(labels, domain)),
+            )
 
     def _label(self, record: TopicRecord, *, count: bool) -> Label | None:
         if record.value is None:
@@ -146,8 +153,8 @@ class LabelFeed:
                 log.warning("label_refused", place=where, why=why, what_to_do=_MEND)
             return None
         if count:
-            what = label.verdict if label.event_id is not None else "unresolved"
-            self._metrics.feedback.labels(what).inc()
+            outcome = label.verdict if label.event_id is not None else "unresolved"
+            self._metrics.feedback.labels(outcome).inc()
         return label
 
 
@@ -156,20 +163,3 @@ _MEND = "send one JSON object as in docs/reference/label.schema.json"
 
 def _position(record: TopicRecord) -> str:
     return f"{record.topic}-{record.partition}-{record.offset}"
-
-
-def _labels(number: int, group: list[tuple[TopicRecord, Label]]) -> Labels:
-    labels = [label for _, label in group]
-    return Labels(
-        partition=number,
-        offsets=np.array([record.offset for record, _ in group], np.int64),
-        events=_hashes(map(attrgetter("event_id"), labels)),
-        is_fraud=np.array([label.is_fraud for label in labels], np.bool_),
-        labelled_at=np.array(
-            [round(label.labelled_at.timestamp() * 1e6) for label in labels], np.int64
-        ),
-    )
-
-
-def _hashes(names: Iterable[str | None]) -> np.ndarray:
-    return np.array([NO_KEY if name is None else hash_text(name) for name in names], np.uint64)

@@ -25,7 +25,7 @@ class LearningFigures:
     def tell(self, learner: OnlineLearner) -> None:
         """Take down how things stand."""
         metrics, name, quality = self._metrics, self._name, learner.recent.quality()
-        metrics.labels_waiting.labels(name).set(len(learner.waiting))
+        metrics.labels_waiting.labels(name).set(len(learner.label_queue))
         for gauge, key in (
             (metrics.average_precision, "average_precision"),
             (metrics.auc, "auc"),
@@ -33,7 +33,11 @@ class LearningFigures:
         ):
             if key in quality:
                 gauge.labels(name).set(quality[key])
-        counts = {**learner.waiting.tallies, "ignored": learner.ignored, "silent": learner.silent}
+        counts = {
+            **learner.label_queue.counts,
+            "ignored": learner.ignored,
+            "silent": learner.silent,
+        }
         for outcome, count in counts.items():
             metrics.labels.labels(name, outcome).inc(self._more(outcome, count))
         if learner.kept is not None:

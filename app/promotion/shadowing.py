@@ -11,10 +11,10 @@ from eddy.app.domains import domain
 from eddy.app.inspect.anomaly_text import number
 from eddy.app.settings import Settings
 from eddy.app.training.transaction_models import NAME, decisions_topic, labels_of
+from eddy.models.labels import Labels
 from eddy.schemas import decisions
 from eddy.schemas.errors import MissingResource
 from eddy.streams.reading import TopicReader
-from eddy.training.transactions.labels import Labels
 from eddy.training.transactions.shadow import Role, ShadowComparison, Shadowed
 
 _BAR = 24

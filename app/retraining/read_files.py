@@ -13,9 +13,10 @@ from pyarrow import ArrowException
 from eddy.app.retraining.run_log import RunFile
 from eddy.datasets.history.files import column_names, is_lines
 from eddy.datasets.history.transactions import labelled_records
+from eddy.models.labels import Labels
 from eddy.schemas.errors import ConfigError, MissingResource, Unavailable
 from eddy.training.transactions.data_quality import QualityBounds, QualityCheck, check_schema
-from eddy.training.transactions.labels import Labels, label_lines
+from eddy.training.transactions.labels import label_lines, labels_of_events
 from eddy.training.transactions.preparation import TableBuilder, components_of
 from eddy.training.transactions.settings import Parameters
 from eddy.training.transactions.table import (
@@ -142,7 +143,7 @@ def _read(parts: _Parts, files: list[RunFile], checks: list[QualityCheck], how: 
 
 def _label(table: TrainingTable, labels: Labels) -> None:
     """Write labels from files of their own over what the rows say."""
-    is_fraud, labelled_at = labels.last().of_events(table.events)
+    is_fraud, labelled_at = labels_of_events(labels.last(), table.events)
     said = is_fraud != UNKNOWN
     table.is_fraud[said] = np.where(is_fraud[said] == FRAUD, FRAUD, GENUINE)
     table.labelled_at[said] = labelled_at[said]

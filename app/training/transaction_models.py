@@ -29,6 +29,7 @@ from eddy.app.training.training_rows import OnRead
 from eddy.datasets.history.transactions import labelled_records
 from eddy.models.detectors.fraud.parameters import FraudParameters
 from eddy.models.detectors.fraud.scorer import Scorer
+from eddy.models.labels import Labels
 from eddy.models.registry.manifest import Manifest
 from eddy.schemas import decisions
 from eddy.schemas.errors import ConfigError, MissingResource
@@ -38,7 +39,7 @@ from eddy.streams.reading import TopicReader, TopicRecord
 from eddy.training.transactions import evaluation, preparation
 from eddy.training.transactions.data_quality import PROFILE_FILE, profile_file
 from eddy.training.transactions.joining import Joining
-from eddy.training.transactions.labels import Labels, label_lines
+from eddy.training.transactions.labels import label_lines
 from eddy.training.transactions.model_card import MODEL_CARD_FILE, model_card
 from eddy.training.transactions.preparation import Prepared
 from eddy.training.transactions.settings import Parameters, Preparation, convert, read_parameters

@@ -17,8 +17,8 @@ from rich.table import Table
 
 from bench.quality.rows import Case, Row, Target
 from eddy.datasets.history.transactions import labelled_records
+from eddy.models.labels import Labels
 from eddy.training.transactions.evaluation import Evaluated, evaluate
-from eddy.training.transactions.labels import Labels
 from eddy.training.transactions.preparation import prepare
 from eddy.training.transactions.settings import Evaluation, Parameters, TrainSettings
 from eddy.training.transactions.table import TrainingTable

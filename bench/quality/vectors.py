@@ -19,11 +19,11 @@ from bench.quality.rows import Case, Labels, Row, Target
 from eddy.datasets.history.transactions import labelled_records
 from eddy.models.arrays import Floats
 from eddy.models.features.names import component
+from eddy.models.labels import Labels as EventLabels
 from eddy.training.transactions import fraud_metrics as metrics
 from eddy.training.transactions import intervals
 from eddy.training.transactions.estimators import fit, raw
 from eddy.training.transactions.evaluation import scored_rows, shuffled
-from eddy.training.transactions.labels import Labels as Verdicts
 from eddy.training.transactions.preparation import prepare
 from eddy.training.transactions.prequential import Fold
 from eddy.training.transactions.settings import Parameters, Threshold, TrainSettings
@@ -65,7 +65,7 @@ def ulb_table(folder: Path) -> TrainingTable:
     with tempfile.TemporaryDirectory() as aside:
         rows, path = Path(aside) / "ulb.parquet", Path(aside) / "table.parquet"
         pq.write_table(source.sort_by("Time"), rows)
-        prepare(labelled_records(rows), Verdicts.of(()), Parameters().prepare, path)
+        prepare(labelled_records(rows), EventLabels.of(()), Parameters().prepare, path)
         return read_table(path)
 
 

@@ -19,17 +19,16 @@ from numpy.typing import NDArray
 from eddy.models.features.names import CARD, FEATURES, OWN, TERMINAL, component
 from eddy.models.features.transaction_history import (
     HistorySettings,
-    LabelRows,
     TransactionHistory,
     TransactionRows,
 )
+from eddy.models.labels import Labels
 from eddy.schemas.columns import Columns
 from eddy.schemas.decoding import Decoder
 from eddy.schemas.errors import ConfigError
 from eddy.schemas.labels import Label
 from eddy.schemas.transactions import Transaction
 from eddy.schemas.vectors import widened
-from eddy.training.transactions.labels import Labels
 
 Mapped = Callable[[Iterable[Any]], Iterator[Any]]
 """What `DataFrame.mapInArrow` takes: record batches in, record batches out."""
@@ -82,7 +81,7 @@ def decode_labels(files: dict[str, int]) -> Mapped:
             columns = {
                 "event": _signed(labels.events),
                 "is_fraud": pa.array(labels.is_fraud),
-                "known_at": pa.array(labels.known_at),
+                "known_at": pa.array(labels.labelled_at),
             }
             yield _batch(columns | _places(batch.filter(says), files))
 
@@ -144,7 +143,7 @@ def _rows(columns: dict[str, Any], entity: str) -> TransactionRows:
     )
 
 
-def _labels(verdicts: Any, events: NDArray[np.uint64], learned: NDArray[np.uint64]) -> LabelRows:
+def _labels(verdicts: Any, events: NDArray[np.uint64], learned: NDArray[np.uint64]) -> Labels:
     """Return what is said of a batch's events; once, where an event came more than once.
 
     Those that only say "genuine" are left out: they change nothing.
@@ -156,7 +155,7 @@ def _labels(verdicts: Any, events: NDArray[np.uint64], learned: NDArray[np.uint6
     first[np.unique(events, return_index=True)[1]] = True
     of = events[rows]
     kept = first[rows] & np.isin(of, of[is_fraud]) & ~np.isin(of, learned)
-    return LabelRows(of[kept], is_fraud[kept], said.field("known_at").to_numpy()[kept])
+    return Labels(of[kept], is_fraud[kept], said.field("known_at").to_numpy()[kept])
 
 
 # -- records ---------------------------------------------------------------------------------------

@@ -39,6 +39,7 @@ from eddy.models.features.memory import (
 )
 from eddy.models.features.names import CARD, DAYS, FEATURES, OWN, TERMINAL
 from eddy.models.features.waiting_labels import WaitingLabels, event_order
+from eddy.models.labels import Labels
 
 _DAY_MS = 86_400_000
 _THURSDAY = 3  # 1970-01-01, counted from Monday
@@ -92,22 +93,6 @@ class TransactionRows(NamedTuple):
     terminals: Keys
     amounts: Floats
     events: Keys
-
-
-class LabelRows(NamedTuple):
-    """m labels as columns, in the order they came.
-
-    Attributes
-    ----------
-    events : ndarray of uint64, shape (m,)
-    is_fraud : ndarray of bool, shape (m,)
-    known_at : ndarray of int64, shape (m,)
-        Microseconds since 1970, UTC.
-    """
-
-    events: Keys
-    is_fraud: NDArray[np.bool_]
-    known_at: Ints
 
 
 class Learned(NamedTuple):
@@ -174,18 +159,18 @@ class TransactionHistory:
         self._waiting.expire(self._terminals_watermark_ms - self._keep_ms)
         return out
 
-    def learn(self, labels: LabelRows) -> Learned:
+    def learn(self, labels: Labels) -> Learned:
         """Take in labels; those of events that have not come yet wait for them."""
-        if not len(labels.events):
+        if not len(labels):
             return Learned(np.empty(0, np.bool_), np.empty(0, np.int64), 0)
-        since = labels.known_at // 1_000 + _ms(self.settings.label_grace_s)
-        verdicts = self._waiting.sorted_by_event(labels.events, labels.is_fraud, since)
-        found = np.zeros(len(verdicts.events), np.uint8)
+        since = labels.labelled_at // 1_000 + _ms(self.settings.label_grace_s)
+        by_event = self._waiting.sorted_by_event(labels.events, labels.is_fraud, since)
+        found = np.zeros(len(by_event.events), np.uint8)
         times = np.zeros(len(found), np.int64)
         slot, used = 0, self._terminals.table.used
-        while (slot := self._learn(verdicts, found, times, slot)) < used:
+        while (slot := self._learn(by_event, found, times, slot)) < used:
             self._terminals.grow_frauds()
-        self._waiting.add(verdicts, found == kernel.NOT_FOUND)
+        self._waiting.add(by_event, found == kernel.NOT_FOUND)
         back = np.argsort(event_order(labels.events, since), kind="stable")
         late = int(np.sum(found == kernel.FOUND_LATE))
         return Learned((found != kernel.NOT_FOUND)[back], times[back], late)
@@ -257,7 +242,7 @@ class TransactionHistory:
             kernel.TERMINAL_ARENA: self._terminals.grow_arena,
             kernel.FRAUDS: self._terminals.grow_frauds,
         }
-        row, waiting = 0, self._waiting.verdicts
+        row, waiting = 0, self._waiting.labels
         while True:
             row, why, _ = kernel.describe(
                 self._cards.arrays, self._terminals.arrays, rows, waiting, row, out
@@ -267,9 +252,9 @@ class TransactionHistory:
             grow[why]()
 
     def _learn(
-        self, verdicts: kernel.EventLabels, found: NDArray[np.uint8], times: Ints, slot: int
+        self, labels: kernel.EventLabels, found: NDArray[np.uint8], times: Ints, slot: int
     ) -> int:
-        return kernel.learn(self._terminals.arrays, verdicts, found, times, slot)[0]
+        return kernel.learn(self._terminals.arrays, labels, found, times, slot)[0]
 
     @property
     def _terminals_watermark_ms(self) -> int:
@@ -281,7 +266,7 @@ class TransactionHistory:
 
 
 def features_of(
-    rows: TransactionRows, labels: LabelRows, settings: HistorySettings | None = None
+    rows: TransactionRows, labels: Labels, settings: HistorySettings | None = None
 ) -> Floats:
     """Return the features of a whole history, as the stream would have had them.
 
@@ -289,7 +274,7 @@ def features_of(
     ----------
     rows : TransactionRows
         In the order they came.
-    labels : LabelRows
+    labels : Labels
         All of them: each counts from the time on at which it became known.
     settings : HistorySettings, optional
 
@@ -298,9 +283,7 @@ def features_of(
     ndarray of float64, shape (n, len(FEATURES))
     """
     chosen = settings or HistorySettings()
-    wide = msgspec.structs.replace(
-        chosen, most_labels=max(chosen.most_labels, len(labels.events) + 1)
-    )
+    wide = msgspec.structs.replace(chosen, most_labels=max(chosen.most_labels, len(labels) + 1))
     history = TransactionHistory(wide)
     history.learn(labels)
     return np.concatenate(

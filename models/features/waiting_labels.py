@@ -23,7 +23,7 @@ class WaitingLabels:
     def __init__(self, most: int) -> None:
         self._most = most
         self._dropped = 0
-        self.verdicts = _verdicts(
+        self.labels = _event_labels(
             np.empty(0, np.uint64), np.empty(0, np.uint8), np.empty(0, np.int64)
         )
 
@@ -32,31 +32,31 @@ class WaitingLabels:
     ) -> EventLabels:
         """Return labels as the kernel wants them."""
         order = event_order(events, since_ms)
-        return _verdicts(
+        return _event_labels(
             np.ascontiguousarray(events[order], np.uint64),
             is_fraud[order].astype(np.uint8),
             np.ascontiguousarray(since_ms[order], np.int64),
         )
 
-    def add(self, verdicts: EventLabels, chosen: NDArray[np.bool_]) -> None:
+    def add(self, labels: EventLabels, chosen: NDArray[np.bool_]) -> None:
         """Let some labels wait. "Genuine" says nothing of an event of which nothing was said."""
-        events, is_fraud = verdicts.events[chosen], verdicts.is_fraud[chosen]
-        since = verdicts.since[chosen]
-        known = _among(events, self.verdicts.events) | _among(events, events[is_fraud == 1])
+        events, is_fraud = labels.events[chosen], labels.is_fraud[chosen]
+        since = labels.since[chosen]
+        known = _among(events, self.labels.events) | _among(events, events[is_fraud == 1])
         keep = (is_fraud == 1) | known
         if not keep.any():
             return
-        held = self.verdicts
-        self.verdicts = self.sorted_by_event(
-            np.concatenate([held.events, events[keep]]),
-            np.concatenate([held.is_fraud, is_fraud[keep]]) == 1,
-            np.concatenate([held.since, since[keep]]),
+        waiting = self.labels
+        self.labels = self.sorted_by_event(
+            np.concatenate([waiting.events, events[keep]]),
+            np.concatenate([waiting.is_fraud, is_fraud[keep]]) == 1,
+            np.concatenate([waiting.since, since[keep]]),
         )
         self._bound()
 
     def expire(self, before_ms: int) -> None:
         """Forget labels whose events are no longer remembered, once these are many."""
-        stays = self.verdicts.since >= before_ms
+        stays = self.labels.since >= before_ms
         if 4 * stays.sum() < 3 * len(stays):
             self._keep(stays)
 
@@ -68,7 +68,7 @@ class WaitingLabels:
     def snapshot(self, prefix: str) -> dict[str, NDArray[Any]]:
         """Return the state as named arrays."""
         return {
-            f"{prefix}.{name}": getattr(self.verdicts, name).copy()
+            f"{prefix}.{name}": getattr(self.labels, name).copy()
             for name in ("events", "is_fraud", "since")
         }
 
@@ -84,20 +84,22 @@ class WaitingLabels:
             raise ValueError("labels of other types, or of different lengths")
         if (np.diff(event_order(events, since)) != 1).any():
             raise ValueError("labels that are not in order")
-        self.verdicts = _verdicts(events, is_fraud, since)
+        self.labels = _event_labels(events, is_fraud, since)
 
     def _bound(self) -> None:
-        excess = len(self.verdicts.events) - self._most
+        excess = len(self.labels.events) - self._most
         if excess > 0:
-            first = np.argsort(self.verdicts.since, kind="stable")[:excess]
-            stays = np.ones(len(self.verdicts.events), np.bool_)
+            first = np.argsort(self.labels.since, kind="stable")[:excess]
+            stays = np.ones(len(self.labels.events), np.bool_)
             stays[first] = False
             self._keep(stays)
             self._dropped += excess
 
     def _keep(self, chosen: NDArray[np.bool_]) -> None:
-        held = self.verdicts
-        self.verdicts = _verdicts(held.events[chosen], held.is_fraud[chosen], held.since[chosen])
+        waiting = self.labels
+        self.labels = _event_labels(
+            waiting.events[chosen], waiting.is_fraud[chosen], waiting.since[chosen]
+        )
 
 
 def event_order(events: Keys, since_ms: Ints) -> NDArray[np.intp]:
@@ -115,7 +117,7 @@ def _among(events: Keys, held: Keys) -> NDArray[np.bool_]:
     return found
 
 
-def _verdicts(events: Keys, is_fraud: NDArray[np.uint8], since: Ints) -> EventLabels:
+def _event_labels(events: Keys, is_fraud: NDArray[np.uint8], since: Ints) -> EventLabels:
     sieve = np.zeros(SIEVE_BITS // _WORD_BITS, np.uint64)
     low = events & np.uint64(SIEVE_BITS - 1)
     words, bits = low >> np.uint64(6), np.uint64(1) << (low & np.uint64(63))

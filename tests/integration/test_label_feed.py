@@ -69,13 +69,13 @@ def test_who_is_taken_over_catches_up_and_the_rest_comes_by_and_by(world) -> Non
     assert dict(first.judge.label_offsets) == {0: 2, 1: 1}
     world.say(fraud("d"), fraud("e", domain="rides"), fraud("f", verdict="duplicate"))
     world.say(fraud("", event_id=None, anomaly_id="nobody knows"))
-    ((domain, labels),) = world.labelling.poll()
-    assert (domain, labels.events.tolist()) == (DOMAIN.name, [hash_text("d")])
+    ((domain, records),) = world.labelling.poll()
+    assert (domain, records.labels.events.tolist()) == (DOMAIN.name, [hash_text("d")])
     assert world.labelling.poll() == []
     second = world.partition()
     world.labelling.catch_up([second])
     for partition in (first, second):  # the second knows it already: nothing is learned twice
-        world.labelling.teach([partition], [(domain, labels)])
+        world.labelling.teach([partition], [(domain, records)])
         assert dict(partition.judge.label_offsets) == {0: 3, 1: 1}
     assert world.read("fraud") == 2
     assert world.read("unresolved") == 1

@@ -97,7 +97,7 @@ def test_labels_make_challengers_and_a_restart_learns_none_twice(world):
     after = world.learn()
     second = world.version("challenger")
     assert (second.version, second.training.rows) == ("2", 1_000)
-    assert after.learner.waiting.tallies["repeated"] == 100
+    assert after.learner.label_queue.counts["repeated"] == 100
     assert "champion" not in world.registry.aliases("transactions")
     expected = OnlineLearner(QUIET)
     expected.decided(made, 0, 0)
@@ -164,7 +164,7 @@ def test_killed_anywhere_it_learns_every_label_once(world):
             process.wait()
     again = world.learn(learner=expected.settings, register_rows=10**9)
     assert again.learner.rows == 1_000
-    assert again.learner.waiting.tallies["repeated"] == 0
+    assert again.learner.label_queue.counts["repeated"] == 0
     assert digest(encode_parameters(expected.parameters())) == world.version().sha256
 
 

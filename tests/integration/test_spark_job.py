@@ -13,11 +13,11 @@ import pytest
 
 from eddy.models.features.names import FEATURES
 from eddy.models.features.transaction_history import TransactionRows, features_of
+from eddy.models.labels import Labels
 from eddy.schemas.decoding import Decoder
 from eddy.schemas.errors import RejectedRecord
 from eddy.schemas.keys import hash_text
 from eddy.schemas.transactions import Transaction
-from eddy.training.transactions.labels import Labels
 from eddy.training.transactions.table_files import read_table
 from tests.support.spark_set import spark_set
 
@@ -164,7 +164,7 @@ def test_a_sample_of_parquet_files_in_no_order(made, labels, tmp_path):
     rows = TransactionRows(*(column[came] for column in made.rows))
     order = np.argsort(rows.occurred_at, kind="stable")
     rows = TransactionRows(*(column[order] for column in rows))
-    features = features_of(rows, Labels.of(made.labels).rows)
+    features = features_of(rows, Labels.of(made.labels))
     is_fraud = made.is_fraud[came][order] == 1
     kept = is_fraud | (rows.events % 2**20 < 2**18)
     table = read_table(tmp_path / "sample")

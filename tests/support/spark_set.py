@@ -9,10 +9,11 @@ import numpy as np
 
 from eddy.datasets.simulation.transactions.stream import TransactionSimulation, labels, simulate
 from eddy.models.features.transaction_history import TransactionRows, features_of
+from eddy.models.labels import Labels
 from eddy.schemas.decoding import Decoder, buffers
 from eddy.schemas.labels import Label
 from eddy.schemas.transactions import Transaction
-from eddy.training.transactions.labels import Labels
+from eddy.training.transactions.labels import labels_of_events
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def spark_set(*, days: int, customers: int) -> SparkSet:
         events=keys["event_id"],
     )
     said = Labels.of(given)
-    is_fraud, labelled_at = said.last().of_events(rows.events)
-    features = features_of(rows, said.rows)
+    is_fraud, labelled_at = labels_of_events(said.last(), rows.events)
+    features = features_of(rows, said)
     vectors = columns.vectors[valid]
     return SparkSet(payloads, given, rows, vectors, features, is_fraud, labelled_at)

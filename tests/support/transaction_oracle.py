@@ -2,13 +2,14 @@
 
 import numpy as np
 
-from eddy.models.features.transaction_history import HistorySettings, LabelRows, TransactionRows
+from eddy.models.features.transaction_history import HistorySettings, TransactionRows
+from eddy.models.labels import Labels
 
 DAY_MS = 86_400_000
 
 
 def features(
-    rows: TransactionRows, labels: LabelRows, settings: HistorySettings | None = None
+    rows: TransactionRows, labels: Labels, settings: HistorySettings | None = None
 ) -> np.ndarray:
     """Return the features of rows in the order they came; quadratic."""
     settings = settings or HistorySettings()
@@ -36,8 +37,9 @@ def features(
     return out
 
 
-def known_frauds(rows: TransactionRows, labels: LabelRows, now: int, grace: int) -> np.ndarray:
+def known_frauds(rows: TransactionRows, labels: Labels, now: int, grace: int) -> np.ndarray:
     """Return which rows count as frauds at a time, in milliseconds: the last word known then."""
-    said = zip(*(column.tolist() for column in labels), strict=True)
+    columns = (labels.events, labels.is_fraud, labels.labelled_at)
+    said = zip(*(column.tolist() for column in columns), strict=True)
     word = {event: is_fraud for event, is_fraud, at in said if at // 1_000 + grace <= now}
     return np.array([word.get(event, False) for event in rows.events.tolist()])

@@ -14,7 +14,8 @@ from eddy.app import wiring
 from eddy.app.demo import settings as demo_settings
 from eddy.datasets.simulation.record import SimulatedRecord
 from eddy.models.domains.transactions.domain import DOMAIN
-from eddy.models.judge import Identity, Labels, Model
+from eddy.models.judge import Identity, Model
+from eddy.models.labels import LabelRecords, Labels
 from eddy.schemas import decisions as decision_records
 from eddy.schemas.anomalies import Anomaly
 from eddy.schemas.keys import hash_text
@@ -147,12 +148,14 @@ class TransactionsWorld(World):
         return found
 
 
-def columns(labels: list[Label]) -> Labels:
+def columns(labels: list[Label]) -> LabelRecords:
     """Return labels as one partition of their topic would bring them."""
-    return Labels(
+    return LabelRecords(
         partition=0,
         offsets=np.arange(len(labels)),
-        events=np.array([hash_text(one.event_id or "") for one in labels], np.uint64),
-        is_fraud=np.array([one.verdict == "fraud" for one in labels], np.bool_),
-        labelled_at=np.array([round(one.labelled_at.timestamp() * 1e6) for one in labels]),
+        labels=Labels(
+            events=np.array([hash_text(one.event_id or "") for one in labels], np.uint64),
+            is_fraud=np.array([one.verdict == "fraud" for one in labels], np.bool_),
+            labelled_at=np.array([round(one.labelled_at.timestamp() * 1e6) for one in labels]),
+        ),
     )

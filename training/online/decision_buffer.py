@@ -51,7 +51,7 @@ class DecisionBuffer:
             "cards": np.empty(0, np.uint64),
             "occurred_at": np.empty(0, np.int64),
             "features": np.empty((0, len(self.features))),
-            "verdicts": np.empty(0, np.int8),
+            "labels": np.empty(0, np.int8),
             "partitions": np.empty(0, np.int32),
             "records": np.empty(0, np.int64),
         }
@@ -80,12 +80,12 @@ class DecisionBuffer:
         return self._column("features")
 
     @property
-    def verdicts(self) -> NDArray[np.int8]:
-        """What was learned of the rows, to be written to; shape (n,).
+    def labels(self) -> NDArray[np.int8]:
+        """The labels learned of the rows, to be written to; shape (n,).
 
         Of `eddy.training.transactions.table`: `UNKNOWN`, `GENUINE` or `FRAUD`.
         """
-        return self._column("verdicts")
+        return self._column("labels")
 
     def add(self, decisions: Decisions, partition: int, record: int) -> None:
         """Keep a record's rows; the record stands in a partition of its topic at an offset."""
@@ -96,7 +96,7 @@ class DecisionBuffer:
         columns["events"][here] = decisions.events
         columns["cards"][here] = decisions.cards
         columns["occurred_at"][here] = decisions.occurred_at
-        columns["verdicts"][here] = UNKNOWN
+        columns["labels"][here] = UNKNOWN
         columns["partitions"][here] = partition
         columns["records"][here] = record
         for place, name in enumerate(self.features):

@@ -1,4 +1,8 @@
-"""Lessons: verdicts joined to the decisions they are on, in the order they became known."""
+"""Labels joined to the decisions they are on, in the order they became known.
+
+Not the queue of `eddy.models.features.waiting_labels`, which compiled code searches by event: there
+a label counts from a time on and may be taken back, here each is learned once and is gone.
+"""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -8,78 +12,78 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from eddy.models.labels import Labels
 from eddy.models.packing import pack, unpack
 from eddy.training.online.decision_buffer import DecisionBuffer, spread
-from eddy.training.transactions.labels import Labels
 from eddy.training.transactions.table import FRAUD, GENUINE, UNKNOWN
 
-_KIND = "waiting_verdicts"
+_KIND = "waiting_verdicts"  # as snapshots have always called it
 
 LEARNED, CORRECTED, REPEATED, GIVEN_UP = "learned", "corrected", "repeated", "given_up"
 OUTCOMES = (LEARNED, CORRECTED, REPEATED, GIVEN_UP)
 
 
 @dataclass(frozen=True, slots=True)
-class LabelQueue:
-    """Rows of kept decisions to be learned, and what is known of them; arrays of shape (n,).
+class LabelledRows:
+    """Rows of kept decisions to be learned, and their labels; arrays of shape (n,).
 
     Attributes
     ----------
     rows : ndarray of int64
         Positions among the kept decisions.
     is_fraud : ndarray of bool
-    known_at : ndarray of int64
+    labelled_at : ndarray of int64
         Microseconds since 1970, UTC.
     """
 
     rows: NDArray[np.int64]
     is_fraud: NDArray[np.bool_]
-    known_at: NDArray[np.int64]
+    labelled_at: NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.rows)
 
 
-def in_order(lessons: Sequence[LabelQueue]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+def in_order(parts: Sequence[LabelledRows]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Return rows and whether they are frauds, by when that became known."""
-    order = np.argsort(np.concatenate([one.known_at for one in lessons]), kind="stable")
-    rows = np.concatenate([one.rows for one in lessons])
-    return rows[order], np.concatenate([one.is_fraud for one in lessons])[order]
+    order = np.argsort(np.concatenate([part.labelled_at for part in parts]), kind="stable")
+    rows = np.concatenate([part.rows for part in parts])
+    return rows[order], np.concatenate([part.is_fraud for part in parts])[order]
 
 
-def silence(kept: DecisionBuffer, after_us: int, every: int) -> LabelQueue:
-    """Return one of `every` rows that nobody spoke of for so long, as genuine; it is noted.
+def assume_genuine(decisions: DecisionBuffer, after_us: int, every: int) -> LabelledRows:
+    """Return one of `every` rows that had no label for so long, as genuine; it is noted.
 
     Which ones depends on their events alone.
     """
-    silent = (kept.verdicts == UNKNOWN) & (kept.occurred_at <= kept.newest_us - after_us)
-    rows = np.flatnonzero(silent)
-    rows = rows[spread(kept.events[rows]) % np.uint64(every) == 0]
-    kept.verdicts[rows] = GENUINE
-    return LabelQueue(rows, np.zeros(len(rows), bool), kept.occurred_at[rows] + after_us)
+    is_old = decisions.occurred_at <= decisions.newest_us - after_us
+    rows = np.flatnonzero((decisions.labels == UNKNOWN) & is_old)
+    rows = rows[spread(decisions.events[rows]) % np.uint64(every) == 0]
+    decisions.labels[rows] = GENUINE
+    return LabelledRows(rows, np.zeros(len(rows), bool), decisions.occurred_at[rows] + after_us)
 
 
-class WaitingVerdicts:
-    """Verdicts whose decision is not known (yet): a label may come before its event was judged.
+class LabelQueue:
+    """Labels whose decision is not known (yet): a label may come before its event was judged.
 
-    The last verdict on an event holds. What was learned cannot be unlearned, so that a verdict
+    The last label of an event holds. What was learned cannot be unlearned, so that a label
     against an earlier one is learned as a row of its own; one that only repeats it is not.
 
     Parameters
     ----------
     keep_us : int
-        Verdicts older than the newest one by more than this are given up.
+        Labels older than the newest one by more than this are given up.
     most : int
         As are the oldest of more than this.
 
     Attributes
     ----------
-    tallies : Counter
-        How many verdicts came to what: `OUTCOMES`.
+    counts : Counter
+        How many labels came to what: `OUTCOMES`.
     """
 
     def __init__(self, keep_us: int, most: int) -> None:
-        self.tallies: Counter[str] = Counter()
+        self.counts: Counter[str] = Counter()
         self._keep_us, self._most = keep_us, most
         self._labels = Labels.of([])
         self._newest = np.iinfo(np.int64).min
@@ -88,38 +92,33 @@ class WaitingVerdicts:
         return len(self._labels)
 
     def add(self, labels: Labels) -> None:
-        """Let verdicts wait, in the order in which they came."""
-        both = (self._labels, labels)
-        self._labels = Labels(
-            np.concatenate([one.events for one in both]),
-            np.concatenate([one.is_fraud for one in both]),
-            np.concatenate([one.known_at for one in both]),
-        )
+        """Let labels wait, in the order in which they came."""
+        self._labels = Labels.joined([self._labels, labels])
         if len(labels):
-            self._newest = max(self._newest, int(labels.known_at.max()))
+            self._newest = max(self._newest, int(labels.labelled_at.max()))
 
-    def take(self, kept: DecisionBuffer) -> "LabelQueue":
-        """Return what is to be learned now of rows among `kept`; all others go on waiting.
+    def take(self, decisions: DecisionBuffer) -> LabelledRows:
+        """Return what is to be learned now of rows among `decisions`; all others go on waiting.
 
-        The rows' `verdicts` are noted.
+        The rows' `labels` are noted.
         """
         waiting = self._labels
-        rows = kept.find(waiting.events)
-        found = np.flatnonzero(rows >= 0)
-        found = found[np.argsort(waiting.known_at[found], kind="stable")]
-        said = zip(rows[found].tolist(), waiting.is_fraud[found].tolist(), strict=True)
-        is_new = [self._is_new(kept.verdicts, row, is_fraud) for row, is_fraud in said]
-        learned = found[np.array(is_new, bool)]
+        rows = decisions.find(waiting.events)
+        known = np.flatnonzero(rows >= 0)
+        known = known[np.argsort(waiting.labelled_at[known], kind="stable")]
+        labels = zip(rows[known].tolist(), waiting.is_fraud[known].tolist(), strict=True)
+        is_new = [self._is_new(decisions.labels, row, is_fraud) for row, is_fraud in labels]
+        learned = known[np.array(is_new, bool)]
         self._go_on(np.flatnonzero(rows < 0))
-        return LabelQueue(rows[learned], waiting.is_fraud[learned], waiting.known_at[learned])
+        return LabelledRows(rows[learned], waiting.is_fraud[learned], waiting.labelled_at[learned])
 
     def snapshot(self) -> bytes:
-        """Return the verdicts that wait."""
-        held = self._labels
+        """Return the labels that wait."""
+        labels = self._labels
         arrays: dict[str, NDArray[Any]] = {
-            "events": held.events,
-            "is_fraud": held.is_fraud,
-            "known_at": held.known_at,
+            "events": labels.events,
+            "is_fraud": labels.is_fraud,
+            "known_at": labels.labelled_at,
             "newest": np.array([self._newest]),
         }
         return pack(_KIND, arrays)
@@ -130,15 +129,15 @@ class WaitingVerdicts:
         self._labels = Labels(arrays["events"], arrays["is_fraud"], arrays["known_at"])
         self._newest = int(arrays["newest"][0])
 
-    def _is_new(self, verdicts: NDArray[np.int8], row: int, is_fraud: bool) -> bool:
-        before, now = verdicts[row], FRAUD if is_fraud else GENUINE
-        verdicts[row] = now
+    def _is_new(self, codes: NDArray[np.int8], row: int, is_fraud: bool) -> bool:
+        before, now = codes[row], FRAUD if is_fraud else GENUINE
+        codes[row] = now
         outcome = REPEATED if before == now else CORRECTED
-        self.tallies[LEARNED if before == UNKNOWN else outcome] += 1
+        self.counts[LEARNED if before == UNKNOWN else outcome] += 1
         return bool(before != now)
 
-    def _go_on(self, left: NDArray[np.int64]) -> None:
-        held = self._labels
-        young = left[held.known_at[left] >= self._newest - self._keep_us][-self._most :]
-        self.tallies[GIVEN_UP] += len(left) - len(young)
-        self._labels = Labels(held.events[young], held.is_fraud[young], held.known_at[young])
+    def _go_on(self, rows: NDArray[np.int64]) -> None:
+        is_young = self._labels.labelled_at[rows] >= self._newest - self._keep_us
+        young = rows[is_young][-self._most :]
+        self.counts[GIVEN_UP] += len(rows) - len(young)
+        self._labels = self._labels[young]

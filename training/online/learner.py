@@ -13,17 +13,17 @@ from msgspec import Meta
 from numpy.typing import NDArray
 
 from eddy.models.detectors.fraud.parameters import FraudParameters, Linear, Smoke
+from eddy.models.labels import Labels
 from eddy.models.packing import pack, unpack
 from eddy.schemas.decisions import Decisions
 from eddy.schemas.labels import Label
 from eddy.training.online.decision_buffer import DecisionBuffer
 from eddy.training.online.drift import Drift, DriftDetectors, DriftSettings
-from eddy.training.online.label_queue import WaitingVerdicts, in_order, silence
+from eddy.training.online.label_queue import LabelQueue, assume_genuine, in_order
 from eddy.training.online.online import OnlineClassifier, OnlineSettings, Weights
 from eddy.training.online.rolling_metrics import RecentPredictions
 from eddy.training.transactions.calibration import boundary
 from eddy.training.transactions.fraud_metrics import ScoredRows
-from eddy.training.transactions.labels import Labels
 from eddy.training.transactions.settings import Threshold
 from eddy.training.transactions.table import DAY_US, FRAUD, UNKNOWN
 
@@ -44,7 +44,7 @@ class LearnerSettings(msgspec.Struct, frozen=True, kw_only=True):
         Where the boundary is put, by what the learner would have said of the kept decisions.
     genuine_after_days : float, optional
         Rows nobody spoke of for so long are learned as genuine, because few report what is in
-        order; a verdict that comes later corrects it. None: only what is said is learned.
+        order; a label that comes later corrects it. None: only what is said is learned.
     silent_every : int
         One of so many of these rows is learned; probabilities make up for the others.
     keep_days : float
@@ -91,7 +91,7 @@ class OnlineLearner:
 
     Attributes
     ----------
-    waiting : WaitingVerdicts
+    label_queue : LabelQueue
     kept : DecisionBuffer, optional
         None before the first decision, whose features are those learned from.
     recent : RecentPredictions
@@ -106,7 +106,7 @@ class OnlineLearner:
     def __init__(self, settings: LearnerSettings | None = None) -> None:
         self.settings = settings or LearnerSettings()
         keep_us = round(self.settings.keep_days * DAY_US)
-        self.waiting = WaitingVerdicts(keep_us, self.settings.most_waiting)
+        self.label_queue = LabelQueue(keep_us, self.settings.most_waiting)
         self.kept: DecisionBuffer | None = None
         self.recent = RecentPredictions(self.settings.window)
         self.ignored = 0
@@ -140,9 +140,9 @@ class OnlineLearner:
 
     def labelled(self, labels: Iterable[Label]) -> None:
         """Take in labels, in the order in which they came."""
-        found = Labels.of(labels)
-        self.ignored += found.left_out
-        self.waiting.add(found)
+        columns = Labels.of(labels)
+        self.ignored += columns.left_out
+        self.label_queue.add(columns)
 
     def learn(self, *, all_labels_read: bool = True) -> int:
         """Learn what labels and decisions have come together; return how many rows.
@@ -155,12 +155,12 @@ class OnlineLearner:
         if self.kept is None or self._classifier is None:
             return 0
         self._note()
-        lessons = [self.waiting.take(self.kept)]
+        parts = [self.label_queue.take(self.kept)]
         if all_labels_read and self.settings.genuine_after_days is not None:
             after_us = round(self.settings.genuine_after_days * DAY_US)
-            lessons.append(silence(self.kept, after_us, self.settings.silent_every))
-            self.silent += len(lessons[-1])
-        rows, is_fraud = in_order(lessons)
+            parts.append(assume_genuine(self.kept, after_us, self.settings.silent_every))
+            self.silent += len(parts[-1])
+        rows, is_fraud = in_order(parts)
         predicted = self._classifier.learn(self.kept.values[rows], is_fraud)
         self.recent.add(predicted, is_fraud)
         if len(rows):
@@ -213,9 +213,9 @@ class OnlineLearner:
             "verdicts": np.empty(0, np.int8),
         }
         if self.kept is not None:
-            said = self.kept.verdicts != UNKNOWN
-            columns["events"] = self.kept.events[said]
-            columns["verdicts"] = self.kept.verdicts[said]
+            labelled = self.kept.labels != UNKNOWN
+            columns["events"] = self.kept.events[labelled]
+            columns["verdicts"] = self.kept.labels[labelled]
         return msgspec.msgpack.encode(
             _State(
                 format=FORMAT,
@@ -224,7 +224,7 @@ class OnlineLearner:
                 silent=self.silent,
                 classifier=self._classifier.snapshot() if self._classifier else None,
                 drift=self._drift.snapshot(),
-                waiting=self.waiting.snapshot(),
+                waiting=self.label_queue.snapshot(),
                 columns=pack("learner", columns),
             )
         )
@@ -249,7 +249,7 @@ class OnlineLearner:
             self._classifier.restore(held.classifier)
         self.learned_until_us, self.silent = held.learned_until_us, held.silent
         self._drift.restore(held.drift)
-        self.waiting.restore(held.waiting)
+        self.label_queue.restore(held.waiting)
         columns = unpack("learner", held.columns)
         self.recent = RecentPredictions(self.settings.window)
         self.recent.add(columns["predicted"], columns["was_fraud"])
@@ -275,9 +275,9 @@ class OnlineLearner:
         """Write what was learned before a restart to the rows that were remembered since."""
         if self._noted is None or self.kept is None:
             return
-        events, verdicts = self._noted
+        events, labels = self._noted
         rows = self.kept.find(events)
-        self.kept.verdicts[rows[rows >= 0]] = verdicts[rows >= 0]
+        self.kept.labels[rows[rows >= 0]] = labels[rows >= 0]
         self._noted = None
 
     def _boundary(self, probabilities: NDArray[np.float64]) -> float:
@@ -288,7 +288,7 @@ class OnlineLearner:
         rows = ScoredRows(
             days=(kept.occurred_at - kept.occurred_at.min()) // DAY_US,
             cards=kept.cards,
-            is_fraud=kept.verdicts == FRAUD,
+            is_fraud=kept.labels == FRAUD,
             amounts=np.zeros(len(kept)) if place is None else np.nan_to_num(kept.values[:, place]),
             weights=np.ones(len(kept)),
             scores=probabilities,

@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eddy.models.arrays import Ints
+from eddy.models.labels import Labels
 from eddy.schemas.decisions import Decisions
-from eddy.training.transactions.labels import Labels
+from eddy.training.transactions.labels import labels_of_events
 from eddy.training.transactions.table import COLUMNS, TrainingTable, empty, in_time_order
 
 
@@ -50,7 +51,7 @@ class Joining:
             start = _fill(table, start, record)
         repeated = len(table) - len(kept)
         table = table.rows(kept)
-        is_fraud, labelled_at = labels.last(until_us).of_events(table.events)
+        is_fraud, labelled_at = labels_of_events(labels.last(until_us), table.events)
         table.is_fraud[:], table.labelled_at[:] = is_fraud, labelled_at
         return in_time_order(table), repeated
 

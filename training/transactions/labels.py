@@ -1,8 +1,6 @@
-"""Verdicts as columns: of each event the last one that was known at a cut-off."""
+"""Labels from files, and as a training table's columns."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -10,94 +8,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eddy.datasets.history.files import read_lines
-from eddy.models.arrays import Flags, Ints
-from eddy.models.features.transaction_history import LabelRows
+from eddy.models.arrays import Ints
+from eddy.models.labels import Labels
 from eddy.schemas.errors import ConfigError
-from eddy.schemas.keys import hash_text
 from eddy.schemas.labels import Label
 from eddy.training.transactions.table import FRAUD, GENUINE, NO_TIME, UNKNOWN
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
+def labels_of_events(labels: Labels, events: NDArray[np.uint64]) -> tuple[NDArray[np.int8], Ints]:
+    """Return `is_fraud` and `labelled_at` of a table's rows.
 
-@dataclass(frozen=True, slots=True)
-class Labels:
-    """m verdicts on events, in the order they were given.
-
-    Attributes
+    Parameters
     ----------
-    events : ndarray of uint64, shape (m,)
-        `eddy.schemas.keys.hash_text` of the event_id.
-    is_fraud : ndarray of bool, shape (m,)
-    known_at : ndarray of int64, shape (m,)
-        Microseconds since 1970, UTC.
-    left_out : int
-        Labels that say nothing about an event: duplicates, and those on anomalies only.
+    labels : Labels
+        The last one on each event, see `eddy.models.labels.Labels.last`.
+    events : ndarray of uint64, shape (n,)
     """
-
-    events: NDArray[np.uint64]
-    is_fraud: Flags
-    known_at: Ints
-    left_out: int = 0
-
-    @classmethod
-    def of(cls, labels: Iterable[Label], domain: str = "transactions") -> "Labels":
-        """Collect the labels of one domain."""
-        events, is_fraud, known_at, left_out = [], [], [], 0
-        for label in labels:
-            if label.domain != domain:
-                continue
-            if label.is_fraud is None or label.event_id is None:
-                left_out += 1
-                continue
-            events.append(hash_text(label.event_id))
-            is_fraud.append(label.is_fraud)
-            known_at.append((label.labelled_at - _EPOCH) // timedelta(microseconds=1))
-        return cls(
-            np.array(events, np.uint64),
-            np.array(is_fraud, bool),
-            np.array(known_at, np.int64),
-            left_out,
-        )
-
-    def __len__(self) -> int:
-        return len(self.events)
-
-    @property
-    def rows(self) -> LabelRows:
-        """The same, as a history learns them."""
-        return LabelRows(self.events, self.is_fraud, self.known_at)
-
-    def last(self, until_us: int | None = None) -> "Labels":
-        """Return of each event the verdict given last, of those known by a time; by event.
-
-        Of two that became known at once, the one given later holds.
-        """
-        chosen = np.arange(len(self))
-        if until_us is not None:
-            chosen = chosen[self.known_at <= until_us]
-        order = chosen[np.lexsort((chosen, self.known_at[chosen], self.events[chosen]))]
-        events = self.events[order]
-        is_last = np.append(events[1:] != events[:-1], True) if len(events) else events == 0
-        kept = order[is_last]
-        return Labels(self.events[kept], self.is_fraud[kept], self.known_at[kept], self.left_out)
-
-    def of_events(self, events: NDArray[np.uint64]) -> tuple[NDArray[np.int8], Ints]:
-        """Return `is_fraud` and `labelled_at` of a table's rows; call it on what `last` returned.
-
-        Parameters
-        ----------
-        events : ndarray of uint64, shape (n,)
-        """
-        if not len(self):
-            return np.full(len(events), UNKNOWN, np.int8), np.full(len(events), NO_TIME)
-        at = np.minimum(np.searchsorted(self.events, events), len(self) - 1)
-        found = self.events[at] == events
-        verdicts = np.where(self.is_fraud[at], FRAUD, GENUINE)
-        return (
-            np.where(found, verdicts, UNKNOWN).astype(np.int8),
-            np.where(found, self.known_at[at], NO_TIME),
-        )
+    if not len(labels):
+        return np.full(len(events), UNKNOWN, np.int8), np.full(len(events), NO_TIME)
+    at = np.minimum(np.searchsorted(labels.events, events), len(labels) - 1)
+    is_labelled = labels.events[at] == events
+    codes = np.where(labels.is_fraud[at], FRAUD, GENUINE)
+    return (
+        np.where(is_labelled, codes, UNKNOWN).astype(np.int8),
+        np.where(is_labelled, labels.labelled_at[at], NO_TIME),
+    )
 
 
 def label_lines(path: Path) -> Iterator[Label]:
@@ -119,5 +54,5 @@ def label_lines(path: Path) -> Iterator[Label]:
                 yield decode(line)
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                 # the message of a decoder may quote the record
-                what = type(error).__name__
-                raise ConfigError(f"{path}, line {number}: no label: {what}") from None
+                kind = type(error).__name__
+                raise ConfigError(f"{path}, line {number}: no label: {kind}") from None

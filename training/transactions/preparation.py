@@ -17,15 +17,15 @@ from eddy.models.arrays import Floats
 from eddy.models.features.names import FEATURES, component
 from eddy.models.features.transaction_history import (
     HistorySettings,
-    LabelRows,
     TransactionHistory,
     TransactionRows,
 )
+from eddy.models.labels import Labels
 from eddy.schemas.decoding import Decoder, buffers
 from eddy.schemas.errors import ConfigError
 from eddy.schemas.transactions import Transaction
 from eddy.training.transactions.feature_history import FeatureHistory
-from eddy.training.transactions.labels import Labels
+from eddy.training.transactions.labels import labels_of_events
 from eddy.training.transactions.settings import Preparation
 from eddy.training.transactions.table import DAY_US, GENUINE, UNKNOWN, TrainingTable, empty
 from eddy.training.transactions.table_files import TableWriter
@@ -88,7 +88,7 @@ class TableBuilder:
             most_labels=max(self._settings.most_labels, len(labels) + 1),
         )
         self._history = TransactionHistory(history)
-        self._history.learn(labels.rows)
+        self._history.learn(labels)
         self._labels = labels.last()
         self._decoder = Decoder(Transaction, 0.0)
 
@@ -112,7 +112,7 @@ class TableBuilder:
 
     def _label(self, table: TrainingTable, chunk: LabelledRecords, chosen: np.ndarray) -> None:
         """Fill in the labels, and let the history know them: it heeds when they became known."""
-        is_fraud, labelled_at = self._labels.of_events(table.events)
+        is_fraud, labelled_at = labels_of_events(self._labels, table.events)
         own = (is_fraud == UNKNOWN) & (chunk.is_fraud[chosen] != UNSAID)
         is_fraud[own] = chunk.is_fraud[chosen][own]
         said_at = chunk.labelled_at[chosen]
@@ -124,7 +124,7 @@ class TableBuilder:
         # where nobody says when a label came, it came in time to count once the delay is over
         grace_us = round(self._settings.label_grace_s * 1e6)
         known_at = labelled_at - np.where(by_delay, grace_us, 0)
-        self._history.learn(LabelRows(table.events[own], is_fraud[own] != GENUINE, known_at[own]))
+        self._history.learn(Labels(table.events[own], is_fraud[own] != GENUINE, known_at[own]))
 
     def _decoded(self, payloads: list[bytes]) -> _Rows:
         kept, addresses, lengths = buffers(payloads)

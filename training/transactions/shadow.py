@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 
 from eddy.models.arrays import Floats
 from eddy.models.domains.transactions.verdicts import SCORE_BOUNDS
+from eddy.models.labels import Labels
 from eddy.schemas.anomalies import ModelRef
 from eddy.schemas.decisions import Decisions
-from eddy.training.transactions.labels import Labels
+from eddy.training.transactions.labels import labels_of_events
 from eddy.training.transactions.table import FRAUD, GENUINE, UNKNOWN
 
 CLASSES = (*(f"{bound:g}" for bound in SCORE_BOUNDS), "more")
@@ -127,7 +128,7 @@ class Shadowed:
             np.concatenate([part.scores for part in parts]),
             np.concatenate([part.challenger_scores for part in parts]),
         ]
-        words, _ = labels.of_events(events)
+        words, _ = labels_of_events(labels, events)
         days = max(float(times.max() - times.min()) / 86_400e6, 1 / 86_400)
         prices = missed_cost, false_alarm_cost
         flags = [one > 1.0 for one in scores]

@@ -12,8 +12,9 @@ from eddy.models.domains.transactions.policy import TransactionsPolicy
 from eddy.models.domains.transactions.verdicts import TransactionsVerdicts, tally
 from eddy.models.features.columns import columns_of
 from eddy.models.features.names import FEATURES, component
-from eddy.models.features.transaction_history import LabelRows, TransactionHistory, TransactionRows
-from eddy.models.judge import Counts, Events, Identity, Labels, Model
+from eddy.models.features.transaction_history import TransactionHistory, TransactionRows
+from eddy.models.judge import Counts, Events, Identity, Model
+from eddy.models.labels import LabelRecords
 from eddy.models.packing import pack, unpack
 from eddy.schemas.columns import Program
 from eddy.schemas.transactions import Transaction
@@ -95,17 +96,17 @@ class TransactionsJudge:
         """See `eddy.models.judge.LabelledJudge`."""
         return self._label_offsets
 
-    def learn(self, labels: Labels) -> Counts:
+    def learn(self, records: LabelRecords) -> Counts:
         """Take labels in, each once; see `eddy.models.judge.LabelledJudge`."""
-        new = labels.since(self._label_offsets.get(labels.partition, 0))
+        new = records.since(self._label_offsets.get(records.partition, 0))
         if not len(new.offsets):
             return {}
-        self._label_offsets[labels.partition] = int(new.offsets[-1]) + 1
-        learned = self._history.learn(LabelRows(new.events, new.is_fraud, new.labelled_at))
+        self._label_offsets[new.partition] = int(new.offsets[-1]) + 1
+        learned = self._history.learn(new.labels)
         known = learned.is_known
         outcomes = self._alarms.outcomes(
-            new.events[known],
-            new.is_fraud[known],
+            new.labels.events[known],
+            new.labels.is_fraud[known],
             learned.occurred_ms[known] >= self._shadowed_from_ms,
         )
         return outcomes | ({("late", "label"): learned.late} if learned.late else {})

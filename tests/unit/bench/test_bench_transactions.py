@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import msgspec
 import numpy as np
 import pytest
@@ -77,8 +79,11 @@ def test_the_peer_reads_the_same_rows_as_the_engine(few):
     values = [value for _, value in records(few, 6)]
     theirs = _rows(_decoded_by_the_peer(values))
     assert np.array_equal(theirs.occurred_at, few.occurred_at)
-    nothing = few.labels()._replace(
-        events=np.empty(0, np.uint64), is_fraud=np.empty(0, bool), known_at=np.empty(0, np.int64)
+    nothing = replace(
+        few.labels(),
+        events=np.empty(0, np.uint64),
+        is_fraud=np.empty(0, bool),
+        labelled_at=np.empty(0, np.int64),
     )
     assert np.array_equal(features_of(theirs, nothing), features_of(few.rows(), nothing))
 

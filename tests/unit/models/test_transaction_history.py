@@ -10,17 +10,17 @@ import pytest
 from eddy.models.features.names import FEATURES
 from eddy.models.features.transaction_history import (
     HistorySettings,
-    LabelRows,
     TransactionHistory,
     TransactionRows,
     features_of,
 )
+from eddy.models.labels import Labels
 from tests.support import transaction_oracle
 
 HANDBOOK = Path(__file__).parents[3] / "../shared/data/handbook/handbook-raw.parquet"
 DAY_US = 86_400_000_000
 START = 20_000 * DAY_US
-NO_LABELS = LabelRows(np.empty(0, np.uint64), np.empty(0, np.bool_), np.empty(0, np.int64))
+NO_LABELS = Labels(np.empty(0, np.uint64), np.empty(0, np.bool_), np.empty(0, np.int64))
 
 
 def rows_of(n, *, seed=1, cards=8, terminals=5, days=60, disorder_s=0.0) -> TransactionRows:
@@ -36,7 +36,7 @@ def rows_of(n, *, seed=1, cards=8, terminals=5, days=60, disorder_s=0.0) -> Tran
     )
 
 
-def labels_of(rows, *, seed=2, share=0.2, late_days=6.0, corrected=0.3) -> LabelRows:
+def labels_of(rows, *, seed=2, share=0.2, late_days=6.0, corrected=0.3) -> Labels:
     rng = np.random.default_rng(seed)
     chosen = np.flatnonzero(rng.random(len(rows.events)) < share)
     known = rows.occurred_at[chosen] + (rng.random(len(chosen)) * late_days * DAY_US).astype(int)
@@ -45,15 +45,15 @@ def labels_of(rows, *, seed=2, share=0.2, late_days=6.0, corrected=0.3) -> Label
     verdicts = np.concatenate([np.ones(len(chosen), bool), np.zeros(twice.sum(), bool)])
     times = np.concatenate([known, known[twice] + 5 * DAY_US])
     order = np.argsort(times, kind="stable")
-    return LabelRows(events[order], verdicts[order], times[order])
+    return Labels(events[order], verdicts[order], times[order])
 
 
 def cut(rows, start, stop) -> TransactionRows:
     return TransactionRows(*(column[start:stop] for column in rows))
 
 
-def told(labels, start, stop) -> LabelRows:
-    return LabelRows(*(column[start:stop] for column in labels))
+def told(labels, start, stop) -> Labels:
+    return labels[start:stop]
 
 
 def same(found, expected) -> None:
@@ -97,7 +97,7 @@ def test_a_label_counts_from_the_time_it_is_known_and_has_travelled() -> None:
     )
     known = START + (9 * 24 + 5) * 3_600_000_000
     taken_back = known + 5 * 3_600_000_000
-    labels = LabelRows(
+    labels = Labels(
         np.array([1, 1], np.uint64), np.array([True, False]), np.array([known, taken_back])
     )
     risk = features_of(rows, labels, settings)[:, FEATURES.index("terminal_risk_30d")]
@@ -112,7 +112,7 @@ def test_labels_in_time_give_the_same_whether_read_ahead_or_as_they_come() -> No
     for start in range(0, 900, 7):
         # what became known while these rows came
         newest = rows.occurred_at[min(start + 6, 899)]
-        until = int(np.searchsorted(labels.known_at, newest))
+        until = int(np.searchsorted(labels.labelled_at, newest))
         assert history.learn(told(labels, read, until)).late == 0
         read = until
         found.append(history.features(cut(rows, start, start + 7)))
@@ -123,14 +123,14 @@ def test_labels_that_come_too_late_to_count_in_time_are_counted() -> None:
     rows = rows_of(300, terminals=1, days=20)
     history = TransactionHistory(HistorySettings())
     history.features(rows)
-    late = history.learn(LabelRows(rows.events[:5], np.ones(5, bool), rows.occurred_at[:5]))
+    late = history.learn(Labels(rows.events[:5], np.ones(5, bool), rows.occurred_at[:5]))
     fresh = rows_of(1, days=1)._replace(occurred_at=rows.occurred_at[-1:] + 1)
-    in_time = history.learn(LabelRows(rows.events[-5:], np.ones(5, bool), rows.occurred_at[-5:]))
+    in_time = history.learn(Labels(rows.events[-5:], np.ones(5, bool), rows.occurred_at[-5:]))
     assert (late.late, in_time.late) == (5, 0)
     assert late.is_known.all()
     assert in_time.is_known.all()
     assert not history.learn(
-        LabelRows(np.array([77], np.uint64), np.array([True]), rows.occurred_at[:1])
+        Labels(np.array([77], np.uint64), np.array([True]), rows.occurred_at[:1])
     ).is_known.any()
     assert history.features(fresh).shape == (1, 15)
 
@@ -230,7 +230,7 @@ def test_a_snapshot_that_lacks_something_is_refused_and_changes_nothing(name) ->
 def test_a_snapshot_that_contradicts_itself_is_refused(name, field, value, why) -> None:
     history = TransactionHistory(HistorySettings())
     rows = rows_of(200)
-    history.learn(LabelRows(rows.events, np.ones(200, np.bool_), rows.occurred_at + 1))
+    history.learn(Labels(rows.events, np.ones(200, np.bool_), rows.occurred_at + 1))
     history.features(rows)
     state = history.snapshot()
     (state[name] if field is None else state[name][field])[0] = value
@@ -255,7 +255,7 @@ def test_a_hundred_thousand_real_rows_equal_pandas() -> None:
         np.arange(1, count + 1, dtype=np.uint64),
     )
     fraud = frame.TX_FRAUD.to_numpy() == 1
-    labels = LabelRows(rows.events[fraud], np.ones(fraud.sum(), bool), times[fraud] + 3 * DAY_US)
+    labels = Labels(rows.events[fraud], np.ones(fraud.sum(), bool), times[fraud] + 3 * DAY_US)
     found = features_of(rows, labels)
     expected = found.copy()
     indexed = frame.assign(one=1.0).set_index("TX_DATETIME")
@@ -295,7 +295,7 @@ def test_an_event_that_came_twice_is_one_fraud_however_its_labels_come() -> None
         np.array([7, 7, 8], np.uint64),
     )
     said = [(True, 1), (False, 2), (True, 3)]
-    labels = LabelRows(
+    labels = Labels(
         np.full(3, 7, np.uint64),
         np.array([fraud for fraud, _ in said]),
         START + np.array([day for _, day in said]) * DAY_US,
@@ -314,7 +314,7 @@ def test_an_event_that_came_twice_is_one_fraud_however_its_labels_come() -> None
 
 def test_a_label_from_before_its_event_says_nothing() -> None:
     rows = rows_of(400, terminals=1, days=20)
-    labels = LabelRows(rows.events[:50], np.ones(50, bool), rows.occurred_at[:50] - 2 * DAY_US)
+    labels = Labels(rows.events[:50], np.ones(50, bool), rows.occurred_at[:50] - 2 * DAY_US)
     live = TransactionHistory(HistorySettings())
     first = live.features(cut(rows, 0, 200))
     live.learn(labels)
@@ -325,7 +325,7 @@ def test_a_label_from_before_its_event_says_nothing() -> None:
 
 def test_many_frauds_survive_growing_and_a_snapshot() -> None:
     rows = rows_of(2_000, terminals=1, days=25)
-    labels = LabelRows(rows.events, np.ones(2_000, bool), rows.occurred_at + DAY_US)
+    labels = Labels(rows.events, np.ones(2_000, bool), rows.occurred_at + DAY_US)
     history = TransactionHistory(HistorySettings())
     found = [history.features(cut(rows, 0, 1_500))]
     history.learn(labels)
@@ -341,7 +341,7 @@ def test_many_frauds_survive_growing_and_a_snapshot() -> None:
 
 def test_forgetting_the_oldest_of_a_hot_terminal_keeps_its_risk_a_share() -> None:
     rows = rows_of(4_000, cards=3_000, terminals=1, days=30)
-    labels = LabelRows(rows.events, np.ones(4_000, bool), rows.occurred_at + DAY_US)
+    labels = Labels(rows.events, np.ones(4_000, bool), rows.occurred_at + DAY_US)
     settings = HistorySettings(most_events=1_000)
     risk = features_of(rows, labels, settings)[:, FEATURES.index("terminal_risk_30d")]
     assert 0 < risk.max() <= 1
@@ -350,7 +350,7 @@ def test_forgetting_the_oldest_of_a_hot_terminal_keeps_its_risk_a_share() -> Non
 def test_of_labels_that_wait_too_many_the_newest_stay() -> None:
     history = TransactionHistory(HistorySettings(most_labels=1_000))
     events = np.arange(1, 1_002, dtype=np.uint64)
-    history.learn(LabelRows(events, np.ones(1_001, bool), np.full(1_001, START)))
+    history.learn(Labels(events, np.ones(1_001, bool), np.full(1_001, START)))
     assert history.tallies() == {("evicted", "label"): 1}
 
 

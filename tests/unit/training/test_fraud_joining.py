@@ -4,12 +4,12 @@ from datetime import UTC, datetime
 
 import numpy as np
 
+from eddy.models.labels import Labels
 from eddy.schemas.anomalies import ModelRef
 from eddy.schemas.decisions import Decisions, decode, encode
 from eddy.schemas.keys import hash_text
 from eddy.schemas.labels import Label
 from eddy.training.transactions.joining import join
-from eddy.training.transactions.labels import Labels
 from eddy.training.transactions.table import FRAUD, GENUINE, UNKNOWN
 
 MODEL = ModelRef(name="transactions", version="1", sha256="a" * 64, trained_at=None)

@@ -81,7 +81,7 @@ def test_a_label_may_come_before_its_decision():
     assert learner.learn() == 0
     learner.decided(made, 0, 0)
     assert learner.learn() == 300
-    assert len(learner.waiting) == 0
+    assert len(learner.label_queue) == 0
 
 
 def test_what_is_said_again_is_not_learned_again_and_what_is_corrected_is():
@@ -96,7 +96,7 @@ def test_what_is_said_again_is_not_learned_again_and_what_is_corrected_is():
     )
     assert learner.learn() == 0
     assert learner.ignored == 2
-    assert learner.waiting.tallies == {
+    assert learner.label_queue.counts == {
         "learned": 300,
         "repeated": 3,
         "corrected": 1,
@@ -119,11 +119,11 @@ def test_memory_is_bounded_and_what_is_forgotten_is_counted():
     assert learner.kept.oldest_records() == {0: 5}
     learner.labelled(labels(np.ones(80, bool)))
     assert learner.learn() == 0
-    assert len(learner.waiting) == 50
+    assert len(learner.label_queue) == 50
     learner.labelled([Label(event_id="x", verdict="fraud", labelled_at=START + timedelta(days=9))])
     learner.learn()
-    assert len(learner.waiting) == 1
-    assert learner.waiting.tallies["given_up"] == 80
+    assert len(learner.label_queue) == 1
+    assert learner.label_queue.counts["given_up"] == 80
 
 
 def test_a_restart_goes_on_and_learns_nothing_twice():
@@ -161,7 +161,7 @@ def test_what_nobody_speaks_of_is_genuine_after_a_while_and_can_be_corrected():
     assert learner.learn() == 0
     learner.labelled([verdict(int(np.argmin(is_fraud)))])
     assert learner.learn() == 1
-    assert learner.waiting.tallies["corrected"] == 1
+    assert learner.label_queue.counts["corrected"] == 1
 
 
 @pytest.mark.parametrize("every", [1, 10])

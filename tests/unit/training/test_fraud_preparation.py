@@ -9,9 +9,9 @@ import pytest
 from eddy.datasets.history.transactions import labelled_records
 from eddy.datasets.simulation.transactions.stream import TransactionSimulation, labels, simulate
 from eddy.models.features.names import CARD, FEATURES, OWN, TERMINAL
+from eddy.models.labels import Labels
 from eddy.schemas.errors import ConfigError
 from eddy.schemas.keys import hash_text
-from eddy.training.transactions.labels import Labels
 from eddy.training.transactions.preparation import prepare
 from eddy.training.transactions.settings import Preparation
 from eddy.training.transactions.table import DAY_US, FRAUD, GENUINE, UNKNOWN

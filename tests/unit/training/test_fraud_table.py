@@ -9,10 +9,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from eddy.models.labels import Labels
 from eddy.schemas.errors import ConfigError, MissingResource
 from eddy.schemas.keys import hash_text
 from eddy.schemas.labels import Label
-from eddy.training.transactions.labels import Labels, label_lines
+from eddy.training.transactions.labels import label_lines, labels_of_events
 from eddy.training.transactions.table import (
     FRAUD,
     GENUINE,
@@ -127,12 +128,17 @@ def test_the_last_label_known_holds():
     )
     assert given.left_out == 2
     events = np.array([hash_text(one) for one in "abcd"], np.uint64)
-    is_fraud, labelled_at = given.last().of_events(events)
+    is_fraud, labelled_at = labels_of_events(given.last(), events)
     assert is_fraud.tolist() == [GENUINE, FRAUD, GENUINE, UNKNOWN]
     assert labelled_at[3] == NO_TIME
     on_day_5 = round(datetime(2024, 1, 5, tzinfo=UTC).timestamp() * 1e6)
-    assert given.last(on_day_5).of_events(events)[0].tolist() == [FRAUD, FRAUD, GENUINE, UNKNOWN]
-    assert given.last(0).of_events(events)[0].tolist() == [UNKNOWN] * 4
+    assert labels_of_events(given.last(on_day_5), events)[0].tolist() == [
+        FRAUD,
+        FRAUD,
+        GENUINE,
+        UNKNOWN,
+    ]
+    assert labels_of_events(given.last(0), events)[0].tolist() == [UNKNOWN] * 4
 
 
 def test_a_line_that_is_no_label_is_named(tmp_path):
