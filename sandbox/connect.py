@@ -2,28 +2,24 @@
 
 import json
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
 from string import Template
 
-from eddy.sandbox.jars import ICEBERG_SINK_JARS, Progress, ensure_jars, jar_directory
+from eddy.sandbox.jars import ICEBERG_SINK_JARS, KAFKA_JARS, Progress, jar_directory
 from eddy.sandbox.java import java_command, java_environment, java_property
-from eddy.sandbox.machine import LOOPBACK, require_disk, require_port
-from eddy.sandbox.processes import BackgroundProcess
-from eddy.sandbox.server import Server
-from eddy.schemas.errors import ConfigError, MissingResource
+from eddy.sandbox.server import EmbeddedServer
+from eddy.schemas.errors import ConfigError
 
 DEFAULT_PORT = 8083
 SINK = "org.apache.iceberg.connect.IcebergSinkConnector"
 
 _TEMPLATE = Path(__file__).with_name("connect.properties")
 _LOGGING = Path(__file__).with_name("connect-log4j2.properties")
-_ROOM_BYTES = 256 * 2**20
 _ANSWERS_WITHIN_S = 2.0
-_READY_WITHIN_S = 90.0  # the first start creates three topics
-_STOPS_WITHIN_S = 20.0  # its tasks may take ten of them
 
 
-class EmbeddedConnect(Server):
+class EmbeddedConnect(EmbeddedServer):
     """A Connect worker that lives in `directory`, uses a broker and answers REST on `port`.
 
     Connectors, their offsets and their state are kept in topics of that broker, which the worker
@@ -31,19 +27,19 @@ class EmbeddedConnect(Server):
 
     Parameters
     ----------
-    directory : Path
-        Settings and log; created when missing.
+    directory, port, progress, port_setting
+        See `EmbeddedServer`. REST answers this machine only: it asks for no password.
     bootstrap : str
         The broker's bootstrap servers.
-    port : int
-        Where REST answers, to this machine only: it asks for no password.
     group : str
         Workers of one group share their connectors; begins the names of its three topics.
-    progress : Progress, optional
-        Told about the download of the jars.
-    port_setting : str
-        How the user chooses another port, for messages.
     """
+
+    name = "connect"
+    listings = (KAFKA_JARS, ICEBERG_SINK_JARS)
+    room_bytes = 256 * 2**20
+    ready_within_s = 90.0  # the first start creates three topics
+    stop_within_s = 20.0  # its tasks may take ten of them
 
     def __init__(
         self,
@@ -55,62 +51,32 @@ class EmbeddedConnect(Server):
         progress: Progress | None = None,
         port_setting: str = "EDDY_LAKE__CONNECT_URL",
     ) -> None:
-        super().__init__(directory)
+        super().__init__(directory, port, progress=progress, port_setting=port_setting)
         self.bootstrap = bootstrap
-        self.port = port
         self.group = group
-        self._progress = progress
-        self._port_setting = port_setting
 
     @property
     def url(self) -> str:
         """The REST address: ``http://127.0.0.1:8083``."""
-        return f"http://{LOOPBACK}:{self.port}"
+        return f"http://{self.address}"
 
-    def process(self) -> BackgroundProcess:
-        """Describe the worker for a stack; nothing is downloaded, written or started here."""
+    def _command(self) -> tuple[str, ...]:
         main = "org.apache.kafka.connect.cli.ConnectDistributed"
-        return BackgroundProcess(
-            name="connect",
-            argv=java_command(self.directory, main, str(self._settings), logging=_LOGGING),
-            env=java_environment(jar_directory()),
-            ready=self._is_ready,
-            ports=(self.port,),
-            prepare=self.prepare,
-            ready_within_s=_READY_WITHIN_S,
-            stop_within_s=_STOPS_WITHIN_S,
-        )
+        return java_command(self.directory, main, str(self._settings), logging=_LOGGING)
 
-    def prepare(self) -> None:
-        """Make everything ready for a start: disk, port, jars, settings.
-
-        Raises
-        ------
-        MissingResource
-            Names what is not to be had and what to do.
-        ConfigError
-            When the folder's name holds a comma.
-        """
-        require_disk(self.directory, _ROOM_BYTES)
-        require_port(self.port, self._port_setting)
-        ensure_jars(self._progress)
-        ensure_jars(self._progress, ICEBERG_SINK_JARS)
-        try:
-            self._write()
-        except OSError as error:
-            raise MissingResource(f"cannot write to {self.directory}: {error}") from error
+    def _environment(self) -> Mapping[str, str]:
+        return java_environment(jar_directory(KAFKA_JARS))
 
     @property
     def _settings(self) -> Path:
         return self.directory / "connect.properties"
 
-    def _write(self) -> None:
+    def _write_settings(self) -> None:
         """Write the settings, and the plugin folder: Connect takes each folder in it for one."""
         plugins = self.directory / "plugins"
         if "," in str(plugins):  # it would take it for two
             raise ConfigError(f"Connect takes no plugins from a folder with a comma: {plugins}")
         plugins.mkdir(parents=True, exist_ok=True)
-        (self.directory / "tmp").mkdir(exist_ok=True)
         link = plugins / "iceberg"
         link.unlink(missing_ok=True)
         link.symlink_to(jar_directory(ICEBERG_SINK_JARS), target_is_directory=True)
@@ -133,5 +99,5 @@ class EmbeddedConnect(Server):
     def _get(self, path: str) -> list[dict[str, str]]:
         address = f"{self.url}{path}"
         with urllib.request.urlopen(address, timeout=_ANSWERS_WITHIN_S) as answer:  # noqa: S310
-            found: list[dict[str, str]] = json.load(answer)
-            return found
+            plugins: list[dict[str, str]] = json.load(answer)
+            return plugins

@@ -7,17 +7,17 @@ holds, as the hashes in ``requirements/*.txt`` do for wheels.
 """
 
 import errno
-import fcntl
 import hashlib
 import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from filelock import FileLock
 
 from eddy.sandbox.machine import require_disk
 from eddy.schemas.errors import ConfigError, MissingResource
@@ -95,8 +95,8 @@ def read_pins(listing: Path) -> dict[str, str]:
 
 def cache_directory() -> Path:
     """Return the folder of everything downloaded: ``EDDY_CACHE``, else the user's cache folder."""
-    if chosen := os.environ.get("EDDY_CACHE"):
-        return Path(chosen).expanduser().absolute()
+    if cache := os.environ.get("EDDY_CACHE"):
+        return Path(cache).expanduser().absolute()
     base = os.environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else Path.home() / ".cache") / "eddy"
 
@@ -132,7 +132,7 @@ def ensure_jars(progress: Progress | None = None, listing: Path = KAFKA_JARS) ->
         try:
             require_disk(folder, _ROOM_BYTES)
             folder.mkdir(parents=True, exist_ok=True)
-            with _turn(folder):
+            with FileLock(folder / ".lock"):  # the kernel frees it however the process ends
                 if not _is_complete(folder, paths):  # the process before us did it
                     _fill(folder, listing, progress)
         except OSError as error:
@@ -150,14 +150,6 @@ def _is_complete(folder: Path, paths: list[Path]) -> bool:
         return False
 
 
-@contextmanager
-def _turn(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock; the kernel lets go of it when the process ends, however it ends."""
-    with (folder / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
 def _fill(folder: Path, listing: Path, progress: Progress | None) -> None:
     """Fetch what is missing, then write the marker."""
     (folder / _MARKER).unlink(missing_ok=True)
@@ -166,7 +158,7 @@ def _fill(folder: Path, listing: Path, progress: Progress | None) -> None:
     jars, pins = read_listing(listing), read_pins(listing)
     digests: dict[str, str] = {}
     with ThreadPoolExecutor(_CONNECTIONS) as pool:
-        tasks = {pool.submit(_have, jar, folder, pins.get(jar.filename)): jar for jar in jars}
+        tasks = {pool.submit(_ensure_jar, jar, folder, pins.get(jar.filename)): jar for jar in jars}
         try:
             for task in as_completed(tasks):
                 digests[tasks[task].filename] = task.result()
@@ -181,7 +173,7 @@ def _fill(folder: Path, listing: Path, progress: Progress | None) -> None:
     partial.replace(folder / _MARKER)
 
 
-def _have(jar: Jar, folder: Path, pin: str | None) -> str:
+def _ensure_jar(jar: Jar, folder: Path, pin: str | None) -> str:
     """Return the jar's sha256, after fetching it unless it is there and as pinned."""
     path = folder / jar.filename
     if pin and path.is_file() and _sha256(path) == pin:

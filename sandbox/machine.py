@@ -1,10 +1,12 @@
-"""What the machine has to have before a broker starts: a free port and room on the disk."""
+"""Checks of the machine before a server starts: a free port, and room on the disk."""
 
 import contextlib
 import random
 import shutil
 import socket
 from pathlib import Path
+
+import psutil
 
 from eddy.schemas.errors import MissingResource
 
@@ -14,8 +16,6 @@ LOOPBACK = "127.0.0.1"
 # macOS): a client that keeps reconnecting to a stopped broker inside that range ends up
 # connected to itself, and the broker finds its own port taken when it comes back.
 _FREE_PORTS = range(20_000, 30_000)
-
-_LISTENING = "0A"  # the state column of /proc/net/tcp
 
 
 def answers(port: int) -> bool:
@@ -65,7 +65,7 @@ def require_port(port: int, setting: str) -> None:
     Raises
     ------
     MissingResource
-        Names the port, who holds it where that can be told, and what to do.
+        Names the port, the process that holds it where it is known, and what to do.
     """
     if is_free(port):
         return
@@ -78,31 +78,16 @@ def require_port(port: int, setting: str) -> None:
 
 
 def holder(port: int) -> str | None:
-    """Name the process that listens on `port`: ``java (pid 123)``; None where it cannot be told.
+    """Name the process that listens on `port`: ``java (pid 123)``; None where it is not known.
 
-    Only Linux tells, and only about processes this user may look into.
+    The system names only processes that this user may look into; macOS wants root for that.
     """
-    sockets = {f"socket:[{inode}]" for inode in _listening_inodes(port)}
-    if not sockets:
-        return None
-    for process in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            if any(str(fd.readlink()) in sockets for fd in (process / "fd").iterdir()):
-                name = (process / "comm").read_text().strip()
-                return f"{name} (pid {process.name})"
+    with contextlib.suppress(psutil.Error):
+        for connection in psutil.net_connections("tcp"):
+            is_listening = connection.status == psutil.CONN_LISTEN
+            if is_listening and connection.laddr.port == port and connection.pid:
+                return f"{psutil.Process(connection.pid).name()} (pid {connection.pid})"
     return None
-
-
-def _listening_inodes(port: int) -> set[str]:
-    """Return the inodes of the sockets that listen on `port`, of either address family."""
-    inodes = set()
-    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
-        with contextlib.suppress(OSError):
-            for line in Path(table).read_text().splitlines()[1:]:
-                columns = line.split()
-                if columns[3] == _LISTENING and int(columns[1].rpartition(":")[2], 16) == port:
-                    inodes.add(columns[9])
-    return inodes
 
 
 def require_disk(folder: Path, free_bytes: int) -> None:

@@ -2,12 +2,12 @@
 
 import os
 import sys
-import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
 
-from eddy.sandbox.processes import BackgroundProcess
-from eddy.sandbox.server import Server
+from eddy.sandbox.machine import LOOPBACK
+from eddy.sandbox.server import EmbeddedServer
 
 DEFAULT_PORT = 5000
 
@@ -18,49 +18,38 @@ _ENVIRONMENT = {
 }
 
 
-class MlflowServer(Server):
-    """A tracking server with registry, bound to 127.0.0.1.
+class MlflowServer(EmbeddedServer):
+    """A tracking server with registry and pages; keeps ``mlflow.db`` and ``artifacts/``."""
 
-    Parameters
-    ----------
-    directory : Path
-        Holds ``mlflow.db`` and ``artifacts/``; created when missing.
-    port : int
-        Where it listens.
-    """
+    name = "mlflow"
+    room_bytes = 0  # what models take is not known before
+    ready_within_s = 180.0  # it imports most of what it knows, twice
 
     def __init__(self, directory: Path, port: int = DEFAULT_PORT) -> None:
-        super().__init__(directory)
-        self.port = port
+        super().__init__(directory, port)
 
     @property
     def url(self) -> str:
-        """Where it answers, and where its page is."""
-        return f"http://127.0.0.1:{self.port}"
+        """Where it answers, and where its pages are."""
+        return f"http://{self.address}"
 
-    def process(self) -> BackgroundProcess:
-        """Describe the server for a stack."""
-        return BackgroundProcess(
-            name="mlflow",
-            argv=(
-                *(sys.executable, "-m", "mlflow", "server"),
-                *("--backend-store-uri", f"sqlite:///{self.directory / 'mlflow.db'}"),
-                *("--artifacts-destination", str(self.directory / "artifacts")),
-                *("--host", "127.0.0.1", "--port", str(self.port), "--workers", "1"),
-            ),
-            ready=self._is_ready,
-            env={**os.environ, **_ENVIRONMENT},
-            ports=(self.port,),
-            prepare=self._prepare,
-            ready_within_s=180.0,  # it imports most of what it knows, twice
+    def _write_settings(self) -> None:
+        (self.directory / "artifacts").mkdir(parents=True, exist_ok=True)
+
+    def _command(self) -> tuple[str, ...]:
+        return (
+            *(sys.executable, "-m", "mlflow", "server"),
+            *("--backend-store-uri", f"sqlite:///{self.directory / 'mlflow.db'}"),
+            *("--artifacts-destination", str(self.directory / "artifacts")),
+            *("--host", LOOPBACK, "--port", str(self.port), "--workers", "1"),
         )
 
-    def _prepare(self) -> None:
-        (self.directory / "artifacts").mkdir(parents=True, exist_ok=True)
+    def _environment(self) -> Mapping[str, str]:
+        return {**os.environ, **_ENVIRONMENT}
 
     def _is_ready(self) -> bool:
         try:
             with urllib.request.urlopen(f"{self.url}/health", timeout=2) as answer:  # noqa: S310 - http, and ours
                 return bool(answer.status == 200)
-        except (urllib.error.URLError, OSError):
+        except OSError:  # URLError and HTTPError are
             return False

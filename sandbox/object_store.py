@@ -4,24 +4,22 @@ import os
 import shutil
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from eddy.sandbox.credentials import Credentials, write_private
-from eddy.sandbox.jars import OBJECT_STORE_JARS, Progress, ensure_jars, jar_directory
+from eddy.sandbox.jars import OBJECT_STORE_JARS, Progress, jar_directory
 from eddy.sandbox.java import java_command, java_environment, java_property
-from eddy.sandbox.machine import LOOPBACK, require_disk, require_port
-from eddy.sandbox.processes import BackgroundProcess
-from eddy.sandbox.server import Server
+from eddy.sandbox.machine import LOOPBACK
+from eddy.sandbox.server import EmbeddedServer
 from eddy.schemas.errors import MissingResource
 
 REGION = "us-east-1"
 
-_ROOM_BYTES = 2**30
 _HEAP = "-Xmx256m"
 
 
-class ObjectStoreServer(Server):
+class ObjectStoreServer(EmbeddedServer):
     """An S3 server that lives in `directory` and answers on `port`, with path-style addresses.
 
     It keeps its data: start it again on the same directory and everything is there. An object
@@ -30,17 +28,13 @@ class ObjectStoreServer(Server):
 
     Parameters
     ----------
-    directory : Path
-        Data, credentials, settings and log; created when missing.
-    port : int
-        Where clients connect.
+    directory, port, progress, port_setting
+        See `EmbeddedServer`.
     buckets : sequence of str
         Made when missing.
-    progress : Progress, optional
-        Told about the download of the jars.
-    port_setting : str
-        How the user chooses another port, for messages.
     """
+
+    name = "object-store"
 
     def __init__(
         self,
@@ -51,50 +45,21 @@ class ObjectStoreServer(Server):
         progress: Progress | None = None,
         port_setting: str = "--store-port",
     ) -> None:
-        super().__init__(directory)
-        self.port = port
+        super().__init__(directory, port, progress=progress, port_setting=port_setting)
         self._buckets = tuple(buckets)
-        self._progress = progress
-        self._port_setting = port_setting
 
     @property
     def endpoint(self) -> str:
         """Its URL: ``http://127.0.0.1:9000``."""
-        return f"http://{LOOPBACK}:{self.port}"
+        return f"http://{self.address}"
 
     @property
     def credentials(self) -> Credentials:
         """The only ones it takes; made when they are first asked for."""
         return Credentials.kept_in(self.directory)
 
-    def process(self) -> BackgroundProcess:
-        """Describe the server for a stack; nothing is downloaded, written or started here."""
-        return BackgroundProcess(
-            name="object-store",
-            argv=self._command(),
-            env=self._environment(),
-            ready=self._answers,
-            ports=(self.port,),
-            prepare=self.prepare,
-        )
-
-    def prepare(self) -> None:
-        """Make everything ready for a start: disk, port, program, settings, buckets.
-
-        Raises
-        ------
-        MissingResource
-            Names what is not to be had and what to do.
-        """
-        require_disk(self.directory, _ROOM_BYTES)
-        require_port(self.port, self._port_setting)
-        self._require_program()
+    def _write_settings(self) -> None:
         self.make_buckets()
-        try:
-            (self.directory / "tmp").mkdir(exist_ok=True)
-            self._write_settings()
-        except OSError as error:
-            raise MissingResource(f"cannot write to {self.directory}: {error}") from error
 
     def make_buckets(self) -> None:
         """Make the buckets that are missing; the server may be running.
@@ -114,19 +79,7 @@ class ObjectStoreServer(Server):
     def _data(self) -> Path:
         return self.directory / "data"
 
-    def _require_program(self) -> None:
-        raise NotImplementedError
-
-    def _write_settings(self) -> None:
-        raise NotImplementedError
-
-    def _command(self) -> tuple[str, ...]:
-        raise NotImplementedError
-
-    def _environment(self) -> dict[str, str]:
-        raise NotImplementedError
-
-    def _answers(self) -> bool:
+    def _is_ready(self) -> bool:
         """Whether it refuses who shows no key, as only an S3 server with keys does."""
         try:
             with urllib.request.urlopen(f"{self.endpoint}/", timeout=2.0):  # noqa: S310
@@ -141,15 +94,15 @@ class ObjectStoreServer(Server):
 class EmbeddedObjectStore(ObjectStoreServer):
     """S3Proxy over a folder, run by the same Java as the broker."""
 
+    listings = (OBJECT_STORE_JARS,)
+
     @property
     def _settings(self) -> Path:
         return self.directory / "s3proxy.properties"
 
-    def _require_program(self) -> None:
-        ensure_jars(self._progress, OBJECT_STORE_JARS)
-
     def _write_settings(self) -> None:
         """Write the settings; the secret is among them, so nobody else may read the file."""
+        super()._write_settings()
         settings = {
             "s3proxy.endpoint": self.endpoint,
             "s3proxy.authorization": "aws-v2-or-v4",
@@ -164,12 +117,12 @@ class EmbeddedObjectStore(ObjectStoreServer):
     def _command(self) -> tuple[str, ...]:
         main = "org.gaul.s3proxy.Main"
         java, *rest = java_command(self.directory, main, "--properties", str(self._settings))
-        place = rest.index(main)
-        own = (_HEAP, "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn")
-        return (java, *rest[:place], *own, *rest[place:])
+        at = rest.index(main)
+        options = (_HEAP, "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn")
+        return (java, *rest[:at], *options, *rest[at:])
 
-    def _environment(self) -> dict[str, str]:
-        return dict(java_environment(jar_directory(OBJECT_STORE_JARS)))
+    def _environment(self) -> Mapping[str, str]:
+        return java_environment(jar_directory(OBJECT_STORE_JARS))
 
 
 class Versitygw(ObjectStoreServer):
@@ -179,14 +132,11 @@ class Versitygw(ObjectStoreServer):
         if not shutil.which("versitygw"):
             raise MissingResource("there is no versitygw on the PATH; see its project for one")
 
-    def _write_settings(self) -> None:
-        """Write none: it takes them from its command line and environment."""
-
     def _command(self) -> tuple[str, ...]:
         options = ("--port", f"{LOOPBACK}:{self.port}", "--region", REGION, "--quiet")
         return (shutil.which("versitygw") or "versitygw", *options, "posix", str(self._data))
 
-    def _environment(self) -> dict[str, str]:
+    def _environment(self) -> Mapping[str, str]:
         keys = self.credentials
         return {
             **os.environ,

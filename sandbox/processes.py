@@ -15,12 +15,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+import psutil
+
 from eddy.schemas.errors import MissingResource
 
 _POLL_S = 0.05
 _KILL_PATIENCE_S = 10.0
 _LOG_LIMIT_BYTES = 16 * 2**20
 _LAST_LINES = 8
+_ENDED = (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
 _ERROR = re.compile(r"\b(ERROR|FATAL)\b|^Caused by: |^\S*(Error|Exception): ")
 _SEPARATOR = "=== started by eddy ==="  # a log holds several runs; an error shows the last one only
 
@@ -35,7 +38,7 @@ def _always() -> bool:
 
 @dataclass(frozen=True)
 class BackgroundProcess:
-    """What to run in the background, and how to tell that it is up.
+    """A program to run in the background, and the check that it is up.
 
     Parameters
     ----------
@@ -84,9 +87,9 @@ class ProcessId:
         return _started(self.pid) == self.started
 
     def exit_code(self) -> int | None:
-        """Return how it ended: negative for a signal, None where it cannot be told.
+        """Return its exit code: negative for a signal, None where it is not known.
 
-        Only the process that started it can tell.
+        Only the process that started it knows it.
         """
         child = _children.get(self)
         return child.poll() if child else None
@@ -123,27 +126,18 @@ _children: dict[ProcessId, subprocess.Popen[bytes]] = {}
 
 
 def _started(pid: int) -> str | None:
-    """Return when the process started, in a form only to be compared; None when it has ended."""
-    process = Path(f"/proc/{pid}")
-    if not Path("/proc/self/stat").exists():
-        return _started_by_ps(pid)
+    """Return the process's start in seconds since the boot; None when it has ended.
+
+    Since the boot, because that stays the same when somebody sets the clock.
+    """
     try:
-        fields = (process / "stat").read_text().rpartition(")")[2].split()
-        threads = len(list((process / "task").iterdir()))
-    except OSError:
+        process = psutil.Process(pid)
+        # its first thread can be dead while others still hold ports
+        if process.status() in _ENDED and process.num_threads() <= 1:
+            return None
+        return f"{process.create_time() - psutil.boot_time():.2f}"
+    except psutil.NoSuchProcess:
         return None
-    state, ticks = fields[0], fields[19]
-    if state in "ZX" and threads <= 1:  # its first thread can be dead while others still hold ports
-        return None
-    boot = Path("/proc/sys/kernel/random/boot_id").read_text()[:8]
-    return f"{boot}+{ticks}"
-
-
-def _started_by_ps(pid: int) -> str | None:
-    """Return the same where there is no /proc, from ``ps`` (macOS)."""
-    command = ["ps", "-o", "stat=,lstart=", "-p", str(pid)]
-    row = subprocess.run(command, capture_output=True, text=True, check=False).stdout.split()
-    return None if not row or row[0].startswith("Z") else " ".join(row[1:])
 
 
 def launch(process: BackgroundProcess, log: Path) -> ProcessId:
@@ -206,10 +200,10 @@ def wait_until_ready(process: BackgroundProcess, started: ProcessId, log: Path) 
 
 
 def tail(log: Path) -> str:
-    """Return what a log's last run said last: its errors first, then its very last lines.
+    """Return the end of a log's last run: its errors first, then its very last lines.
 
-    A server that gives up talks on while it shuts down, so the end alone says nothing. The frames
-    of Java stack traces are left out.
+    A server that gives up goes on logging while it shuts down, so the end alone explains nothing.
+    The frames of Java stack traces are left out.
     """
     with contextlib.suppress(OSError), log.open("rb") as file:
         file.seek(max(0, log.stat().st_size - 256 * 1024))

@@ -6,7 +6,6 @@ remembered in its directory: a crash of the program that started it leaves nothi
 ``eddy down`` does not find.
 """
 
-import fcntl
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -17,6 +16,8 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
+from filelock import FileLock
+
 from eddy.sandbox.processes import BackgroundProcess, launch, wait_until_ready
 from eddy.sandbox.state import ProcessRecord, read_state, write_state
 from eddy.schemas.errors import ConfigError, MissingResource
@@ -24,14 +25,14 @@ from eddy.schemas.errors import ConfigError, MissingResource
 DEFAULT_DIRECTORY = Path(".eddy")
 
 Say = Callable[[str], None]
-"""Told in a few words what happens, for a progress display."""
+"""Shows a line of text about the progress."""
 
 
 @dataclass(frozen=True)
 class ProcessStatus:
-    """How one process of a stack is.
+    """The state of one process of a stack.
 
-    `exit_code` is None while it runs, and where only the program that started it could tell.
+    `exit_code` is None while it runs, and where only the program that started it knows it.
     """
 
     name: str
@@ -98,7 +99,7 @@ class Stack:
             return self._end(self._own, say)
 
     def status(self) -> list[ProcessStatus]:
-        """Return how each process is that was started and not taken down, in starting order."""
+        """Return the state of each process started and not taken down, in starting order."""
         return [
             ProcessStatus(
                 name=record.name,
@@ -119,14 +120,16 @@ class Stack:
     @contextmanager
     def _turn(self) -> Iterator[None]:
         """Hold the directory's lock; it goes when the process goes."""
+        lock = FileLock(self.directory / "lock")
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
-            lock = (self.directory / "lock").open("w")
+            lock.acquire()
         except OSError as error:
             raise MissingResource(f"cannot write to {self.directory}: {error}") from error
-        with lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
             yield
+        finally:
+            lock.release()
 
     def _up_one(self, process: BackgroundProcess, say: Say) -> None:
         records = read_state(self._state)

@@ -12,7 +12,7 @@ import msgspec
 from eddy.sandbox.processes import BackgroundProcess, ProcessId
 from eddy.schemas.errors import ConfigError
 
-VERSION = 1
+VERSION = 2
 
 
 class ProcessRecord(msgspec.Struct, frozen=True):

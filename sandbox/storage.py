@@ -79,7 +79,7 @@ class BrokerStorage:
         Raises
         ------
         MissingResource
-            With what Kafka's tool said.
+            Holds the output of Kafka's tool.
         """
         arguments = ("format", "--ignore-formatted", "--config", str(self.settings))
         identity = ("--cluster-id", _new_cluster_id())
@@ -95,9 +95,9 @@ class BrokerStorage:
             )
         except (subprocess.SubprocessError, OSError) as error:
             output: bytes = getattr(error, "output", None) or b""
-            said = output.decode("utf-8", errors="replace").strip()[-2000:]
+            text = output.decode("utf-8", errors="replace").strip()[-2000:]
             raise MissingResource(
-                f"cannot format Kafka's storage in {self.data}: {error}\n{said}"
+                f"cannot format Kafka's storage in {self.data}: {error}\n{text}"
             ) from error
 
 

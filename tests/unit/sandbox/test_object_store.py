@@ -71,7 +71,7 @@ def test_a_taken_port_names_the_option(tmp_path, kind):
 
 
 def test_a_full_disk_is_said_before_anything_is_fetched(store, monkeypatch):
-    monkeypatch.setattr(stores, "_ROOM_BYTES", 2**60)
+    monkeypatch.setattr(stores.ObjectStoreServer, "room_bytes", 2**60)
     with pytest.raises(MissingResource, match="MiB are needed"):
         store.start()
     assert not store.directory.exists()

@@ -121,8 +121,7 @@ def test_a_log_does_not_grow_for_ever(tmp_path: Path, monkeypatch: pytest.Monkey
     assert "more than ten" not in log.read_text()
 
 
-def test_identity_without_proc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from eddy.sandbox.processes import _started_by_ps
-
-    assert _started_by_ps(os.getpid()) == _started_by_ps(os.getpid()) is not None
-    assert _started_by_ps(2**22 + 1) is None
+def test_identity_is_the_pid_and_the_start(tmp_path: Path) -> None:
+    assert ProcessId.of(os.getpid()) == ProcessId.of(os.getpid())
+    assert ProcessId.of(os.getpid()).is_running()
+    assert not ProcessId.of(2**22 + 1).is_running()

@@ -106,9 +106,9 @@ def test_down_from_another_program(stack: Stack) -> None:
         import sys
         from pathlib import Path
         from eddy.sandbox.stack import Stack
-        from eddy.sandbox.processes import Process
+        from eddy.sandbox.processes import BackgroundProcess
         argv = (sys.executable, "-c", "import time; time.sleep(60)")
-        [status] = Stack(Path({str(stack.directory)!r})).up([Process("one", argv)])
+        [status] = Stack(Path({str(stack.directory)!r})).up([BackgroundProcess("one", argv)])
         print(status.pid)
     """)
     done = subprocess.run(
@@ -177,9 +177,9 @@ def test_running_ends_what_it_started_on_signals(stack: Stack, number: int) -> N
         import sys, time
         from pathlib import Path
         from eddy.sandbox.stack import running
-        from eddy.sandbox.processes import Process
+        from eddy.sandbox.processes import BackgroundProcess
         argv = (sys.executable, "-c", "import time; time.sleep(60)")
-        with running([Process("one", argv)], Path({str(stack.directory)!r})) as stack:
+        with running([BackgroundProcess("one", argv)], Path({str(stack.directory)!r})) as stack:
             print(stack.status()[0].pid, flush=True)
             time.sleep(60)
     """)
