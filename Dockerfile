@@ -22,6 +22,9 @@ RUN /opt/eddy/bin/pip install --no-cache-dir --no-deps --no-build-isolation .
 
 FROM build AS jars
 ENV EDDY_CACHE=/jars
+# what downloads the jars is in the sandbox extra, which the shipped images do without
+COPY requirements/demo.txt requirements/
+RUN /opt/eddy/bin/pip install --no-cache-dir --require-hashes -r requirements/demo.txt
 RUN /opt/eddy/bin/python -c "from eddy.sandbox import jars; jars.ensure_jars(listing=jars.ICEBERG_SINK_JARS)"
 
 FROM apache/kafka:4.3.1 AS connect

@@ -1,4 +1,4 @@
-"""Where new data arrives: a folder, or a prefix of a bucket."""
+"""The inbox of new data: a folder, or a prefix of a bucket."""
 
 import hashlib
 from collections.abc import Sequence
@@ -43,9 +43,9 @@ class InboxFile:
 
 
 class Inbox(Protocol):
-    """A place where files arrive."""
+    """A folder or prefix where files arrive."""
 
-    def look(self) -> list[InboxFile]:
+    def list_files(self) -> list[InboxFile]:
         """Return the files of a kind that can be read, by name."""
         ...
 
@@ -63,7 +63,7 @@ class Inbox(Protocol):
 
 
 class FolderInbox:
-    """Files in a folder and the folders below it; hidden ones and ``*.partial`` are not looked at.
+    """Files in a folder and the folders below it; hidden ones and ``*.partial`` are left out.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ class FolderInbox:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def look(self) -> list[InboxFile]:
+    def list_files(self) -> list[InboxFile]:
         """Return the files of a kind that can be read, by name.
 
         Raises
@@ -83,7 +83,7 @@ class FolderInbox:
         """
         if not self._folder.is_dir():
             raise MissingResource(f"{self._folder}: no such folder")
-        found = []
+        files = []
         for path in self._folder.rglob("*"):
             name = str(path.relative_to(self._folder))
             try:
@@ -92,8 +92,8 @@ class FolderInbox:
                 continue  # moved away meanwhile
             if path.is_file() and _is_data(name):
                 at = datetime.fromtimestamp(stat.st_mtime, UTC)
-                found.append(InboxFile(name, stat.st_size, at))
-        return sorted(found, key=lambda one: one.name)
+                files.append(InboxFile(name, stat.st_size, at))
+        return sorted(files, key=lambda file: file.name)
 
     def fetch(self, name: str, scratch: Path) -> Path:  # noqa: ARG002 - it is here already
         """Return where the file is."""
@@ -107,7 +107,7 @@ class BucketInbox:
     ----------
     url : str
     config : LakeConfig
-        How to reach the store.
+        The address and keys of the store.
     """
 
     def __init__(self, url: str, config: LakeConfig) -> None:
@@ -115,17 +115,17 @@ class BucketInbox:
         self._store = filesystem(config)
         self._fetched = count(1)
 
-    def look(self) -> list[InboxFile]:
+    def list_files(self) -> list[InboxFile]:
         """Return the objects of a kind that can be read, by name."""
         selector = FileSelector(self._path, recursive=True, allow_not_found=True)
         with named_outages(f"s3://{self._path}"):
-            found = self._store.get_file_info(selector)
+            objects = self._store.get_file_info(selector)
         files = [
-            InboxFile(one.path.removeprefix(f"{self._path}/"), one.size, one.mtime)
-            for one in found
-            if one.type == FileType.File
+            InboxFile(entry.path.removeprefix(f"{self._path}/"), entry.size, entry.mtime)
+            for entry in objects
+            if entry.type == FileType.File
         ]
-        return sorted((one for one in files if _is_data(one.name)), key=lambda one: one.name)
+        return sorted((file for file in files if _is_data(file.name)), key=lambda file: file.name)
 
     def fetch(self, name: str, scratch: Path) -> Path:
         """Fetch an object into a folder of its own: keys are no paths.
@@ -160,11 +160,11 @@ class BucketInbox:
                 file.write(block)
 
 
-def arrivals(place: str, config: LakeConfig) -> Inbox:
-    """Return the arrivals at a folder or an ``s3://`` address."""
-    if place.startswith("s3://"):
-        return BucketInbox(place, config)
-    return FolderInbox(Path(place))
+def open_inbox(address: str, config: LakeConfig) -> Inbox:
+    """Return the inbox at a folder or an ``s3://`` address."""
+    if address.startswith("s3://"):
+        return BucketInbox(address, config)
+    return FolderInbox(Path(address))
 
 
 def _is_key(name: str) -> bool:
@@ -180,17 +180,14 @@ def _file_name(key: str) -> str:
 
 def _is_data(name: str) -> bool:
     parts = Path(name).parts
-    hidden = any(part.startswith((".", "_")) for part in parts)
-    return not hidden and name.lower().endswith(_ENDINGS)
+    is_hidden = any(part.startswith((".", "_")) for part in parts)
+    return not is_hidden and name.lower().endswith(_ENDINGS)
 
 
 def sha256_of(path: Path) -> str:
     """Return the digest of a file's content."""
-    found = hashlib.sha256()
     with path.open("rb") as file:
-        while block := file.read(_BLOCK_BYTES):
-            found.update(block)
-    return found.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @dataclass(slots=True)
@@ -200,16 +197,16 @@ class Debounce:
     Parameters
     ----------
     quiet_s : float
-        Nothing may come, grow or change for so long. By the clock of whoever asks: files may
-        carry times of other clocks.
+        Nothing may come, grow or change for so long, by the caller's clock: files may carry times
+        of other clocks.
     """
 
     quiet_s: float
     _seen: tuple[InboxFile, ...] = ()
     _since_s: float | None = field(default=None)
 
-    def since(self, files: Sequence[InboxFile], now_s: float) -> bool:
-        """Whether these files are what was there `quiet_s` ago, and ever since."""
+    def is_settled(self, files: Sequence[InboxFile], now_s: float) -> bool:
+        """Whether the same files have been there for `quiet_s`."""
         present = tuple(files)
         if self._since_s is None or present != self._seen:
             self._seen, self._since_s = present, now_s

@@ -1,4 +1,4 @@
-"""What a run of retraining finds: each content once, and what past runs decided of it."""
+"""The files of a retraining run: each content once, with what past runs decided about it."""
 
 import hashlib
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from eddy.app.retraining.inbox import Inbox, InboxFile, UnusableName, sha256_of
 from eddy.app.retraining.read_files import ArrivedFile
-from eddy.app.retraining.run_log import RetrainingRun, RunFile, found_bad, trained_on
+from eddy.app.retraining.run_log import RetrainingRun, RunFile, bad_contents, trained_contents
 from eddy.schemas.errors import MissingResource
 from eddy.training.transactions.data_quality import QualityCheck
 
@@ -29,21 +29,21 @@ class ArrivedFiles:
 
 
 def arrived_files(
-    arrivals: Inbox, scratch: Path, past: Sequence[RetrainingRun], judged_by: str
+    inbox: Inbox, scratch: Path, past: Sequence[RetrainingRun], judged_by: str
 ) -> ArrivedFiles:
-    """Fetch and identify what is there; what goes away meanwhile is not there.
+    """Fetch and identify the files of an inbox; one that goes away meanwhile is left out.
 
     Raises
     ------
     MissingResource, Unavailable
         Files cannot be read now.
     """
-    trained, bad = trained_on(past), found_bad(past, judged_by)
-    found: dict[str, ArrivedFile] = {}
+    trained, bad = trained_contents(past), bad_contents(past, judged_by)
+    files: dict[str, ArrivedFile] = {}
     checks = []
-    for one in arrivals.look():
+    for one in inbox.list_files():
         try:
-            path = arrivals.fetch(one.name, scratch)
+            path = inbox.fetch(one.name, scratch)
             sha256 = sha256_of(path)
         except FileNotFoundError:
             continue
@@ -53,7 +53,7 @@ def arrived_files(
                 checks.append(
                     QualityCheck(what="schema", ok=False, detail=f"{one.name!r}: {error}")
                 )
-            found[lost.file.sha256] = lost
+            files[lost.file.sha256] = lost
             continue
         except OSError as error:
             raise MissingResource(f"cannot read {one.name}: {error.strerror}") from error
@@ -64,8 +64,8 @@ def arrived_files(
             is_new=sha256 not in trained,
             is_bad=sha256 in bad,
         )
-        found.setdefault(sha256, ArrivedFile(file, path))
-    return ArrivedFiles(list(found.values()), checks)
+        files.setdefault(sha256, ArrivedFile(file, path))
+    return ArrivedFiles(list(files.values()), checks)
 
 
 def _unusable(one: InboxFile, scratch: Path) -> ArrivedFile:

@@ -1,4 +1,4 @@
-"""What a bucket says of new objects: S3's events, as they come, through a queue, or a bus."""
+"""A bucket's notifications of new objects: S3's events, direct, through a queue, or a bus."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -40,12 +40,12 @@ def _objects(event: Any) -> Iterator[str]:
         if "body" in record:
             yield from _objects(msgspec.json.decode(record["body"]))
         elif record["eventName"].startswith("ObjectCreated:"):
-            place = record["s3"]
-            key = unquote_plus(place["object"]["key"])
-            yield f"s3://{place['bucket']['name']}/{key}"
+            bucket = record["s3"]
+            key = unquote_plus(bucket["object"]["key"])
+            yield f"s3://{bucket['bucket']['name']}/{key}"
 
 
-def concerns(place: str, objects: list[str]) -> list[str]:
-    """Return the objects that lie below a place, ``s3://BUCKET/PREFIX``."""
-    below = place.rstrip("/") + "/"
-    return [one for one in objects if one.startswith(below)]
+def concerns(inbox: str, objects: list[str]) -> list[str]:
+    """Return the objects that lie below an inbox, ``s3://BUCKET/PREFIX``."""
+    below = inbox.rstrip("/") + "/"
+    return [address for address in objects if address.startswith(below)]

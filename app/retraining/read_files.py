@@ -53,8 +53,8 @@ class ArrivedFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Read:
-    """What came of the files.
+class FileRows:
+    """The rows of the files.
 
     Attributes
     ----------
@@ -82,7 +82,7 @@ class _Bad(Exception):
         self.name, self.check = arrived.file.name, check
 
 
-def read(arrived: Sequence[ArrivedFile], how: Parameters) -> Read:
+def read(arrived: Sequence[ArrivedFile], parameters: Parameters) -> FileRows:
     """Read files in the order of their names, as one history: later rows know the earlier ones.
 
     A file that is no data is left out as a whole, so that what follows does not know it either.
@@ -95,27 +95,27 @@ def read(arrived: Sequence[ArrivedFile], how: Parameters) -> Read:
         A file cannot be read now, or is gone.
     """
     checks: list[QualityCheck] = []
-    left = [one for one in arrived if not one.file.is_bad]
+    left = [file for file in arrived if not file.file.is_bad]
     bad: set[str] = set()
     while True:
         try:
-            parts = _parts(left, how)
-        except _Bad as found:
-            checks.append(found.check)
-            bad.add(found.name)
-            left = [one for one in left if one.file.name != found.name]
+            parts = _parts(left, parameters)
+        except _Bad as error:
+            checks.append(error.check)
+            bad.add(error.name)
+            left = [arrival for arrival in left if arrival.file.name != error.name]
         else:
             break
     checks += parts.checks
     files = [
-        msgspec.structs.replace(parts.files.get(one.file.name, one.file), is_bad=True)
-        if one.file.name in bad
-        else parts.files.get(one.file.name, one.file)
-        for one in arrived
+        msgspec.structs.replace(parts.files.get(arrival.file.name, arrival.file), is_bad=True)
+        if arrival.file.name in bad
+        else parts.files.get(arrival.file.name, arrival.file)
+        for arrival in arrived
     ]
     if not parts.tables:
         raise ConfigError("no transactions among the files")
-    return _read(parts, files, checks, how)
+    return _read(parts, files, checks, parameters)
 
 
 @dataclass(slots=True)
@@ -127,9 +127,11 @@ class _Parts:
     checks: list[QualityCheck]
 
 
-def _read(parts: _Parts, files: list[RunFile], checks: list[QualityCheck], how: Parameters) -> Read:
+def _read(
+    parts: _Parts, files: list[RunFile], checks: list[QualityCheck], parameters: Parameters
+) -> FileRows:
     table = joined(parts.tables)
-    is_new = np.repeat(parts.are_new, [len(one) for one in parts.tables])
+    is_new = np.repeat(parts.are_new, [len(table) for table in parts.tables])
     # of an event that came twice the later row holds
     _, last = np.unique(table.events[::-1], return_index=True)
     kept = np.sort(len(table) - 1 - last)
@@ -137,46 +139,46 @@ def _read(parts: _Parts, files: list[RunFile], checks: list[QualityCheck], how: 
     _label(table, parts.labels)
     order = np.argsort(table.occurred_at, kind="stable")
     table, is_new = table.rows(order), is_new[order]
-    table = with_silence_as_genuine(table, how.labels.genuine_after_days)
-    return Read(table=table, new=table.rows(is_new), files=files, checks=checks)
+    table = with_silence_as_genuine(table, parameters.labels.genuine_after_days)
+    return FileRows(table=table, new=table.rows(is_new), files=files, checks=checks)
 
 
 def _label(table: TrainingTable, labels: Labels) -> None:
     """Write labels from files of their own over what the rows say."""
     is_fraud, labelled_at = labels_of_events(labels.last(), table.events)
-    said = is_fraud != UNKNOWN
-    table.is_fraud[said] = np.where(is_fraud[said] == FRAUD, FRAUD, GENUINE)
-    table.labelled_at[said] = labelled_at[said]
+    is_labelled = is_fraud != UNKNOWN
+    table.is_fraud[is_labelled] = np.where(is_fraud[is_labelled] == FRAUD, FRAUD, GENUINE)
+    table.labelled_at[is_labelled] = labelled_at[is_labelled]
 
 
-def _parts(arrived: Sequence[ArrivedFile], how: Parameters) -> _Parts:
+def _parts(arrived: Sequence[ArrivedFile], parameters: Parameters) -> _Parts:
     """Read files; raise `_Bad` for the first that is no data."""
-    labels = _labels([one for one in arrived if _holds_labels(one)])
-    raw = [one for one in arrived if not _holds_labels(one)]
+    labels = _labels([arrival for arrival in arrived if _holds_labels(arrival)])
+    raw = [arrival for arrival in arrived if not _holds_labels(arrival)]
     parts = _Parts([], [], labels, {}, [])
-    making = _preparing(raw, labels, how)
-    for one in raw:
-        if _is_table(one):
-            _add(parts, one, _table(one), 0, how.retrain)
+    making = _preparing(raw, labels, parameters)
+    for arrival in raw:
+        if _is_table(arrival):
+            _add(parts, arrival, _table(arrival), 0, parameters.retrain)
             continue
         before = making.rejected
-        rows = _prepared(one, making, how)
-        _add(parts, one, rows, making.rejected - before, how.retrain)
+        rows = _prepared(arrival, making, parameters)
+        _add(parts, arrival, rows, making.rejected - before, parameters.retrain)
     return parts
 
 
 def _add(
-    parts: _Parts, one: ArrivedFile, table: TrainingTable, rejected: int, bounds: QualityBounds
+    parts: _Parts, arrival: ArrivedFile, table: TrainingTable, rejected: int, bounds: QualityBounds
 ) -> None:
-    check = check_schema(one.file.name, len(table), rejected, bounds)
+    check = check_schema(arrival.file.name, len(table), rejected, bounds)
     if not check.ok:
-        raise _Bad(one, check)
+        raise _Bad(arrival, check)
     if not _is_finite(table):
-        raise _bad(one, "infinite features, scores or weights, or weights below 0")
+        raise _bad(arrival, "infinite features, scores or weights, or weights below 0")
     parts.tables.append(table)
-    parts.are_new.append(one.file.is_new)
-    parts.files[one.file.name] = msgspec.structs.replace(
-        one.file, rows=len(table), rejected=rejected
+    parts.are_new.append(arrival.file.is_new)
+    parts.files[arrival.file.name] = msgspec.structs.replace(
+        arrival.file, rows=len(table), rejected=rejected
     )
     parts.checks.append(check)
 
@@ -187,54 +189,56 @@ def _is_finite(table: TrainingTable) -> bool:
     return bool(not infinite and (table.weights >= 0).all() and np.isfinite(table.weights).all())
 
 
-def _holds_labels(one: ArrivedFile) -> bool:
-    return is_lines(one.path) and one.path.name.startswith(LABELS_PREFIX)
+def _holds_labels(arrival: ArrivedFile) -> bool:
+    return is_lines(arrival.path) and arrival.path.name.startswith(LABELS_PREFIX)
 
 
 def _labels(files: Sequence[ArrivedFile]) -> Labels:
-    found = []
-    for one in files:
-        with _reading(one):
-            found.append(list(label_lines(one.path)))
-    return Labels.of(chain.from_iterable(found))
+    lines = []
+    for arrival in files:
+        with _reading(arrival):
+            lines.append(list(label_lines(arrival.path)))
+    return Labels.of(chain.from_iterable(lines))
 
 
-def _is_table(one: ArrivedFile) -> bool:
+def _is_table(arrival: ArrivedFile) -> bool:
     """Whether a file is a training table rather than transactions."""
-    if is_lines(one.path):
+    if is_lines(arrival.path):
         return False
-    with _reading(one):
-        return set(column_names(one.path)) >= _TABLE_COLUMNS
+    with _reading(arrival):
+        return set(column_names(arrival.path)) >= _TABLE_COLUMNS
 
 
-def _table(one: ArrivedFile) -> TrainingTable:
-    with _reading(one):
-        return read_table(one.path)
+def _table(arrival: ArrivedFile) -> TrainingTable:
+    with _reading(arrival):
+        return read_table(arrival.path)
 
 
-def _preparing(files: Sequence[ArrivedFile], labels: Labels, how: Parameters) -> TableBuilder:
+def _preparing(
+    files: Sequence[ArrivedFile], labels: Labels, parameters: Parameters
+) -> TableBuilder:
     """Return what makes rows of transactions; vectors are as long as in the first that come."""
-    for one in files:
-        if _is_table(one):
+    for arrival in files:
+        if _is_table(arrival):
             continue
-        with _reading(one):
-            first = next(labelled_records(one.path, zone=how.prepare.zone), None)
+        with _reading(arrival):
+            first = next(labelled_records(arrival.path, zone=parameters.prepare.zone), None)
         if first is not None:
-            return TableBuilder(how.prepare, labels, components_of(first.payloads))
-    return TableBuilder(how.prepare, labels)
+            return TableBuilder(parameters.prepare, labels, components_of(first.payloads))
+    return TableBuilder(parameters.prepare, labels)
 
 
-def _prepared(one: ArrivedFile, making: TableBuilder, how: Parameters) -> TrainingTable:
-    with _reading(one):
-        chunks = labelled_records(one.path, zone=how.prepare.zone)
+def _prepared(arrival: ArrivedFile, making: TableBuilder, parameters: Parameters) -> TrainingTable:
+    with _reading(arrival):
+        chunks = labelled_records(arrival.path, zone=parameters.prepare.zone)
         tables = [making.rows(chunk)[0] for chunk in chunks]
     if not tables:
-        raise _bad(one, "no records")
+        raise _bad(arrival, "no records")
     return joined(tables)
 
 
 @contextmanager
-def _reading(one: ArrivedFile) -> Iterator[None]:
+def _reading(arrival: ArrivedFile) -> Iterator[None]:
     """Tell what is wrong with a file from what is wrong with the disk, which passes."""
     try:
         yield
@@ -242,14 +246,16 @@ def _reading(one: ArrivedFile) -> Iterator[None]:
         raise
     except OSError as error:
         if error.errno is None:  # pyarrow's own, of content
-            raise _bad(one, "not a readable file of its kind") from error
-        raise MissingResource(f"cannot read {one.file.name}: {error.strerror}") from error
+            raise _bad(arrival, "not a readable file of its kind") from error
+        raise MissingResource(f"cannot read {arrival.file.name}: {error.strerror}") from error
     except ConfigError as error:
-        raise _bad(one, str(error).replace(str(one.path), one.file.name)) from error
+        raise _bad(arrival, str(error).replace(str(arrival.path), arrival.file.name)) from error
     except _NO_DATA as error:
         # such messages may quote a record
-        raise _bad(one, f"cannot be read: {type(error).__name__}") from error
+        raise _bad(arrival, f"cannot be read: {type(error).__name__}") from error
 
 
-def _bad(one: ArrivedFile, detail: str) -> _Bad:
-    return _Bad(one, QualityCheck(what="schema", ok=False, detail=f"{one.file.name}: {detail}"))
+def _bad(arrival: ArrivedFile, detail: str) -> _Bad:
+    return _Bad(
+        arrival, QualityCheck(what="schema", ok=False, detail=f"{arrival.file.name}: {detail}")
+    )

@@ -1,4 +1,4 @@
-"""Asking for a retraining on the control topic, not too often."""
+"""Requests for a retraining on the control topic: sent, not too often, and read."""
 
 import uuid
 from collections.abc import Sequence
@@ -9,8 +9,10 @@ import structlog
 
 from eddy.schemas.errors import EddyError
 from eddy.schemas.topics import CONTROL
+from eddy.streams import control
 from eddy.streams.connection import Connection
 from eddy.streams.control import Command
+from eddy.streams.reading import TopicReader
 from eddy.streams.sender import Sender
 from eddy.training.online.drift import Drift
 
@@ -20,7 +22,7 @@ _PATIENCE_S = 5.0
 
 
 class RetrainRequests:
-    """Sends ``retrain_requested``, at most once in a time.
+    """Sends ``retrain_requested``, at most once in the cooldown.
 
     A request is a hint: whoever trains decides, and where it is lost the next drift asks again.
 
@@ -65,3 +67,44 @@ class RetrainRequests:
             return False
         self.asked_at = now
         return True
+
+
+class RequestListener:
+    """Reads ``retrain_requested`` from the control topic, from now on: requests are hints.
+
+    Parameters
+    ----------
+    connection : Connection
+    name : str
+        The model's.
+    """
+
+    def __init__(self, connection: Connection, name: str) -> None:
+        self._reader = TopicReader(connection)
+        self._name = name
+        ranges = self._reader.ranges(CONTROL)
+        self._positions = {partition: high for partition, (_, high) in ranges.items()}
+        self._waiting: str | None = None
+
+    def poll(self) -> str | None:
+        """Return the last request since the call before; None where there is none."""
+        request, self._waiting = self._waiting, None
+        try:
+            for record in self._reader.read(CONTROL, self._positions):
+                self._positions[record.partition] = record.offset + 1
+                command = control.parse(record.value)
+                if command and command.kind == "retrain_requested" and command.name == self._name:
+                    arguments = command.arguments
+                    why = f"{arguments.get('why', '')} {arguments.get('what', '')}".strip()
+                    request = f"request {command.command_id}: {why or 'no reason given'}"
+        except EddyError as error:
+            log.warning("no_requests_heard", why=str(error))
+        return request
+
+    def put_back(self, request: str) -> None:
+        """Return a request once more from the next poll."""
+        self._waiting = request
+
+    def close(self) -> None:
+        """End the reader."""
+        self._reader.close()

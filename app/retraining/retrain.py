@@ -1,7 +1,7 @@
-"""Retraining on new data: one function, whoever calls it - a folder's watch, a bucket's function.
+"""Retraining on new data: one function for a folder's watch and for a bucket's function.
 
-It looks at all files that are there. Where some hold content that no model was trained on, the
-quality gate looks at the new rows, and a model is trained on all of them together: it becomes the
+It reads all files that are there. Where some hold content that no model was trained on, the
+quality gate checks the new rows, and a model is trained on all of them together: it becomes the
 challenger, never the champion. The record says of every run when, why, on what and to which end,
 also where nothing was trained. A run is recorded before it begins: killed anywhere, the next call
 finds out, and takes over a version that was registered and not yet recorded.
@@ -21,8 +21,13 @@ from msgspec.structs import replace
 from eddy.app import wiring
 from eddy.app.retraining.inbox import Inbox
 from eddy.app.retraining.inbox_files import ArrivedFiles, arrived_files
-from eddy.app.retraining.read_files import Read, read
-from eddy.app.retraining.run_log import RetrainingRun, RetrainingRuns, cut_short, known
+from eddy.app.retraining.read_files import FileRows, read
+from eddy.app.retraining.run_log import (
+    RetrainingRun,
+    RetrainingRuns,
+    known_contents,
+    outcome_of_failure,
+)
 from eddy.app.settings import Settings
 from eddy.app.training import transaction_models
 from eddy.app.training.history_in_use import as_the_stream
@@ -50,9 +55,9 @@ _BY = "eddy watch"
 
 def retrain(
     settings: Settings,
-    arrivals: Inbox,
+    inbox: Inbox,
     runs: RetrainingRuns,
-    how: Parameters,
+    parameters: Parameters,
     *,
     why: str,
     clock: Callable[[], datetime],
@@ -65,13 +70,13 @@ def retrain(
     ----------
     settings : Settings
         Name the registry.
-    arrivals : Inbox
-        Where the files are.
+    inbox : Inbox
+        The files.
     runs : RetrainingRuns
         The record.
-    how : Parameters
+    parameters : Parameters
     why : str
-        What asked for it; goes into the record.
+        The reason; goes into the record.
     clock : callable
         Gives the time in UTC.
     only_news : bool
@@ -96,30 +101,30 @@ def retrain(
     recover(settings, runs, clock)
     past = runs.all()
     with tempfile.TemporaryDirectory(prefix="eddy-retrain-") as scratch:
-        judged_by = _judged_by(how)
-        arrived = arrived_files(arrivals, Path(scratch), past, judged_by)
-        contents = {one.file.sha256 for one in arrived.files}
-        if only_news and not contents - known(past, judged_by):
+        judged_by = _judged_by(parameters)
+        arrived = arrived_files(inbox, Path(scratch), past, judged_by)
+        contents = {arrival.file.sha256 for arrival in arrived.files}
+        if only_news and not contents - known_contents(past, judged_by):
             return None
         run = RetrainingRun(
             run_id=str(uuid.uuid4()),
             at=clock(),
             why=why,
             outcome="started",
-            files=[one.file for one in arrived.files],
+            files=[arrival.file for arrival in arrived.files],
             judged_by=judged_by,
             anew=anew,
         )
         runs.write(run)
         try:
-            run = _Running(settings, runs, how, clock, past).decide(run, arrived)
+            run = _Running(settings, runs, parameters, clock, past).decide(run, arrived)
         except (MissingResource, Unavailable) as error:
             reasons = [_named(error)]
             end = replace(run, at=clock(), outcome="failed", reasons=reasons, is_outage=True)
             runs.write(end)
             raise
         except Exception as error:
-            outcome = cut_short(run, past, "failed")
+            outcome = outcome_of_failure(run, past, "failed")
             runs.write(replace(run, at=clock(), outcome=outcome, reasons=[_named(error)]))
             raise
     runs.write(run)
@@ -128,13 +133,13 @@ def retrain(
 
 
 def recover(settings: Settings, runs: RetrainingRuns, clock: Callable[[], datetime]) -> None:
-    """Record what became of runs that a crash cut short."""
+    """Record the outcome of runs that a crash ended."""
     past = runs.all()
     for run in runs.unfinished():
         version = _unrecorded_version(settings, run, past)
         if version is None:
             reason = "it ended before it was recorded; its files are taken for new"
-            outcome = cut_short(run, past, "interrupted")
+            outcome = outcome_of_failure(run, past, "interrupted")
             end = replace(run, at=clock(), outcome=outcome, reasons=[reason])
         else:
             wiring.registry(settings).set_alias(NAME, CHALLENGER, version, by=_BY)
@@ -151,7 +156,7 @@ def _unrecorded_version(
     if not run.data_sha256:
         return None
     registry = wiring.registry(settings)
-    recorded = {one.version for one in past}
+    recorded = {earlier.version for earlier in past}
     for version in reversed(registry.versions(NAME)):
         try:
             manifest = registry.resolve(NAME, version)
@@ -170,22 +175,22 @@ class _Running:
         self,
         settings: Settings,
         runs: RetrainingRuns,
-        how: Parameters,
+        parameters: Parameters,
         clock: Callable[[], datetime],
         past: Sequence[RetrainingRun],
     ) -> None:
-        self._settings, self._runs, self._how = settings, runs, how
+        self._settings, self._runs, self._parameters = settings, runs, parameters
         self._clock, self._past = clock, past
 
     def decide(self, run: RetrainingRun, arrived: ArrivedFiles) -> RetrainingRun:
-        """Return how the run ended."""
-        usable = [one for one in arrived.files if not one.file.is_bad]
-        if not run.anew and not any(one.file.is_new for one in usable):
-            told = [f"{one.what}: {one.detail}" for one in arrived.checks]
-            return self._refused(replace(run, checks=arrived.checks), told or [NOTHING_NEW])
+        """Return the run with its outcome."""
+        usable = [arrival for arrival in arrived.files if not arrival.file.is_bad]
+        if not run.anew and not any(arrival.file.is_new for arrival in usable):
+            details = [f"{check.what}: {check.detail}" for check in arrived.checks]
+            return self._refused(replace(run, checks=arrived.checks), details or [NOTHING_NEW])
         try:
-            prepare = as_the_stream(self._settings, self._how.prepare)
-            rows = read(arrived.files, replace(self._how, prepare=prepare))
+            prepare = as_the_stream(self._settings, self._parameters.prepare)
+            rows = read(arrived.files, replace(self._parameters, prepare=prepare))
         except ConfigError as error:
             return self._refused(run, [str(error)])
         checks = [*arrived.checks, *rows.checks, *self._checks(rows)]
@@ -201,14 +206,14 @@ class _Running:
             return self._refused(run, reasons)
         return self._trained(run, rows)
 
-    def _checks(self, rows: Read) -> list[QualityCheck]:
-        bounds, delay = self._how.retrain, self._how.train.delay_days
-        found = check_labels(rows.table, rows.new, delay, bounds)
+    def _checks(self, rows: FileRows) -> list[QualityCheck]:
+        bounds, delay = self._parameters.retrain, self._parameters.train.delay_days
+        checks = check_labels(rows.table, rows.new, delay, bounds)
         if len(rows.new):  # else labels only have come
             usual = [run.rows_per_day for run in self._past if run.outcome == "trained"]
-            found.append(check_volume(rows.new, [one for one in usual if one], bounds))
-            found += check_drift(rows.new, self._reference(), bounds)
-        return found
+            checks.append(check_volume(rows.new, [rate for rate in usual if rate], bounds))
+            checks += check_drift(rows.new, self._reference(), bounds)
+        return checks
 
     def _reference(self) -> Profile | None:
         """Return the distribution of what the champion learned from, where it is known."""
@@ -220,45 +225,47 @@ class _Running:
         if version is None:
             return None
         try:
-            kept: Profile | None = registry.load(NAME, version, Profiled).parameters
+            reference: Profile | None = registry.load(NAME, version, Profiled).parameters
         except ModelRefused as error:
             log.warning("champion_not_read", version=version, why=str(error))
-            kept = None
+            reference = None
         # versions of before have their profile in the record only
         profiles = {run.version: run.profile for run in self._past if run.version is not None}
-        return kept or profiles.get(version)
+        return reference or profiles.get(version)
 
-    def _trained(self, run: RetrainingRun, rows: Read) -> RetrainingRun:
+    def _trained(self, run: RetrainingRun, rows: FileRows) -> RetrainingRun:
         run = replace(run, profile=profile(rows.table))
 
-        def about_to_register(made: Trained) -> None:
+        def about_to_register(trained: Trained) -> None:
             nonlocal run
-            run = replace(run, at=self._clock(), data_sha256=made.data_sha256)
+            run = replace(run, at=self._clock(), data_sha256=trained.data_sha256)
             self._runs.write(run)
 
         try:
-            made = transaction_models.train_model(
-                self._settings, rows.table, self._how, about_to_register
+            trained = transaction_models.train_model(
+                self._settings, rows.table, self._parameters, about_to_register
             )
         except ConfigError as error:  # too few rows or frauds in the periods asked for
             return self._refused(run, [str(error)])
-        return replace(run, at=self._clock(), outcome="trained", version=made.version)
+        return replace(run, at=self._clock(), outcome="trained", version=trained.version)
 
     def _refused(self, run: RetrainingRun, reasons: list[str]) -> RetrainingRun:
         return replace(run, at=self._clock(), outcome="refused", reasons=reasons, profile=None)
 
 
-def _reasons(rows: Read, checks: Sequence[QualityCheck], anew: bool) -> list[str]:
+def _reasons(rows: FileRows, checks: Sequence[QualityCheck], anew: bool) -> list[str]:
     """Return why nothing is to be trained; a file that is no data is no reason if others are."""
-    failed = [f"{one.what}: {one.detail}" for one in checks if not one.ok]
-    form = [one for one in failed if one.startswith("schema: ")]
+    failed = [f"{check.what}: {check.detail}" for check in checks if not check.ok]
+    form = [reason for reason in failed if reason.startswith("schema: ")]
     good = [file for file in rows.files if (anew or file.is_new) and not file.is_bad]
-    return [one for one in failed if one not in form] + (form if not good else [])
+    return [reason for reason in failed if reason not in form] + (form if not good else [])
 
 
-def _judged_by(how: Parameters) -> str:
+def _judged_by(parameters: Parameters) -> str:
     """Identify what decides whether content is data, and is good."""
-    bounds = msgspec.json.encode([how.retrain, how.prepare.zone], order="deterministic")
+    bounds = msgspec.json.encode(
+        [parameters.retrain, parameters.prepare.zone], order="deterministic"
+    )
     return hashlib.sha256(bounds).hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""The record of retrainings, in a file or an object of a bucket: whatever a run came to.
+"""The record of retrainings, in a file or an object of a bucket: every outcome.
 
 One JSON line when a run starts, one before its model is registered, one when it ends.
 """
@@ -23,14 +23,14 @@ MOST_FAILURES = 3
 
 
 class RunFile(msgspec.Struct, frozen=True, kw_only=True):
-    """A file as a run found it.
+    """A file as it was at a run.
 
     Attributes
     ----------
     is_new : bool
         Whether no model was trained on this content before.
     is_bad : bool
-        Whether it was found to be no data; it is not looked at again.
+        Whether it holds no data; it is not read again.
     """
 
     name: str
@@ -51,14 +51,14 @@ class RetrainingRun(msgspec.Struct, frozen=True, kw_only=True):
     at : datetime
         When this line was written.
     why : str
-        What asked for it.
+        The reason it started.
     outcome : str
         ``trained``; ``refused`` by the quality gate, or because there was nothing to do;
         ``failed`` by an outage or a defect; ``interrupted`` by a crash, found out at the next
         start; ``given_up`` where that was the third defect or crash with this content.
     files : list of RunFile
     reasons : list of str
-        Why not.
+        Why it was not trained.
     checks : list of QualityCheck
         All of the quality gate, also those that were passed.
     data_sha256 : str
@@ -95,7 +95,7 @@ class RetrainingRun(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunLog(Protocol):
-    """Where the lines are."""
+    """Storage of the lines."""
 
     def read(self) -> bytes:
         """Return all lines; none where there are none yet."""
@@ -207,30 +207,32 @@ def _is_torn(line: bytes) -> bool:
     return line.startswith(b"{") and not line.endswith(b"}")
 
 
-def trained_on(runs: Sequence[RetrainingRun]) -> set[str]:
+def trained_contents(runs: Sequence[RetrainingRun]) -> set[str]:
     """Return the contents that models were trained on."""
     trained = [run for run in runs if run.outcome == "trained"]
     return {file.sha256 for run in trained for file in run.files if not file.is_bad}
 
 
-def found_bad(runs: Sequence[RetrainingRun], judged_by: str) -> set[str]:
+def bad_contents(runs: Sequence[RetrainingRun], judged_by: str) -> set[str]:
     """Return the contents that are no data, by these bounds."""
     judged = [run for run in runs if run.judged_by == judged_by]
     return {file.sha256 for run in judged for file in run.files if file.is_bad}
 
 
-def known(runs: Sequence[RetrainingRun], judged_by: str) -> set[str]:
-    """Return the contents of which a run has decided something, by these bounds.
+def known_contents(runs: Sequence[RetrainingRun], judged_by: str) -> set[str]:
+    """Return the contents that a run has decided about, by these bounds.
 
     Not those of a run that failed, unless it was given up.
     """
     ended = [run for run in runs if run.outcome in ("trained", "refused", "given_up")]
     judged = [run for run in ended if run.judged_by == judged_by]
-    return trained_on(runs) | {file.sha256 for run in judged for file in run.files}
+    return trained_contents(runs) | {file.sha256 for run in judged for file in run.files}
 
 
-def cut_short(run: RetrainingRun, past: Sequence[RetrainingRun], outcome: Outcome) -> Outcome:
-    """Return how a run ended that a defect or a crash cut short: perhaps it is given up.
+def outcome_of_failure(
+    run: RetrainingRun, past: Sequence[RetrainingRun], outcome: Outcome
+) -> Outcome:
+    """Return the outcome of a run that a defect or a crash ended: perhaps it is given up.
 
     Parameters
     ----------
@@ -238,7 +240,7 @@ def cut_short(run: RetrainingRun, past: Sequence[RetrainingRun], outcome: Outcom
     past : sequence of RetrainingRun
         The runs before it.
     outcome : str
-        What it is unless it is given up.
+        The outcome unless it is given up.
     """
     content = _content(run)
     earlier = [

@@ -48,14 +48,14 @@ def handler(event: Any, context: Any) -> dict[str, Any]:
     objects = concerns(inbox, created_objects(event))
     if not objects:
         return {"outcome": "ignored"}
-    chosen = settings.load()
-    arrivals = BucketInbox(inbox, chosen.lake)
-    _wait_for_rest(arrivals)
+    configuration = settings.load()
+    bucket = BucketInbox(inbox, configuration.lake)
+    _require_settled(bucket)
     file = os.environ.get("RETRAIN_PARAMETERS")
     run = retrain(
-        chosen,
-        arrivals,
-        runs_at(os.environ.get("RETRAIN_RUNS"), chosen),
+        configuration,
+        bucket,
+        runs_at(os.environ.get("RETRAIN_RUNS"), configuration),
         transaction_models.parameters(Path(file) if file else None),
         why=f"notification of {', '.join(objects)} ({getattr(context, 'aws_request_id', '')})",
         clock=lambda: datetime.now(UTC),
@@ -70,9 +70,9 @@ def handler(event: Any, context: Any) -> dict[str, Any]:
     }
 
 
-def _wait_for_rest(arrivals: BucketInbox) -> None:
+def _require_settled(bucket: BucketInbox) -> None:
     """Raise Unavailable while objects may still be arriving."""
     quiet = timedelta(seconds=float(os.environ.get("RETRAIN_QUIET_S", "60")))
-    newest = max((one.modified_at for one in arrivals.look()), default=None)
+    newest = max((file.modified_at for file in bucket.list_files()), default=None)
     if newest is not None and datetime.now(UTC) - newest < quiet:
         raise Unavailable(f"objects are still arriving: none may come for {quiet}; call again")

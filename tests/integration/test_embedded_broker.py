@@ -178,7 +178,7 @@ def test_running_needs_nothing_but_python_and_leaves_nothing(tmp_path: Path) -> 
 from pathlib import Path
 from eddy.sandbox.broker import EmbeddedBroker
 from eddy.sandbox.stack import running
-from tests.brokers import is_ready
+from tests.support.brokers import is_ready
 folder = Path({str(tmp_path)!r})
 broker = EmbeddedBroker(folder / "kafka", {free_port()}, is_ready=is_ready)
 with running([broker.process()], folder / "stack") as stack:

@@ -89,9 +89,9 @@ def test_long_keys_are_fetched_under_short_names(inbox, letter):
 def test_what_has_gone_meanwhile_is_not_there(inbox):
     inbox.put("a.jsonl", b"1")
     inbox.put("b.jsonl", b"2")
-    seen = inbox.arrivals.look()
+    seen = inbox.arrivals.list_files()
     inbox.client.delete_object(Bucket=inbox.bucket, Key="inbox/a.jsonl")
-    inbox.arrivals.look = lambda: seen
+    inbox.arrivals.list_files = lambda: seen
     assert [one.file.name for one in inbox.arrived().files] == ["b.jsonl"]
     with pytest.raises(UnusableName):
         inbox.arrivals.fetch("a//b.jsonl", inbox.scratch)

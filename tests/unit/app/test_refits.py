@@ -4,11 +4,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from eddy.app.retraining.refits import Refits
 from eddy.app.retraining.run_log import RetrainingRun
+from eddy.app.retraining.watch import RefitSchedule
 
 NOW = datetime(2026, 3, 20, tzinfo=UTC)
-REFITS = Refits(cooldown=timedelta(hours=24), every=timedelta(days=7))
+REFITS = RefitSchedule(cooldown=timedelta(hours=24), every=timedelta(days=7))
 
 
 def run(hours_ago, outcome="trained", **more):
@@ -29,7 +29,7 @@ def run(hours_ago, outcome="trained", **more):
     ],
 )
 def test_a_request_counts_once_in_the_cooldown(past, may):
-    assert REFITS.may_be_asked(past, NOW) is may
+    assert REFITS.allows_request(past, NOW) is may
 
 
 def test_a_refit_is_due_so_long_after_the_last_training_or_try():
@@ -37,4 +37,4 @@ def test_a_refit_is_due_so_long_after_the_last_training_or_try():
     assert REFITS.due_at([run(5, "refused")]) is None
     assert REFITS.due_at([run(24), run(5, "refused")]) == NOW + timedelta(days=6)
     assert REFITS.due_at([run(240), run(24, "refused", anew=True)]) == NOW + timedelta(days=6)
-    assert Refits(cooldown=timedelta(0)).due_at([run(1)]) is None
+    assert RefitSchedule(cooldown=timedelta(0)).due_at([run(1)]) is None

@@ -273,14 +273,14 @@ def test_a_folder_that_is_not_there_is_told(chosen, runs, tmp_path):
 def test_quiet_is_without_any_change_for_so_long(tmp_path):
     folder = FolderInbox(tmp_path)
     quiet = Debounce(10)
-    assert not quiet.since(folder.look(), 0)
-    assert quiet.since(folder.look(), 10)
+    assert not quiet.is_settled(folder.list_files(), 0)
+    assert quiet.is_settled(folder.list_files(), 10)
     write_day(tmp_path, 0, 10)
-    assert not quiet.since(folder.look(), 11)
+    assert not quiet.is_settled(folder.list_files(), 11)
     write_day(tmp_path, 0, 11)
-    assert not quiet.since(folder.look(), 20)
-    assert not quiet.since(folder.look(), 29)
-    assert quiet.since(folder.look(), 30)
+    assert not quiet.is_settled(folder.list_files(), 20)
+    assert not quiet.is_settled(folder.list_files(), 29)
+    assert quiet.is_settled(folder.list_files(), 30)
 
 
 def test_a_burst_of_files_makes_one_run(chosen, inbox, days):
@@ -293,17 +293,17 @@ def test_a_burst_of_files_makes_one_run(chosen, inbox, days):
     made = []
     for day in range(DAYS):
         shutil.copy(days / f"day-{day:03d}.jsonl", inbox)
-        made.append(watching.look())
+        made.append(watching.poll())
         now[0] += 20
     assert made == [None] * DAYS
     now[0] += 10
-    done = watching.look()
+    done = watching.poll()
     assert (done.outcome, done.rows) == ("trained", 400 * DAYS)
-    assert watching.look() is None
+    assert watching.poll() is None
     again = RetrainingWatch(chosen, options, parameters(), lambda: now[0])
-    again.look()
+    again.poll()
     now[0] += 30
-    assert again.look() is None
+    assert again.poll() is None
     assert versions(chosen) == ["1"]
 
 
@@ -312,7 +312,7 @@ def test_hidden_and_unfinished_files_are_not_looked_at(tmp_path):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("x")
     (tmp_path / "a" / "x.csv").write_text("x")
-    assert [one.name for one in FolderInbox(tmp_path).look()] == ["a/x.csv"]
+    assert [one.name for one in FolderInbox(tmp_path).list_files()] == ["a/x.csv"]
 
 
 def test_days_are_the_same_every_time(tmp_path):

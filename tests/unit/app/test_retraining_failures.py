@@ -201,7 +201,7 @@ def test_a_defect_does_not_end_the_watch_and_is_given_up(world, monkeypatch):
     outcomes = [one.outcome for one in world.runs.all()]
     assert outcomes == ["failed"] * (MOST_FAILURES - 1) + ["given_up"]
     assert CARD not in world.record.read_text()
-    assert world.watch().look() is None  # a supervisor starts it again
+    assert world.watch().poll() is None  # a supervisor starts it again
     monkeypatch.undo()
     write_day(world.inbox, DAYS)
     assert world.run(only_news=True).outcome == "trained"
@@ -276,19 +276,19 @@ class Asked:
 def test_a_request_trains_on_known_content_once_in_the_cooldown(world):
     at = [now()]
     watching = world.watch(cooldown_s=3_600, clock=lambda: at[0])
-    assert watching.look().version == "1"
-    assert watching.look() is None
+    assert watching.poll().version == "1"
+    assert watching.poll() is None
     watching._requests = Asked("request 1: drift amount")
-    done = watching.look()
+    done = watching.poll()
     assert (done.outcome, done.version, done.why) == ("trained", "2", "request 1: drift amount")
     assert (done.anew, done.rows) == (True, 0)
-    assert watching.look() is None
+    assert watching.poll() is None
     again = world.watch(cooldown_s=3_600, clock=lambda: at[0])
     again._requests = Asked("request 2: drift score", "request 3: drift score")
     at[0] += timedelta(minutes=59)
-    assert again.look() is None
+    assert again.poll() is None
     at[0] += timedelta(minutes=1)
-    assert again.look().why == "request 3: drift score"
+    assert again.poll().why == "request 3: drift score"
     assert world.versions == ["1", "2", "3"]
 
 
@@ -297,23 +297,23 @@ def test_a_request_is_not_lost_in_an_outage(world):
     asked = watching._requests = Asked("request 1: drift amount")
     world.models.write_text("not a folder")
     with pytest.raises(MissingResource):
-        watching.look()
+        watching.poll()
     assert asked.waiting == ["request 1: drift amount"]
     world.models.unlink()
-    assert watching.look().outcome == "trained"
+    assert watching.poll().outcome == "trained"
 
 
 def test_a_refit_comes_so_long_after_the_last_training(world):
     at = [now()]
     watching = world.watch(refit_every_days=7.0, clock=lambda: at[0])
-    assert watching.look().version == "1"
+    assert watching.poll().version == "1"
     at[0] += timedelta(days=6)
-    assert watching.look() is None
+    assert watching.poll() is None
     at[0] += timedelta(days=1, seconds=1)
-    done = watching.look()
+    done = watching.poll()
     assert (done.outcome, done.version, done.rows) == ("trained", "2", 0)
     assert done.why.startswith("refit: ")
-    assert watching.look() is None
+    assert watching.poll() is None
     at[0] += timedelta(days=8)
-    assert world.watch(clock=lambda: at[0]).look() is None  # nobody asked for refits
-    assert world.watch(refit_every_days=7.0, clock=lambda: at[0]).look().version == "3"
+    assert world.watch(clock=lambda: at[0]).poll() is None  # nobody asked for refits
+    assert world.watch(refit_every_days=7.0, clock=lambda: at[0]).poll().version == "3"

@@ -118,9 +118,9 @@ def test_a_bucket_and_a_folder_show_the_same(account, tmp_path):
         write_day(folder, day, name=name)
     bucket = BucketInbox(account.environment["RETRAIN_INBOX"], account.settings.lake)
     here = FolderInbox(folder)
-    there = bucket.look()
+    there = bucket.list_files()
     shown = [(one.name, one.size_bytes) for one in there]
-    assert shown == [(one.name, one.size_bytes) for one in here.look()]
+    assert shown == [(one.name, one.size_bytes) for one in here.list_files()]
     assert [name for name, _ in shown] == ["b.jsonl", "more/a.jsonl"]
     assert all(abs((datetime.now(UTC) - one.modified_at).total_seconds()) < 600 for one in there)
     for name, _ in shown:
