@@ -87,16 +87,16 @@ def _text(value: float | None, digits: int) -> str:
 
 def table(results: Sequence[Result]) -> Table:
     """Return the results as a table for the terminal."""
-    shown = Table(title="results")
-    for place, column in enumerate(COLUMNS):
-        shown.add_column(column, justify="left" if place < _TEXTS else "right")
+    display = Table(title="results")
+    for position, column in enumerate(COLUMNS):
+        display.add_column(column, justify="left" if position < _TEXTS else "right")
     case = ""
     for result in results:
         if case and result.case != case:
-            shown.add_section()
+            display.add_section()
         case = result.case
-        shown.add_row(*result.cells())
-    return shown
+        display.add_row(*result.cells())
+    return display
 
 
 def write(results: Sequence[Result], path: Path) -> None:

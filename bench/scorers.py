@@ -7,6 +7,7 @@ as many as a busy day flags. CPU time, the least of several runs.
 
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -38,23 +39,27 @@ def nanoseconds(run: Callable[[], object], rows: int) -> float:
 
 
 def rows() -> tuple[Floats, NDArray[np.bool_], Floats]:
-    """Return what to learn from, which of it is fraud, and what to score."""
-    all_of_them = payments()
-    X = features_of(all_of_them.rows(), all_of_them.labels())
-    day = (all_of_them.occurred_at - all_of_them.occurred_at[0]) // DAY_US
+    """Return the rows to learn from, their labels, and the rows to score."""
+    table = payments()
+    X = features_of(table.rows(), table.labels())
+    day = (table.occurred_at - table.occurred_at[0]) // DAY_US
     learned = (day >= _FIRST_DAY) & (day < _LAST_DAY)
     later = np.flatnonzero(day >= _LAST_DAY + 7)[:_SCORED]
-    return X[learned], all_of_them.is_fraud[learned], X[later]
+    return X[learned], table.is_fraud[learned], X[later]
 
 
 def models(X: Floats, y: NDArray[np.bool_]) -> Iterator[tuple[str, Scorer, Any]]:
-    """Yield what is measured: a name, the scorer, scikit-learn's own estimator."""
-    given = {"features": FEATURES, "typical": np.median(X, axis=0), "boundary": 0.3}
+    """Yield a name, the scorer, and scikit-learn's own estimator."""
+    options: dict[str, Any] = {
+        "features": FEATURES,
+        "typical": np.median(X, axis=0),
+        "boundary": 0.3,
+    }
     for name, estimator in (
         ("forest, 100 x depth 20", RandomForestClassifier(100, max_depth=20, random_state=0)),
         ("boosting, 100 x 31 leaves", HistGradientBoostingClassifier(random_state=0)),
     ):
-        parameters, files = package(estimator.fit(X, y), smoke_rows=X[:16], **given)
+        parameters, files = package(estimator.fit(X, y), smoke_rows=X[:16], **options)
         yield name, parameters.opened(files), estimator
     forest, parameters, files = fit_isolation_forest(
         X, features=FEATURES, expected_alert_share=0.01
@@ -71,10 +76,10 @@ def main() -> None:
     for name, scorer, estimator in models(X, y):
         peer = getattr(estimator, "predict_proba", getattr(estimator, "score_samples", None))
         costs = (
-            nanoseconds(lambda s=scorer: s.score(scored), _SCORED),
-            nanoseconds(lambda s=scorer: s.contributions(scored[:_EXPLAINED]), _EXPLAINED),
-            nanoseconds(lambda p=peer: p(scored), _SCORED) if peer else float("nan"),
-            nanoseconds(lambda s=scorer: s.score(scored[:1]), 1),
+            nanoseconds(partial(scorer.score, scored), _SCORED),
+            nanoseconds(partial(scorer.contributions, scored[:_EXPLAINED]), _EXPLAINED),
+            nanoseconds(partial(peer, scored), _SCORED) if peer else float("nan"),
+            nanoseconds(partial(scorer.score, scored[:1]), 1),
         )
         print(f"{name:28}{costs[0]:8,.0f}{costs[1]:9,.0f}{costs[2]:14,.0f}{costs[3]:9,.0f}")
 

@@ -94,11 +94,12 @@ def _peer(site: Site, topics: DomainTopics, model: Trained) -> None:
 
 
 def _memory(site: Site) -> None:
-    """Hold the history of many cards, and say what one of them takes."""
+    """Keep the history of many cards, and measure the memory of one."""
     history = TransactionHistory(HistorySettings())
     rows = _many_cards()
     for first in range(0, len(rows.cards), _PART):
-        history.features(TransactionRows(*(column[first : first + _PART] for column in rows)))
+        part = slice(first, first + _PART)
+        history.features(TransactionRows._make(column[part] for column in rows))
     site.add(
         Result(
             case="transactions",

@@ -86,7 +86,7 @@ class ScoringLoop(Loop):
         self._producer.poll(0)
 
     def _probabilities(self, features: NDArray[np.float64]) -> NDArray[np.float64]:
-        raw = self._estimator.predict_proba(features)[:, 1]
+        raw: NDArray[np.float64] = self._estimator.predict_proba(features)[:, 1]
         platt = self._parameters.calibration
         return raw if platt is None else expit(platt.slope * logit(raw) + platt.intercept)
 

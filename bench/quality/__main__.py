@@ -14,28 +14,18 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from bench.quality import (
-    fraud as quality_fraud,
-)
-from bench.quality import (
-    rides as quality_rides,
-)
-from bench.quality import (
-    tpv as quality_tpv,
-)
-from bench.quality import (
-    vectors as quality_vectors,
-)
+from bench.quality import fraud, rides, tpv, vectors
 from bench.quality.rows import Case, Row, Target
 
-RESULTS = Path(__file__).with_name("quality.json")
-DATA = Path(os.environ.get("EDDY_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
+_ROOT = Path(__file__).resolve().parents[2]
+RESULTS = _ROOT / "bench" / "quality.json"
+DATA = Path(os.environ.get("EDDY_DATA", _ROOT.parent / "shared" / "data"))
 
 CASES: tuple[Case, ...] = (
-    *quality_rides.CASES,
-    *quality_tpv.CASES,
-    *quality_fraud.CASES,
-    *quality_vectors.CASES,
+    *rides.CASES,
+    *tpv.CASES,
+    *fraud.CASES,
+    *vectors.CASES,
 )
 
 
@@ -51,24 +41,24 @@ def measured(cases: Sequence[Case], folder: Path, console: Console) -> Iterator[
 
 def table(figures: Sequence[Row], targets: Sequence[Target]) -> Table:
     """Return the figures, each with its target where it has one."""
-    shown = Table(title="quality")
+    display = Table(title="quality")
     for name in ("dataset", "detector", "metric"):
-        shown.add_column(name)
+        display.add_column(name)
     for name in ("value", "random", "target"):
-        shown.add_column(name, justify="right")
-    shown.add_column("")
+        display.add_column(name, justify="right")
+    display.add_column("")
     bounds = {(t.dataset, t.detector, t.metric): t.above for t in targets}
     before = ""
     for row in figures:
         if before and row.detector != before:
-            shown.add_section()
+            display.add_section()
         before = row.detector
         above = bounds.get((row.dataset, row.detector, row.metric))
         target, mark = "", ""
         if above is not None:
             target = f"> {above:g}"
             mark = "[green]pass[/]" if row.value > above else "[red]fail[/]"
-        shown.add_row(
+        display.add_row(
             row.dataset,
             row.detector,
             row.metric,
@@ -77,7 +67,7 @@ def table(figures: Sequence[Row], targets: Sequence[Target]) -> Table:
             target,
             mark,
         )
-    return shown
+    return display
 
 
 def write(figures: Sequence[Row], path: Path) -> None:

@@ -7,12 +7,14 @@ begins within a day of its end; a level shift is news for four days. Random: as 
 same lengths, of other merchants at other times.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bench.quality.rows import Case, Row
 from eddy.datasets.simulation.payments.stream import (
@@ -66,11 +68,15 @@ def told(seed: int, options: PaymentSimulation) -> list[Anomaly]:
             columns.occurred_at[rows],
             columns.values[rows],
             columns.keys[rows],
-            lambda i, rows=rows, batch=batch: decoder.decode_one(batch[rows[i]]),
+            partial(_decode_row, decoder, batch, rows),
         )
         verdicts = judge.judge(events)
         found += verdicts.anomalies(range(len(verdicts.flagged)), _NOW)
     return found
+
+
+def _decode_row(decoder: Decoder, batch: Sequence[bytes], rows: NDArray[np.intp], i: int) -> Any:
+    return decoder.decode_one(batch[rows[i]])
 
 
 def spans(anomalies: list[Anomaly]) -> list[Span]:
@@ -80,6 +86,8 @@ def spans(anomalies: list[Anomaly]) -> list[Span]:
         if one.op == "retract":
             episodes.pop(one.anomaly_id, None)
             continue
+        assert one.window_start is not None  # every anomaly of payment volumes has a window
+        assert one.window_end is not None
         start, end = (round(at.timestamp() * 1e6) for at in (one.window_start, one.window_end))
         known = episodes.get(one.anomaly_id)
         if known is not None:

@@ -11,7 +11,7 @@ for each detector alike; the detector's own boundary is given beside it.
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -162,7 +162,7 @@ def measure(folder: Path) -> Iterator[Row]:
             name,
             OWN if name == OURS else "NAB score at 3 deviations",
             nab_score(all_series, scores, boundary),
-            _chance(lambda given, at=boundary: nab_score(all_series, given, at), scores),
+            _chance(partial(nab_score, all_series, threshold=boundary), scores),
         )
         yield Row(
             DATASET,

@@ -9,11 +9,12 @@
   The figure beside it is the coverage of bands shuffled among the intervals.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bench.quality.incidents import CASES as INCIDENTS
 from bench.quality.nab import CASES as NAB
@@ -26,6 +27,8 @@ from eddy.models.forecasting.forecaster import Forecaster
 NYC, RETAIL = "nyc_taxi at 2 h", "Online Retail, day ahead"
 COVERAGE = "simulated merchants, coverage by segment"
 OURS = "eddy, forecast band"
+Datetimes = NDArray[np.datetime64]
+
 NYC_FILES = ("nab/realKnownCause/nyc_taxi.csv", "nab/combined_windows.json")
 RETAIL_FILE = "online-retail/online_retail_II_2009-12_2010-12.parquet"
 CAUGHT, FALSE = "windows caught of 5", "false episodes"
@@ -90,7 +93,9 @@ def lagged(volumes: Floats, lags: list[int]) -> Floats:
     return np.asarray(np.median(shifted, axis=0), np.float64)
 
 
-def episodes(times: np.ndarray, flagged: Labels, windows: list[tuple]) -> tuple[int, int]:
+def episodes(
+    times: Datetimes, flagged: Labels, windows: Sequence[tuple[np.datetime64, np.datetime64]]
+) -> tuple[int, int]:
     """Return how many windows hold a flagged interval, and how many episodes lie in none.
 
     Parameters
@@ -130,7 +135,7 @@ def measure_nyc(folder: Path) -> Iterator[Row]:
 
 
 def _random_episodes(
-    times: np.ndarray, flagged: Labels, windows: list[tuple]
+    times: Datetimes, flagged: Labels, windows: Sequence[tuple[np.datetime64, np.datetime64]]
 ) -> tuple[float, float]:
     runs = [
         episodes(times, np.random.default_rng(seed).permutation(flagged), windows)

@@ -8,6 +8,7 @@ isolation forest sees each whole set, without labels, and ranks it. Means over t
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -76,7 +77,7 @@ def measure_ulb(folder: Path) -> Iterator[Row]:
     fold = Fold(*(start + at * 1_000_000 for at in (SPLIT_S, SPLIT_S, 200_000)))
     rows = table.rows(table.between(fold.test_start_us, fold.test_stop_us))
     features = ["amount", *(component(k) for k in range(1, 29))]
-    common = {
+    common: dict[str, Any] = {
         "features": features,
         "train_days": 2,
         "calibration_days": 1,

@@ -188,7 +188,7 @@ def test_a_defect_does_not_end_the_watch_and_is_given_up(world, monkeypatch):
     monkeypatch.setattr("eddy.app.training.transaction_models.train_model", fail)
     monkeypatch.setattr("eddy.app.retraining.watch._AFTER_FAILURE_S", 0.0)
     watching = world.watch()
-    look, looks = watching.look, []
+    look, looks = watching.poll, []
 
     def looking():
         looks.append(1)
@@ -196,7 +196,7 @@ def test_a_defect_does_not_end_the_watch_and_is_given_up(world, monkeypatch):
             watching.stop()
         return look()
 
-    watching.look = looking
+    watching.poll = looking
     watching.run()
     outcomes = [one.outcome for one in world.runs.all()]
     assert outcomes == ["failed"] * (MOST_FAILURES - 1) + ["given_up"]
@@ -266,7 +266,7 @@ class Asked:
     def __init__(self, *asked):
         self.waiting = list(asked)
 
-    def heard(self):
+    def poll(self):
         return self.waiting.pop(0) if self.waiting else None
 
     def put_back(self, asked):

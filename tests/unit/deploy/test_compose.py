@@ -69,6 +69,17 @@ def test_images_hold_what_is_there():
     assert "USER 10001" in DOCKERFILE
 
 
+def test_the_stage_of_the_jars_installs_what_downloads_them():
+    stage = DOCKERFILE.partition(" AS jars")[2].partition("FROM ")[0]
+    installed = re.findall(r"-r (requirements/\S+)", stage)
+    pins = {
+        line.partition("==")[0]
+        for path in installed
+        for line in (ROOT / path).read_text().splitlines()
+    }
+    assert {"jgo", "filelock", "psutil"} <= pins
+
+
 def test_the_worker_is_set_as_the_embedded_one():
     embedded = properties("sandbox/connect.properties")
     composed = properties("deploy/compose/connect.properties")
