@@ -23,7 +23,7 @@ DVC := .venv-dvc/.installed-$(shell cksum < requirements/dvc.txt | cut -d' ' -f1
 AIRFLOW := .venv-airflow/.installed-$(shell cksum < requirements/airflow.txt | cut -d' ' -f1)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test airflow-test spark-test dvc-test chaos bench quality lint format requirements hooks clean distclean
+.PHONY: help demo test airflow-test spark-test dvc-test chaos bench quality docs lint format requirements hooks clean distclean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +51,11 @@ bench: $(DEV) ## Benchmarks against peers, all of them or one: make bench CASE=r
 
 quality: $(DEV) ## The detectors on public data, beside a random scorer
 	@$(BIN)/python -m bench.quality $(ARGS)
+
+docs: $(DEV) ## The site of docs/ in build/docs, its reference made from the code
+	@$(BIN)/python -m tests.support.reference
+	@NO_MKDOCS_2_WARNING=true $(BIN)/mkdocs build --quiet
+	@echo "build/docs/index.html"
 
 lint: $(DEV) ## ruff, mypy, import-linter
 	@$(BIN)/ruff check

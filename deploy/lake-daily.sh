@@ -5,7 +5,7 @@
 #   EDDY=/opt/eddy/bin/eddy      the program; by default `eddy` on the PATH
 #
 # Every step may be repeated for the same day. The first one that fails ends the run with its exit
-# code (docs/operations.md); then nothing is lost: repeat the run. It begins with a check, so that
+# code (docs/how-to/operations.md); then nothing is lost: repeat the run. It begins with a check, so that
 # no day goes out that the sink has not brought yet, and ends with one of all that the topics hold.
 set -euo pipefail
 

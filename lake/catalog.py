@@ -139,8 +139,9 @@ def _require_new(config: LakeConfig, name: str, location: str) -> None:
     if any(not _FIRST_STATE.fullmatch(file) for file in found):
         raise ConfigError(
             f"lake.catalog: {config.catalog} knows no table {name} of {config.catalog_name}, but "
-            f'{location} holds files of one: register it (docs/lake.md, "The catalog is lost"), '
-            "or give the catalog and the catalog_name that know it, or another lake.warehouse"
+            f"{location} holds files of one: register it (docs/how-to/lake.md, "
+            '"The catalog is lost"), or give the catalog and the catalog_name that know it, '
+            "or another lake.warehouse"
         )
 
 

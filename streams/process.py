@@ -181,7 +181,7 @@ class Process:
         await self._loop.run_in_executor(None, self._publisher.connect)
         self.ended = False
         # What is there now stays to the end: without it, collections cost the portable reader,
-        # which makes an object per record, a third of its speed (docs/benchmarks.md).
+        # which makes an object per record, a third of its speed (docs/explanation/benchmarks.md).
         gc.collect()
         gc.freeze()
         topics = [lane.route.topics.events for lane in self._wiring.lanes]

@@ -226,7 +226,7 @@ def _topics(settings: Settings) -> DoctorCheck:
             f"{', '.join(apart)}: more partitions than one; each partition's terminals are known "
             "by its own events only",
             "bring all events of a card and of a terminal into one partition, see "
-            "docs/transactions.md",
+            "docs/explanation/transactions.md",
         )
     other = inspection.differences(settings.kafka, wanted)
     if other:

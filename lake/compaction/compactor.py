@@ -16,7 +16,7 @@ from pyiceberg.table import Table
 from eddy.lake.compaction.commits import Conflict, Load, commit
 from eddy.lake.compaction.day_files import MARK, DayFiles, around, days_of, size_of
 from eddy.lake.compaction.json_lines import Staged
-from eddy.lake.compaction.reading import FileReader
+from eddy.lake.compaction.reading import DataFileReader
 from eddy.lake.compaction.results import DayResult, Show
 from eddy.lake.compaction.slices import Slices
 from eddy.lake.compaction.verdicts import CompactionCounts, NewestRows
@@ -206,7 +206,7 @@ class Compactor:
         tally: CompactionCounts,
         folder: Path,
     ) -> list[DataFile]:
-        reader = FileReader(table)
+        reader = DataFileReader(table)
         slices = Slices(folder, reader.arrow, day.rows + tally.added)
         bar = _Bar(self.show, f"{self.spec.name} {day.day}: reading", day.rows + tally.added)
         with closing(verdicts.places(day.day)) as places:

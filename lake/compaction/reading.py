@@ -20,7 +20,7 @@ _WHOLE_BYTES = 16 * 2**20  # a smaller file is one request
 _AHEAD = 4
 
 
-class FileReader:
+class DataFileReader:
     """Reads files as batches of the table's current columns, or of some of them.
 
     A batch has at most 16,384 rows, so that memory does not depend on a file's size.
@@ -112,8 +112,8 @@ def _column(
 
 
 def arrow_schema(table: Table) -> pa.Schema:
-    """Return a table's columns as a `FileReader` gives them."""
-    return FileReader(table).arrow
+    """Return a table's columns as a `DataFileReader` gives them."""
+    return DataFileReader(table).arrow
 
 
 def _open(io: FileIO, file: DataFile) -> pa.NativeFile:

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from pyiceberg.table import Table
 
 from eddy.lake.compaction.day_files import DayFiles
-from eddy.lake.compaction.reading import BATCH_ROWS, FileReader
+from eddy.lake.compaction.reading import BATCH_ROWS, DataFileReader
 from eddy.lake.tables import TableSpec
 
 DROPPED = -1
@@ -59,7 +59,7 @@ class CompactionCounts:
 
 
 Incoming = Callable[[date], Iterator[pa.RecordBatch]]
-"""Returns rows of a day that are not in the table; as its `FileReader` gives those that are."""
+"""Returns rows of a day that are not in the table; as its `DataFileReader` gives those that are."""
 
 
 class NewestRows:
@@ -140,13 +140,13 @@ class NewestRows:
         return Places(cursor)
 
     def _arrow(self, table: Table) -> pa.Schema:
-        schema = FileReader(table, list(self._names)).arrow
+        schema = DataFileReader(table, list(self._names)).arrow
         fields = [pa.field(name, _leaf(schema, path)) for path, name in self._names.items()]
         own = {"number": pa.int64(), "day": pa.date32(), "incoming": pa.bool_()}
         return pa.schema([*(pa.field(*one) for one in own.items()), *fields])
 
     def _rows(self, table: Table, days: Sequence[DayFiles], step: Step) -> Iterator[pa.RecordBatch]:
-        reader, schema = FileReader(table, list(self._names)), self._arrow(table)
+        reader, schema = DataFileReader(table, list(self._names)), self._arrow(table)
         number = 0
         for day, is_incoming, batch in self._batches(reader, days):
             count = batch.num_rows
@@ -159,7 +159,7 @@ class NewestRows:
             step(count)
 
     def _batches(
-        self, reader: FileReader, days: Sequence[DayFiles]
+        self, reader: DataFileReader, days: Sequence[DayFiles]
     ) -> Iterator[tuple[date, bool, pa.RecordBatch]]:
         for day in days:
             for batch in reader.read(day.files):

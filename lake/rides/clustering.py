@@ -109,7 +109,7 @@ class ClusteringSummary(msgspec.Struct, kw_only=True):
 
 
 @dataclass(slots=True)
-class DayResult:
+class ClusteredDay:
     """What was said of one partition's rides of a day, in the order of their offsets.
 
     Attributes
@@ -128,7 +128,7 @@ class DayResult:
     anomalies: list[tuple[int, Anomaly]] = field(default_factory=list)
 
     @classmethod
-    def nothing(cls, rides: int) -> "DayResult":
+    def nothing(cls, rides: int) -> "ClusteredDay":
         """Return what to fill in."""
         blank = np.zeros(rides, np.bool_)
         return cls(np.full(rides, np.nan), blank, blank.copy())
@@ -154,7 +154,7 @@ def cluster(
 
     An anomaly counts as detected when the day was over, so that another run says the same.
     """
-    said = {place: DayResult.nothing(len(rides)) for place, rides in found.rides.items()}
+    said = {place: ClusteredDay.nothing(len(rides)) for place, rides in found.rides.items()}
     for stretch in found.stretches:
         judge = build(*stretch.place)
         mine = said[stretch.place]
@@ -228,7 +228,7 @@ def _clustered(anomaly: Anomaly, found: DayOfRides, place: Place, row: int) -> C
 def _sum_up(
     summary: ClusteringSummary,
     found: DayOfRides,
-    said: dict[Place, DayResult],
+    said: dict[Place, ClusteredDay],
     anomalies: list[Clustered],
 ) -> None:
     summary.rides = sum(map(len, found.rides.values()))
@@ -252,7 +252,7 @@ def _sum_up(
 
 
 def _compare(
-    compared: Compared, found: DayOfRides, rows: NDArray[np.int64], said: DayResult, sha256: str
+    compared: Compared, found: DayOfRides, rows: NDArray[np.int64], said: ClusteredDay, sha256: str
 ) -> None:
     told = found.told
     judged = pc.is_valid(told["model.sha256"]).to_numpy()[rows]

@@ -42,7 +42,7 @@ _SIX, _LOW_BITS = np.uint64(6), np.uint64(63)
 _ONE, _NOTHING = np.uint64(1), np.uint64(0)
 
 
-class TransactionRows(NamedTuple):
+class KernelRows(NamedTuple):
     """n transactions in the order they came.
 
     Attributes
@@ -208,7 +208,7 @@ def _describe_terminal(m: Memory, s: int, time: int, event: int, out: Floats) ->
 def _entries(
     source: int,
 ) -> tuple[
-    Callable[[Memory, Memory, TransactionRows, EventLabels, int, Floats], tuple[int, int, int]],
+    Callable[[Memory, Memory, KernelRows, EventLabels, int, Floats], tuple[int, int, int]],
     Callable[[Memory, EventLabels, Codes, Ints, int], tuple[int, int, int]],
 ]:
     """Make the functions to call from outside, which carry the version of their sources."""
@@ -217,7 +217,7 @@ def _entries(
     def describe(
         cards: Memory,
         terminals: Memory,
-        rows: TransactionRows,
+        rows: KernelRows,
         waiting: EventLabels,
         start: int,
         out: Floats,

@@ -153,9 +153,7 @@ class TransactionHistory:
         out[:, 2] = of_day < 7 * 3_600_000
         amounts = np.rint(rows.amounts * kernel.AMOUNT_UNITS).astype(np.int64)
         cards, terminals, events = map(_u64, (rows.cards, rows.terminals, rows.events))
-        self._run(
-            kernel.TransactionRows(times, cards, terminals, amounts, events), out[:, len(OWN) :]
-        )
+        self._run(kernel.KernelRows(times, cards, terminals, amounts, events), out[:, len(OWN) :])
         self._waiting.expire(self._terminals_watermark_ms - self._keep_ms)
         return out
 
@@ -234,7 +232,7 @@ class TransactionHistory:
             fresh._waiting,
         )
 
-    def _run(self, rows: kernel.TransactionRows, out: Floats) -> None:
+    def _run(self, rows: kernel.KernelRows, out: Floats) -> None:
         grow: dict[int, Callable[[], None]] = {
             kernel.CARD_TABLE: self._cards.grow_table,
             kernel.CARD_ARENA: self._cards.grow_arena,

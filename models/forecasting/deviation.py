@@ -4,7 +4,8 @@ The boundary is where a share `false_alarm_rate` of ordinary intervals would lie
 segment's own tail (see `eddy.models.forecasting.conformal`); and never so near that the deviation
 does not matter: at least `min_absolute`, at least `min_relative` of what was expected. These
 three alone set it; a stream needs no labels. (The defaults of the method were chosen while looking
-at nyc_taxi, whose five labelled windows are therefore no untouched test; see docs/benchmarks.md.)
+at nyc_taxi, whose five labelled windows are therefore no untouched test; see
+docs/explanation/benchmarks.md.)
 """
 
 from dataclasses import dataclass

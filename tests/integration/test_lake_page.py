@@ -1,4 +1,4 @@
-"""What docs/lake.md tells people to write and to run, written and run."""
+"""What docs/how-to/lake.md tells people to write and to run, written and run."""
 
 import re
 import tomllib
@@ -17,7 +17,7 @@ from eddy.lake import catalog
 from eddy.lake.config import LakeConfig
 from eddy.lake.tables import anomalies, rejections
 
-PAGE = (Path(__file__).parents[2] / "docs" / "lake.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs" / "how-to" / "lake.md").read_text()
 
 
 def block(language: str) -> str:
@@ -66,7 +66,7 @@ def test_tables_survive_the_loss_of_the_catalog(config, tmp_path):
         row = {"anomaly_id": str(number)}
         table.append(pa.Table.from_pylist([row], schema=table.schema().as_arrow()))
     (tmp_path / "catalog.db").unlink()
-    exec(compile(block("python"), "docs/lake.md", "exec"), {})
+    exec(compile(block("python"), "docs/how-to/lake.md", "exec"), {})
     again = catalog.open_catalog(config)
     found = catalog.load(again, config, specs[0])
     rows = found.scan().to_arrow()["anomaly_id"].to_pylist()

@@ -182,6 +182,7 @@ def test_it_runs_beside_modules_called_like_its_rooms(environment, folder):
     binary = environment / "bin"
     source = run(binary / "python", "-c", "import eddy; print(eddy.__file__)", cwd=folder)
     assert Path(source.strip()).is_relative_to(environment)
+    assert run(binary / "eddy", "--version", cwd=folder).startswith("eddy 0.")
     for command in ([binary / "eddy"], [binary / "python", "-m", "eddy"]):
         run(*command, "config", "check", cwd=folder)
 

@@ -16,7 +16,7 @@ from eddy.training.transactions import intervals
 from eddy.training.transactions.evaluation import scored_rows, shuffled
 from eddy.training.transactions.fraud_metrics import Figure, ScoredRows
 from eddy.training.transactions.prequential import newest_window, rows_seen
-from eddy.training.transactions.settings import Gate
+from eddy.training.transactions.settings import GateSettings
 from eddy.training.transactions.table import TrainingTable, whole_days
 from eddy.training.transactions.train import text
 
@@ -25,7 +25,7 @@ def judge_candidate(
     table: TrainingTable,
     candidate: Scorer,
     champion: Scorer | None,
-    settings: Gate | None = None,
+    settings: GateSettings | None = None,
     *,
     learned_until_us: int | None = None,
 ) -> GateDecision:
@@ -38,7 +38,7 @@ def judge_candidate(
     candidate : Scorer
     champion : Scorer, optional
         The model in use; None where there is none.
-    settings : Gate, optional
+    settings : GateSettings, optional
     learned_until_us : int, optional
         The end of the candidate's training rows, microseconds since 1970; where it is given, the
         window must begin after it.
@@ -48,7 +48,7 @@ def judge_candidate(
     ConfigError
         The rows were thinned out: nobody can tell how many cards a day would be flagged.
     """
-    how = settings or Gate()
+    how = settings or GateSettings()
     whole_days(table, "the gate")
     try:
         fold = newest_window(table, how.window_days, how.delay_days)
@@ -76,7 +76,7 @@ def judge_candidate(
     return _decided(ours, theirs, how, window, "the champion")
 
 
-def _too_little(rows: TrainingTable, how: Gate) -> str:
+def _too_little(rows: TrainingTable, how: GateSettings) -> str:
     """Return why nothing can be decided on the rows of the window; empty if it can."""
     days, frauds = f"the newest labelled {how.window_days} days", int(rows.frauds.sum())
     if frauds < how.least_frauds:
@@ -95,7 +95,7 @@ def _too_little(rows: TrainingTable, how: Gate) -> str:
 
 
 def _decided(
-    ours: ScoredRows, theirs: ScoredRows, how: Gate, window: str, who: str
+    ours: ScoredRows, theirs: ScoredRows, how: GateSettings, window: str, who: str
 ) -> GateDecision:
     figure = _figure(how)
     drawn = intervals.differences(ours, theirs, figure, how.resamples, how.seed)
@@ -130,7 +130,7 @@ def _decided(
     return GateDecision(accepted=True, reason=said, numbers=numbers, window=window)
 
 
-def _figure(how: Gate) -> Figure:
+def _figure(how: GateSettings) -> Figure:
     if how.metric == "card_precision":
         return metrics.card_precision(round(how.cards_per_day))
     return metrics.average_precision

@@ -182,7 +182,7 @@ class Evaluation(_Section, frozen=True, kw_only=True):
     seed: Seed = 0
 
 
-class Gate(_Section, frozen=True, kw_only=True):
+class GateSettings(_Section, frozen=True, kw_only=True):
     """What a candidate must show to become champion.
 
     Attributes
@@ -229,7 +229,7 @@ class Parameters(_Section, frozen=True, kw_only=True):
     labels: LabelSettings = LabelSettings()
     train: TrainSettings = TrainSettings()
     evaluate: Evaluation = Evaluation()
-    gate: Gate = Gate()
+    gate: GateSettings = GateSettings()
     retrain: QualityBounds = QualityBounds()
 
 

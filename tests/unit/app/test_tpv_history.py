@@ -138,15 +138,15 @@ def test_what_is_wrong_is_named(here, arguments, named):
 
 
 def blocks(language):
-    """Return the examples of docs/history.md in a language."""
-    text = (Path(__file__).parents[3] / "docs" / "history.md").read_text()
+    """Return the examples of docs/how-to/history.md in a language."""
+    text = (Path(__file__).parents[3] / "docs" / "how-to" / "history.md").read_text()
     return [part.split("```")[0] for part in text.split(f"```{language}\n")[1:]]
 
 
 def test_the_page_tells_what_runs(here, monkeypatch):
     (here / "payments.parquet").unlink()
     for code in blocks("python"):
-        exec(compile(code, "docs/history.md", "exec"), {})
+        exec(compile(code, "docs/how-to/history.md", "exec"), {})
     server, thread = serve(shop())
     environment(monkeypatch, here, server.url)
     try:

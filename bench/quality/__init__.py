@@ -1,0 +1,1 @@
+"""The detectors on public data, with a random scorer beside each."""
