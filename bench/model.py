@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from eddy.models.artefact import encode_parameters
-from eddy.models.domains.rides.domain import DbscanParameters
+from eddy.models.domains.rides.parameters import DbscanParameters
 from eddy.models.registry.folder import FolderStore
 from eddy.models.registry.manifest import Training
 from eddy.models.registry.registry import Registry

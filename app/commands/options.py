@@ -13,7 +13,7 @@ from eddy.schemas.errors import ConfigError
 
 if TYPE_CHECKING:
     from eddy.app.settings import Settings
-    from eddy.app.training.new_model import TrainingSource
+    from eddy.app.training.trained_model import TrainingSource
     from eddy.lake.days import Day
     from eddy.training.transactions.settings import Parameters
 
@@ -146,7 +146,7 @@ class TopicRange:
         ConfigError
             Both are given, or a range of what is no topic.
         """
-        from eddy.app.training.new_model import TrainingSource
+        from eddy.app.training.trained_model import TrainingSource
 
         return TrainingSource(files or (), self.topic, self.start, self.stop, zone)
 

@@ -216,7 +216,7 @@ def domain_command(name: str) -> Callable[..., int]:
         from itertools import islice
 
         from eddy.app.domains import domain_row
-        from eddy.app.training.new_model import options_of
+        from eddy.app.training.trained_model import options_of
 
         settings, simulation = source.load(), domain_row(name).simulator()
         options = options_of(option_values(override), simulation.options_type)

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from eddy.app.settings import Settings
-    from eddy.app.training.new_model import NewModel, TrainedModel, TrainingSource
+    from eddy.app.training.new_model import NewModel
+    from eddy.app.training.trained_model import TrainedModel, TrainingSource
 
 PromoteFlag = Annotated[bool, option("Make it the champion, whoever is it now.")]
 
@@ -136,7 +137,7 @@ def transactions(
     --------
     eddy train transactions table.parquet --set train.seed=3
     """
-    from eddy.app.training.new_model import TrainingSource
+    from eddy.app.training.trained_model import TrainingSource
 
     values = {"params": training.params, **option_values(training.override), "train.kind": kind}
     train_model(source.load(), "transactions", TrainingSource([table]), values, promote, json)

@@ -10,7 +10,7 @@ from eddy.schemas.errors import ConfigError
 
 if TYPE_CHECKING:
     from eddy.app.settings import Settings
-    from eddy.app.training.new_model import TrainedModel, TrainingProgress, TrainingSource
+    from eddy.app.training.trained_model import TrainedModel, TrainingProgress, TrainingSource
     from eddy.datasets.simulation.record import SimulatedRecord
     from eddy.models.registry.manifest import Manifest
     from eddy.schemas.labels import Label

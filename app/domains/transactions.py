@@ -9,7 +9,7 @@ from eddy.models.domains.transactions.domain import DOMAIN
 
 if TYPE_CHECKING:
     from eddy.app.settings import Settings
-    from eddy.app.training.new_model import TrainedModel, TrainingProgress, TrainingSource
+    from eddy.app.training.trained_model import TrainedModel, TrainingProgress, TrainingSource
 
 # ruff: noqa: PLC0415 - a process that judges imports nothing of files, simulation and training
 

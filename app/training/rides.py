@@ -6,7 +6,7 @@ from typing import Any
 from eddy.app import wiring
 from eddy.app.domains import domain_row
 from eddy.app.settings import Settings
-from eddy.app.training.new_model import (
+from eddy.app.training.trained_model import (
     TrainedModel,
     TrainingProgress,
     TrainingSource,

@@ -7,14 +7,14 @@ from typing import Any
 from eddy.app import wiring
 from eddy.app.domains import domain
 from eddy.app.settings import Settings
-from eddy.app.training.new_model import (
+from eddy.app.training.payment_rows import PaymentRows
+from eddy.app.training.trained_model import (
     TrainedModel,
     TrainingProgress,
     TrainingSource,
     options_of,
     training_of,
 )
-from eddy.app.training.payment_rows import PaymentRows
 from eddy.datasets.history.interval_totals import IntervalTotals
 from eddy.datasets.history.payments.totals import load_totals
 from eddy.schemas.errors import ConfigError

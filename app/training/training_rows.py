@@ -12,7 +12,7 @@ from eddy.app import wiring
 from eddy.app.domains.row import DomainRow
 from eddy.app.replay.offsets import offsets
 from eddy.app.settings import Settings
-from eddy.app.training.new_model import TrainingSource
+from eddy.app.training.trained_model import TrainingSource
 from eddy.models.arrays import Floats
 from eddy.schemas.decoding import Decoder, buffers
 from eddy.schemas.errors import MissingResource

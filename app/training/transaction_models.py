@@ -18,8 +18,8 @@ from eddy.app.replay.offsets import offsets
 from eddy.app.settings import Settings
 from eddy.app.training import new_model
 from eddy.app.training.history_in_use import as_the_stream, stream_history
-from eddy.app.training.new_model import (
-    NewModel,
+from eddy.app.training.new_model import NewModel
+from eddy.app.training.trained_model import (
     TrainedModel,
     TrainingProgress,
     TrainingSource,

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from bench.model import MIN_WINDOW, WINDOW, parameters
 from bench.peers.job import PeerJob
 from eddy.models.detectors.dbscan.windowed import WindowedDbscan
-from eddy.models.domains.rides.domain import features
+from eddy.models.domains.rides.features import features
 
 _COUNT_EVERY_S = 0.05
 
@@ -54,7 +54,7 @@ def _new_detector() -> WindowedDbscan:
 
 
 def _feature(value: float) -> float:
-    """Return one of `eddy.models.domains.rides.domain.features`, without an array."""
+    """Return one of `eddy.models.domains.rides.features`, without an array."""
     return math.copysign(math.log1p(abs(value)), value)
 
 

@@ -21,8 +21,10 @@ from sklearn.ensemble import IsolationForest
 from bench.quality.rows import Case, Labels, Row, Target, average_precision, f1_at_one, rows
 from eddy.datasets.history.rides import ride_records
 from eddy.models.arrays import Floats
+from eddy.models.domains.rides.default import default_model
 from eddy.models.domains.rides.domain import DOMAIN as RIDES
-from eddy.models.domains.rides.domain import NAMES, RidesPolicy, default_model
+from eddy.models.domains.rides.features import NAMES
+from eddy.models.domains.rides.policy import RidesPolicy
 from eddy.models.judge import Events, Identity, Model
 from eddy.schemas.columns import Columns, Program
 from eddy.schemas.decoding import Decoder, buffers

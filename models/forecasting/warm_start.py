@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eddy.models.arrays import Ints
-from eddy.models.detectors.forecast_band.silence import Silence
 from eddy.models.forecasting import mapped
 from eddy.models.forecasting.forecaster import Forecaster
+from eddy.models.forecasting.silence import Silence
 from eddy.schemas.errors import ConfigError
 
 KIND = "eddy-start-1"

@@ -12,7 +12,7 @@ import msgspec
 
 from eddy.datasets.simulation.rides import RideSimulation, simulate
 from eddy.models.artefact import encode_parameters
-from eddy.models.domains.rides.domain import DEFAULT_PARAMETERS, default_model
+from eddy.models.domains.rides.default import DEFAULT_PARAMETERS, default_model
 from eddy.models.registry.folder import FolderStore
 from eddy.models.registry.manifest import Training
 from eddy.models.registry.registry import Registry

@@ -26,8 +26,8 @@ from eddy.models.checks.judges import (
     say,
 )
 from eddy.models.domain import Domain
-from eddy.models.domains.rides.domain import RidesPolicy
-from eddy.models.domains.tpv.domain import TpvPolicy
+from eddy.models.domains.rides.policy import RidesPolicy
+from eddy.models.domains.tpv.policy import TpvPolicy
 from eddy.models.domains.transactions.policy import TransactionsPolicy
 from eddy.models.features.transaction_history import HistorySettings
 from eddy.models.judge import (

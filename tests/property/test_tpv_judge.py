@@ -14,7 +14,8 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from eddy.models.checks.judges import part
-from eddy.models.domains.tpv.domain import DOMAIN, TpvPolicy
+from eddy.models.domains.tpv.domain import DOMAIN
+from eddy.models.domains.tpv.policy import TpvPolicy
 from eddy.models.judge import Events, Identity
 from eddy.schemas.decoding import Decoder, buffers
 from eddy.schemas.payments import Payment

@@ -14,7 +14,8 @@ from sklearn.cluster import DBSCAN
 
 from eddy.datasets.history.rides import ride_records
 from eddy.models.detectors.dbscan.windowed import WindowedDbscan
-from eddy.models.domains.rides.domain import DEFAULT_PARAMETERS, NAMES, features
+from eddy.models.domains.rides.default import DEFAULT_PARAMETERS
+from eddy.models.domains.rides.features import NAMES, features
 from eddy.schemas.columns import Program
 from eddy.schemas.decoding import Decoder, buffers
 from eddy.schemas.rides import Ride

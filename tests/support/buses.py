@@ -17,7 +17,7 @@ from msgspec import Meta
 
 from eddy.app.domains.row import DomainRow, Simulation
 from eddy.app.settings import Settings
-from eddy.app.training.new_model import (
+from eddy.app.training.trained_model import (
     TrainedModel,
     TrainingProgress,
     TrainingSource,

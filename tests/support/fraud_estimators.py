@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from eddy.models.detectors.fraud.calibration import Calibration
 from eddy.models.detectors.fraud.packing import package
-from eddy.models.detectors.fraud.parameters import Calibration, FraudParameters
+from eddy.models.detectors.fraud.parameters import FraudParameters
 from eddy.models.features.names import FEATURES
 
 Files = dict[str, bytes]

@@ -21,8 +21,9 @@ from eddy.lake.rides.clustering import ClusteringSummary
 from eddy.lake.rides.published_day import folder_of, read
 from eddy.lake.store import Folder, filesystem
 from eddy.lake.tables import TableSpec, anomalies, clusters, history, rejections
+from eddy.models.domains.rides.default import default_model
 from eddy.models.domains.rides.domain import DOMAIN as RIDES
-from eddy.models.domains.rides.domain import RidesPolicy, default_model
+from eddy.models.domains.rides.policy import RidesPolicy
 from eddy.models.judge import Events, Identity, Model
 from eddy.schemas.anomalies import Anomaly
 from eddy.schemas.clustered import Clustered

@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eddy.models.artefact import encode_parameters
+from eddy.models.detectors.fraud.linear import Linear
 from eddy.models.detectors.fraud.packing import package
-from eddy.models.detectors.fraud.parameters import FraudParameters, Linear
+from eddy.models.detectors.fraud.parameters import FraudParameters
 from eddy.models.features.names import FEATURES
 from eddy.models.registry.folder import FolderStore
 from eddy.models.registry.manifest import Training

@@ -12,7 +12,8 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from eddy.models.detectors.fraud.parameters import FraudParameters, Linear, Smoke
+from eddy.models.detectors.fraud.linear import Linear
+from eddy.models.detectors.fraud.parameters import FraudParameters, Smoke
 from eddy.models.labels import Labels
 from eddy.models.packing import pack, unpack
 from eddy.schemas.decisions import Decisions

@@ -11,7 +11,9 @@ import numpy as np
 
 from eddy.models.arrays import Floats
 from eddy.models.artefact import digest
-from eddy.models.domains.rides.domain import DbscanParameters, RidesPolicy, features
+from eddy.models.domains.rides.features import features
+from eddy.models.domains.rides.parameters import DbscanParameters
+from eddy.models.domains.rides.policy import RidesPolicy
 from eddy.schemas.errors import ConfigError
 from eddy.training.rides.density import fallback, knee, kth_distances, noise_share, slices
 from eddy.training.rides.scaling import fit_transform_parameters

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from eddy.datasets.history.interval_totals import IntervalTotals
 from eddy.models.arrays import Floats
 from eddy.models.artefact import digest
-from eddy.models.domains.tpv.domain import BandParameters
+from eddy.models.domains.tpv.parameters import BandParameters
 from eddy.schemas.errors import ConfigError
 from eddy.training.tpv.examples import History, examples
 from eddy.training.tpv.network import Fitting, Told, fit

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from eddy.datasets.history.interval_totals import IntervalTotals
 from eddy.models.arrays import Ints
-from eddy.models.detectors.forecast_band.silence import Silence
 from eddy.models.forecasting.calendar import SegmentLocation, moments
 from eddy.models.forecasting.forecaster import Forecaster
+from eddy.models.forecasting.silence import Silence
 from eddy.models.forecasting.warm_start import Head, WarmStart
 from eddy.models.windows.clock import WindowClock
 from eddy.schemas.errors import ConfigError

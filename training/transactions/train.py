@@ -16,8 +16,9 @@ import numpy as np
 from scipy.special import expit, logit
 
 from eddy.models.arrays import Flags, Floats
+from eddy.models.detectors.fraud.calibration import Calibration
 from eddy.models.detectors.fraud.packing import package
-from eddy.models.detectors.fraud.parameters import Calibration, FraudParameters
+from eddy.models.detectors.fraud.parameters import FraudParameters
 from eddy.models.detectors.fraud.scorer import Scorer
 from eddy.schemas.errors import ConfigError
 from eddy.training.transactions import estimators

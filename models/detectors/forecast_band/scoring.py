@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 from eddy.models.arrays import Codes, Flags, Floats, Ints
 from eddy.models.detectors.forecast_band import scoring_kernel as kernel
-from eddy.models.detectors.forecast_band.silence import boundary_missed
 from eddy.models.forecasting.forecaster import Band, Forecaster
 from eddy.models.forecasting.seasonal import COLD_START
+from eddy.models.forecasting.silence import boundary_missed
 
 
 class AlarmLimits(Protocol):

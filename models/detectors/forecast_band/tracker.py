@@ -32,10 +32,10 @@ from eddy.models.detectors.forecast_band.scoring import (
     boundaries,
     score,
 )
-from eddy.models.detectors.forecast_band.silence import Silence
 from eddy.models.forecasting.calendar import CalendarFeatures
 from eddy.models.forecasting.forecaster import Forecaster
 from eddy.models.forecasting.seasonal import COLD_START
+from eddy.models.forecasting.silence import Silence
 from eddy.models.windows.steps import IntervalRows, Step
 from eddy.models.windows.windows import IntervalWindows
 

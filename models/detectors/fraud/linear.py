@@ -1,14 +1,36 @@
 """Logistic regressions."""
 
-from typing import TYPE_CHECKING
+import math
+from typing import Annotated
 
+import msgspec
 import numpy as np
+from msgspec import Meta
 from scipy.special import expit
 
 from eddy.models.arrays import Floats
 
-if TYPE_CHECKING:
-    from eddy.models.detectors.fraud.parameters import Linear
+
+class Linear(msgspec.Struct, frozen=True):
+    """A logistic regression: sigmoid(intercept + sum_j coefficient_j (x_j - center_j) / scale_j).
+
+    Attributes
+    ----------
+    center, scale, coefficients : list of float
+        One a feature.
+    intercept : float
+        The log-odds where every feature is at its center.
+    """
+
+    center: list[float]
+    scale: list[Annotated[float, Meta(gt=0)]]
+    coefficients: list[float]
+    intercept: float
+
+    def __post_init__(self) -> None:
+        if not len(self.center) == len(self.scale) == len(self.coefficients):
+            raise ValueError("linear: center, scale and coefficients differ in length")
+        check_finite("linear", *self.center, *self.scale, *self.coefficients, self.intercept)
 
 
 class LinearRanking:
@@ -25,7 +47,7 @@ class LinearRanking:
 
     is_exact = False
 
-    def __init__(self, linear: "Linear", typical: list[float]) -> None:
+    def __init__(self, linear: Linear, typical: list[float]) -> None:
         self._center, self._scale = np.array(linear.center, float), np.array(linear.scale, float)
         self._coefficients, self._intercept = (
             np.array(linear.coefficients, float),
@@ -52,3 +74,9 @@ class LinearRanking:
         """Return what each feature adds to the base margin, shape (n, d)."""
         result: Floats = self._coefficients * ((X - self._typical) / self._scale)
         return result
+
+
+def check_finite(what: str, *numbers: float) -> None:
+    """Raise ValueError where one of `numbers` is a NaN or an infinity."""
+    if not all(map(math.isfinite, numbers)):
+        raise ValueError(f"{what}: numbers must be finite")

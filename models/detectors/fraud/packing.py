@@ -9,8 +9,10 @@ from msgspec.structs import replace
 
 from eddy.models.arrays import Floats
 from eddy.models.artefact import File, digest
+from eddy.models.detectors.fraud.calibration import Calibration
 from eddy.models.detectors.fraud.estimator_file import ESTIMATOR_FILE, dump
-from eddy.models.detectors.fraud.parameters import Calibration, FraudParameters, Kind, Linear, Smoke
+from eddy.models.detectors.fraud.linear import Linear
+from eddy.models.detectors.fraud.parameters import FraudParameters, Kind, Smoke
 
 
 def package(

@@ -1,6 +1,5 @@
 """What a model of card transactions is, as it rests in the registry."""
 
-import math
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
@@ -9,9 +8,10 @@ import numpy as np
 from msgspec import Meta
 
 from eddy.models.artefact import File, digest
+from eddy.models.detectors.fraud.calibration import Calibration
 from eddy.models.detectors.fraud.estimator_file import ESTIMATOR_FILE, read
 from eddy.models.detectors.fraud.forest import Forest
-from eddy.models.detectors.fraud.linear import LinearRanking
+from eddy.models.detectors.fraud.linear import Linear, LinearRanking, check_finite
 from eddy.models.detectors.fraud.scorer import Ranking, Scorer
 from eddy.models.features.names import FEATURES, component
 from eddy.schemas.errors import DamagedModel, ModelRefused
@@ -22,40 +22,6 @@ Kind = Literal["fraud_classifier", "isolation_forest", "online_classifier"]
 
 KNOWN = frozenset((*FEATURES, *(component(k) for k in range(1, MOST_COMPONENTS + 1))))
 """Every name a column can have."""
-
-
-class Calibration(msgspec.Struct, frozen=True):
-    """Platt scaling: probability = sigmoid(slope * logit(raw output) + intercept).
-
-    Strictly increasing, so that it changes no ranking.
-
-    Source: Platt 1999, "Probabilistic outputs for support vector machines".
-    """
-
-    slope: Positive
-    intercept: float
-
-
-class Linear(msgspec.Struct, frozen=True):
-    """A logistic regression: sigmoid(intercept + sum_j coefficient_j (x_j - center_j) / scale_j).
-
-    Attributes
-    ----------
-    center, scale, coefficients : list of float
-        One a feature.
-    intercept : float
-        The log-odds where every feature is at its center.
-    """
-
-    center: list[float]
-    scale: list[Positive]
-    coefficients: list[float]
-    intercept: float
-
-    def __post_init__(self) -> None:
-        if not len(self.center) == len(self.scale) == len(self.coefficients):
-            raise ValueError("linear: center, scale and coefficients differ in length")
-        _check_finite("linear", *self.center, *self.scale, *self.coefficients, self.intercept)
 
 
 class Smoke(msgspec.Struct, frozen=True):
@@ -117,7 +83,7 @@ class FraudParameters(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError("linear: one coefficient a feature")
         if self.smoke and any(len(row) != width for row in self.smoke.rows):
             raise ValueError("smoke: one value a feature in every row")
-        _check_finite("typical and boundary", *self.typical, self.boundary)
+        check_finite("typical and boundary", *self.typical, self.boundary)
 
     def opened(self, files: Mapping[str, bytes]) -> Scorer:
         """Return what scores rows, tried on the smoke rows.
@@ -157,8 +123,3 @@ class FraudParameters(msgspec.Struct, frozen=True, kw_only=True):
         if forest.width != len(self.features):
             raise ModelRefused(f"{ESTIMATOR_FILE} wants {forest.width} features")
         return forest
-
-
-def _check_finite(what: str, *numbers: float) -> None:
-    if not all(map(math.isfinite, numbers)):
-        raise ValueError(f"{what}: numbers must be finite")

@@ -1,16 +1,12 @@
 """From features to scores and reasons: what every model of card transactions does in the end."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import numpy as np
-from scipy.special import expit, logit
 
 from eddy.models.arrays import Floats
-
-if TYPE_CHECKING:
-    from eddy.models.detectors.fraud.parameters import FraudParameters
-
+from eddy.models.detectors.fraud.calibration import Calibration
 
 # Raw outputs that come from an exponential may differ in the last bits between machines.
 _LAST_BITS = 4
@@ -43,18 +39,47 @@ class Ranking(Protocol):
         ...
 
 
+class ScorerParameters(Protocol):
+    """What a scorer needs of a model's parameters; see `FraudParameters`."""
+
+    @property
+    def detector(self) -> str:
+        """What anomalies name as their detector."""
+        ...
+
+    @property
+    def features(self) -> list[str]:
+        """Columns of the rows, in this order."""
+        ...
+
+    @property
+    def typical(self) -> list[float]:
+        """What missing values are taken for."""
+        ...
+
+    @property
+    def boundary(self) -> float:
+        """The probability, or forest output, whose score is 1.0."""
+        ...
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """Makes a probability of the raw output."""
+        ...
+
+
 class Scorer:
     """Scores rows of features; how rows are cut into batches changes nothing.
 
     Parameters
     ----------
-    parameters : FraudParameters
+    parameters : ScorerParameters
     ranking : Ranking
         What `parameters` stand for, opened.
 
     Attributes
     ----------
-    parameters : FraudParameters
+    parameters : ScorerParameters
     features : list of str
         Columns of the rows, in this order.
     detector : str
@@ -66,7 +91,7 @@ class Scorer:
         rows, of linear models the score of the typical row.
     """
 
-    def __init__(self, parameters: "FraudParameters", ranking: Ranking) -> None:
+    def __init__(self, parameters: ScorerParameters, ranking: Ranking) -> None:
         self.parameters, self._ranking = parameters, ranking
         self.features, self.detector = parameters.features, parameters.detector
         self.boundary = parameters.boundary
@@ -136,10 +161,7 @@ class Scorer:
 
     def _calibrated(self, raw: Floats) -> Floats:
         platt = self.parameters.calibration
-        if platt is None:
-            return raw
-        probabilities: Floats = expit(platt.slope * logit(raw) + platt.intercept)
-        return probabilities
+        return raw if platt is None else platt.probabilities(raw)
 
     def _scores_at(self, margins: Floats) -> Floats:
         raw = self._ranking.raw(margins)

@@ -5,44 +5,15 @@ the band of its merchant opens an episode; late payments may revise or retract i
 """
 
 from hashlib import sha256
-from typing import Annotated, Literal
-
-import msgspec
-from msgspec import Meta
 
 from eddy.models.artefact import encode_parameters
 from eddy.models.domain import Domain
 from eddy.models.domains.tpv.judge import TpvJudge, start_of
+from eddy.models.domains.tpv.parameters import BandParameters
 from eddy.models.domains.tpv.policy import FIXED, TpvPolicy
-from eddy.models.forecasting.network.weights import NetworkWeights
 from eddy.models.judge import Identity, Model
 from eddy.schemas.anomalies import ModelRef
 from eddy.schemas.payments import Payment
-
-
-class BandParameters(msgspec.Struct, frozen=True):
-    """What a model of the band holds.
-
-    Attributes
-    ----------
-    coverage : float
-        Share of intervals that are to end within the published band.
-    false_alarm_rate : float
-        Share of ordinary intervals that may score above 1.0.
-    network : NetworkWeights, optional
-        An LSTM across merchants; where its intervals are of another length it is left aside.
-    uses : {"baseline", "network"}
-        Whose forecasts count: those of a network beside the baseline are only measured.
-    """
-
-    coverage: Annotated[float, Meta(ge=0.5, lt=1)] = 0.95
-    false_alarm_rate: Annotated[float, Meta(gt=0, le=0.05)] = 0.001
-    network: NetworkWeights | None = None
-    uses: Literal["baseline", "network"] = "baseline"
-
-    def __post_init__(self) -> None:
-        if self.uses == "network" and self.network is None:
-            raise ValueError("uses: there is no network")
 
 
 def default_model() -> Model:

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -15,6 +14,7 @@ from eddy.models.detectors.forecast_band.notices import EpisodeChange, ForecastP
 from eddy.models.detectors.forecast_band.scoring import MUTED
 from eddy.models.detectors.forecast_band.tracker import DEAD_US, Tracker
 from eddy.models.domains.tpv.merchants import MOST_SEGMENTS, Merchants
+from eddy.models.domains.tpv.parameters import BandParameters
 from eddy.models.domains.tpv.policy import TpvPolicy
 from eddy.models.domains.tpv.rules import Rules
 from eddy.models.domains.tpv.verdicts import Subject, TpvVerdicts
@@ -32,10 +32,6 @@ from eddy.schemas.anomalies import Entity
 from eddy.schemas.columns import Program
 from eddy.schemas.keys import hash_text
 from eddy.schemas.payments import Payment
-
-if TYPE_CHECKING:
-    from eddy.models.domains.tpv.domain import BandParameters
-
 
 _EARLIEST_US, _LATEST_US = (
     int(datetime(year, 1, 1, tzinfo=UTC).timestamp()) * 1_000_000 for year in (2000, 2100)

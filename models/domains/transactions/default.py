@@ -14,7 +14,8 @@ On 8 July to 30 September, which it has not seen: 99 alerts a day, of which 59 %
 from hashlib import sha256
 
 from eddy.models.artefact import encode_parameters
-from eddy.models.detectors.fraud.parameters import FraudParameters, Linear
+from eddy.models.detectors.fraud.linear import Linear
+from eddy.models.detectors.fraud.parameters import FraudParameters
 from eddy.models.features.names import FEATURES
 from eddy.models.judge import Model
 from eddy.schemas.anomalies import ModelRef

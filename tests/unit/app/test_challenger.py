@@ -10,7 +10,8 @@ from eddy.app.detection.challenger import ChallengerFollower
 from eddy.app.domains import domain
 from eddy.app.settings import Settings
 from eddy.models.artefact import encode_parameters
-from eddy.models.domains.rides.domain import DEFAULT_PARAMETERS, DbscanParameters
+from eddy.models.domains.rides.default import DEFAULT_PARAMETERS
+from eddy.models.domains.rides.parameters import DbscanParameters
 from eddy.models.domains.transactions.default import DEFAULT_PARAMETERS as FRAUD
 from eddy.models.domains.transactions.domain import DOMAIN
 from eddy.models.registry.folder import FolderStore

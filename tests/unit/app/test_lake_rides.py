@@ -8,8 +8,9 @@ import pytest
 from eddy.app import wiring
 from eddy.lake.tables import clusters
 from eddy.models.artefact import encode_parameters
-from eddy.models.domains.rides.domain import DEFAULT_PARAMETERS, RidesPolicy, default_model
+from eddy.models.domains.rides.default import DEFAULT_PARAMETERS, default_model
 from eddy.models.domains.rides.domain import DOMAIN as RIDES
+from eddy.models.domains.rides.policy import RidesPolicy
 from eddy.models.judge import Model
 from eddy.models.registry.manifest import Training
 from eddy.schemas.anomalies import Anomaly

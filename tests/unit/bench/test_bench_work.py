@@ -9,7 +9,8 @@ from bench.model import MIN_WINDOW, WINDOW, parameters, register
 from bench.peers.job import AT_LEAST_ONCE, PeerJob
 from bench.peers.work import Counter, Windows, anomaly
 from eddy.models.detectors.dbscan.windowed import WindowedDbscan
-from eddy.models.domains.rides.domain import DbscanParameters, features
+from eddy.models.domains.rides.features import features
+from eddy.models.domains.rides.parameters import DbscanParameters
 from eddy.models.registry.folder import FolderStore
 from eddy.models.registry.names import CHAMPION
 from eddy.models.registry.registry import Registry

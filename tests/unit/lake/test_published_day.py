@@ -11,7 +11,7 @@ from pyarrow.fs import LocalFileSystem
 from eddy.lake.rides.clustering import ClusteringSummary
 from eddy.lake.rides.published_day import ANOMALIES, MANIFEST, SUMMARY, publish, read
 from eddy.lake.store import Folder, digest
-from eddy.models.domains.rides.domain import default_model
+from eddy.models.domains.rides.default import default_model
 from eddy.schemas.anomalies import Entity, Source
 from eddy.schemas.clustered import Clustered
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from eddy.datasets.history.interval_totals import IntervalTotals
-from eddy.models.detectors.forecast_band.silence import Silence
 from eddy.models.forecasting.calendar import SegmentLocation, moments
 from eddy.models.forecasting.forecaster import Forecaster
+from eddy.models.forecasting.silence import Silence
 from eddy.models.forecasting.warm_start import WarmStart
 from eddy.schemas.errors import ConfigError, MissingResource
 from eddy.schemas.keys import hash_text

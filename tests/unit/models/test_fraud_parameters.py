@@ -9,10 +9,12 @@ from msgspec.structs import replace
 from threadpoolctl import threadpool_limits
 
 from eddy.models.artefact import decode_parameters, encode_parameters
+from eddy.models.detectors.fraud.calibration import Calibration
 from eddy.models.detectors.fraud.estimator_file import ESTIMATOR_FILE
 from eddy.models.detectors.fraud.isolation_forest import fit_isolation_forest
+from eddy.models.detectors.fraud.linear import Linear
 from eddy.models.detectors.fraud.packing import package
-from eddy.models.detectors.fraud.parameters import Calibration, FraudParameters, Linear, Smoke
+from eddy.models.detectors.fraud.parameters import FraudParameters, Smoke
 from eddy.models.features.names import FEATURES, component
 from eddy.schemas.errors import DamagedModel, ModelRefused
 from tests.support.fraud_estimators import KINDS, altered, fitted, packaged, rows

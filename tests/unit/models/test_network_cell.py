@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from eddy.models.artefact import decode_parameters, encode_parameters
-from eddy.models.domains.tpv.domain import BandParameters
+from eddy.models.domains.tpv.parameters import BandParameters
 from eddy.models.forecasting.network.cell import Cell, tanh
 from eddy.models.forecasting.network.features import INPUTS, SHARED
 from eddy.models.forecasting.network.weights import NetworkWeights

@@ -8,16 +8,11 @@ import msgspec
 import numpy as np
 import pytest
 
-from eddy.models.domains.rides.domain import (
-    DEFAULT_PARAMETERS,
-    NAMES,
-    DbscanParameters,
-    RidesPolicy,
-    default_model,
-    features,
-    in_units,
-)
+from eddy.models.domains.rides.default import DEFAULT_PARAMETERS, default_model
 from eddy.models.domains.rides.domain import DOMAIN as RIDES
+from eddy.models.domains.rides.features import NAMES, features, in_units
+from eddy.models.domains.rides.parameters import DbscanParameters
+from eddy.models.domains.rides.policy import RidesPolicy
 from eddy.models.judge import Events, Identity, Model
 from eddy.schemas.anomalies import Anomaly, point_id
 from eddy.schemas.columns import Columns, Program

@@ -5,7 +5,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from eddy.models.domains.tpv.domain import DOMAIN, TpvPolicy
+from eddy.models.domains.tpv.domain import DOMAIN
+from eddy.models.domains.tpv.policy import TpvPolicy
 from eddy.models.judge import Events, Forecasting, Identity, TimedJudge
 from eddy.schemas.columns import Program
 from eddy.schemas.keys import hash_text

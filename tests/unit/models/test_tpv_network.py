@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from eddy.models.domains.tpv.domain import DOMAIN, BandParameters
+from eddy.models.domains.tpv.domain import DOMAIN
+from eddy.models.domains.tpv.parameters import BandParameters
 from eddy.models.domains.tpv.policy import TpvPolicy
 from eddy.models.forecasting.network.features import INPUTS
 from eddy.models.forecasting.network.weights import NetworkWeights

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from eddy.datasets.history.interval_totals import IntervalTotals
-from eddy.models.domains.tpv.domain import BandParameters
+from eddy.models.domains.tpv.parameters import BandParameters
 from eddy.models.forecasting.network.features import INPUTS
 from eddy.schemas.errors import ConfigError
 from eddy.training.tpv.examples import History, examples

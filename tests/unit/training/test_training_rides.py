@@ -13,7 +13,9 @@ from sklearn.cluster import DBSCAN
 from eddy.datasets.history.rides import ride_records
 from eddy.datasets.simulation.ride_draws import draw_rides
 from eddy.models.artefact import decode_parameters, encode_parameters
-from eddy.models.domains.rides.domain import DEFAULT_PARAMETERS, DbscanParameters, features
+from eddy.models.domains.rides.default import DEFAULT_PARAMETERS
+from eddy.models.domains.rides.features import features
+from eddy.models.domains.rides.parameters import DbscanParameters
 from eddy.schemas.errors import ConfigError
 from eddy.schemas.rides import Ride
 from eddy.training.rides import density
