@@ -134,9 +134,9 @@ def _location(catalog: Catalog, config: LakeConfig, spec: TableSpec) -> str:
 def _require_new(config: LakeConfig, name: str, location: str) -> None:
     """Raise ConfigError where an earlier table's files are; `delete_orphans` would take them."""
     metadata = FileSelector(f"{object_path(location)}/metadata", allow_not_found=True)
-    found = [info.base_name for info in filesystem(config).get_file_info(metadata)]
+    names = [info.base_name for info in filesystem(config).get_file_info(metadata)]
     # of a table that was never committed to there is only its first state
-    if any(not _FIRST_STATE.fullmatch(file) for file in found):
+    if any(not _FIRST_STATE.fullmatch(file) for file in names):
         raise ConfigError(
             f"lake.catalog: {config.catalog} knows no table {name} of {config.catalog_name}, but "
             f"{location} holds files of one: register it (docs/how-to/lake.md, "

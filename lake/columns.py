@@ -64,10 +64,10 @@ def columns_of(struct: type[msgspec.Struct], **replaced: object) -> Columns:
 
 def _fields(columns: Columns, numbers: "count[int]") -> list[NestedField]:
     # a struct's own columns are numbered before what is inside them, as Iceberg itself does
-    own = [next(numbers) for _ in columns]
+    column_numbers = [next(numbers) for _ in columns]
     return [
         NestedField(number, name, _type(inspect.type_info(kind), numbers), required=False)
-        for number, (name, kind) in zip(own, columns.items(), strict=True)
+        for number, (name, kind) in zip(column_numbers, columns.items(), strict=True)
     ]
 
 
@@ -76,7 +76,7 @@ def _type(info: inspect.Type, numbers: "count[int]") -> IcebergType:
         case inspect.Metadata(type=inner):
             return _type(inner, numbers)
         case inspect.UnionType(types=types):
-            return _union([_bare(one) for one in types], numbers)
+            return _union([_bare(part) for part in types], numbers)
         case inspect.ListType(item_type=item):
             return ListType(next(numbers), _type(item, numbers), element_required=False)
         case inspect.DictType(value_type=value):
@@ -92,10 +92,10 @@ def _type(info: inspect.Type, numbers: "count[int]") -> IcebergType:
 
 def _union(types: list[inspect.Type], numbers: "count[int]") -> IcebergType:
     """Return the type that holds all of `types`: text where they differ, as for labels."""
-    known = [one for one in types if not isinstance(one, inspect.NoneType)]
+    known = [part for part in types if not isinstance(part, inspect.NoneType)]
     if len(known) == 1:
         return _type(known[0], numbers)
-    if all(isinstance(one, inspect.StrType | inspect.IntType) for one in known):
+    if all(isinstance(part, inspect.StrType | inspect.IntType) for part in known):
         return StringType()
     raise TypeError(f"no column type for {types}")
 

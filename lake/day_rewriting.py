@@ -74,14 +74,14 @@ def _rows(table: Table, records: Sequence[msgspec.Struct]) -> pa.Table:
 
 
 def _plain(record: msgspec.Struct) -> dict[str, Any]:
-    found: dict[str, Any] = msgspec.to_builtins(record, builtin_types=(datetime,))
-    return found
+    row: dict[str, Any] = msgspec.to_builtins(record, builtin_types=(datetime,))
+    return row
 
 
 def _is_there(table: Table, spec: TableSpec, day: Day, rows: pa.Table) -> bool:
-    found = table.scan(row_filter=day.rows(spec.day_column)).to_arrow()
-    if found.num_rows != rows.num_rows:
+    present = table.scan(row_filter=day.rows(spec.day_column)).to_arrow()
+    if present.num_rows != rows.num_rows:
         return False
     keys = [(name, "ascending") for name in spec.sorted_by]
-    same: bool = found.sort_by(keys).to_pylist() == rows.sort_by(keys).to_pylist()
+    same: bool = present.sort_by(keys).to_pylist() == rows.sort_by(keys).to_pylist()
     return same

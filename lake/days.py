@@ -55,12 +55,12 @@ class Day:
         return self.date.isoformat()
 
 
-def chosen(one: str | None, since: str | None, until: str | None, now: datetime) -> list[Day]:
+def chosen(day: str | None, since: str | None, until: str | None, now: datetime) -> list[Day]:
     """Return the days that ``--date`` or ``--since`` and ``--until`` name, ascending.
 
     Parameters
     ----------
-    one, since, until : str, optional
+    day, since, until : str, optional
         ``2024-02-29`` or ``yesterday``; `until`, its day too, is yesterday where not given.
     now : datetime
         What yesterday is.
@@ -68,12 +68,12 @@ def chosen(one: str | None, since: str | None, until: str | None, now: datetime)
     Raises
     ------
     ConfigError
-        None or both are given, one is no day, or they are not ascending.
+        None or both are given, day is no day, or they are not ascending.
     """
-    if bool(one) == bool(since) or (one and until):
+    if bool(day) == bool(since) or (day and until):
         raise ConfigError("give --date, or --since and where wanted --until")
-    if one:
-        return [_day(one, now)]
+    if day:
+        return [_day(day, now)]
     first, last = _day(since or "", now), _day(until or YESTERDAY, now)
     if last < first:
         raise ConfigError(f"--since {first} is after --until {last}")

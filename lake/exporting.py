@@ -54,8 +54,8 @@ def chosen_format(name: str) -> Format:
     """Return a format by its name; ConfigError where there is none."""
     for known in get_args(Format):
         if name == known:
-            found: Format = known
-            return found
+            format_: Format = known
+            return format_
     raise ConfigError(f"--format {name}: one of {', '.join(get_args(Format))}")
 
 
@@ -66,7 +66,7 @@ def export(
     days: tuple[Day, Day],
     format_: Format,
     target: str,
-    told: Callable[[int], None],
+    on_progress: Callable[[int], None],
 ) -> Exported:
     """Write a table's rows of some days, in the table's own order.
 
@@ -80,7 +80,7 @@ def export(
         The first and the last one.
     target : str
         A path or ``s3://BUCKET/KEY``; of a name in ``.gz`` CSV and JSON are compressed.
-    told : callable
+    on_progress : callable
         Called with how many more rows were written.
 
     Raises
@@ -101,7 +101,7 @@ def export(
         with _opened(file, target, format_) as stream:
             for batch in _written(reader, stream, format_):
                 rows += batch
-                told(batch)
+                on_progress(batch)
         size = file.stat().st_size
     return Exported(
         table=spec.name, first=str(first), last=str(last), rows=rows, bytes=size, target=target

@@ -72,10 +72,10 @@ class LoadNote(msgspec.Struct, frozen=True):
 def notes(table: Table) -> list[LoadNote]:
     """Return what a table remembers of the files loaded into it."""
     return [
-        LoadNote(told["file"], told["rows"], name.removeprefix(_NOTE))
+        LoadNote(note["file"], note["rows"], name.removeprefix(_NOTE))
         for name, text in table.properties.items()
         if name.startswith(_NOTE)
-        for told in [json.loads(text)]
+        for note in [json.loads(text)]
     ]
 
 
@@ -87,11 +87,11 @@ def earlier(table: Table, file: str, sha256: str) -> LoadNote | None:
     ConfigError
         A file of this name with other content is there: its rows would have the same identities.
     """
-    found = notes(table)
-    for note in found:
+    known_notes = notes(table)
+    for note in known_notes:
         if note.sha256 == sha256:
             return note
-    if any(note.file == file for note in found):
+    if any(note.file == file for note in known_notes):
         raise ConfigError(
             f"{file}: {'.'.join(table.name())} holds a file of this name with other content; "
             "rows are known by the file's name and their number in it: give it another name"
@@ -165,9 +165,9 @@ class FileLoad:
         raise Unavailable(f"{self._file}: {_COMMITS} commits met others; try again")
 
     def _try_to_commit(self) -> None:
-        told = json.dumps({"file": self._file, "rows": self.rows})
+        note = json.dumps({"file": self._file, "rows": self.rows})
         with once(self._table).transaction() as transaction:
-            transaction.set_properties({f"{_NOTE}{self._sha256}": told})
+            transaction.set_properties({f"{_NOTE}{self._sha256}": note})
             if self._written:
                 with transaction.update_snapshot().fast_append() as append:
                     for file in self._written:

@@ -47,17 +47,17 @@ def _is_plain(kind: pa.DataType) -> bool:
 def _text(column: pa.Array) -> pa.Array:
     values = column.to_pylist(maps_as_pydicts="strict")
     is_nested = pa.types.is_nested(column.type)
-    texts = [None if one is None else encode(one).decode() for one in values]
+    texts = [None if value is None else encode(value).decode() for value in values]
     return pa.array(
-        texts if is_nested else [one and one.strip('"') for one in texts], pa.large_string()
+        texts if is_nested else [value and value.strip('"') for value in texts], pa.large_string()
     )
 
 
 def _once(names: list[str]) -> list[str]:
     """Return names of which none comes twice."""
     seen: dict[str, int] = {}
-    found = []
+    unique = []
     for name in names:
         number = seen[name] = seen.get(name, -1) + 1
-        found.append(f"{name}_{number}" if number else name)
-    return found
+        unique.append(f"{name}_{number}" if number else name)
+    return unique

@@ -122,13 +122,13 @@ def ask(connection: Any, sql: str, config: LakeConfig, limit: int | None = None)
             count += len(batch)
             if limit is not None and count > limit:
                 break
-        found = pa.Table.from_batches(batches, reader.schema)
+        rows = pa.Table.from_batches(batches, reader.schema)
     except (duckdb.IOException, duckdb.HTTPException) as error:
         raise Unavailable(f"lake: {masked(str(error), config)}") from None
     except (duckdb.Error, pa.ArrowException, OSError) as error:
         raise ConfigError(f"sql: {masked(str(error), config)}") from None
     is_cut = limit is not None and count > limit
-    return Answer(found.slice(0, limit) if is_cut else found, is_cut)
+    return Answer(rows.slice(0, limit) if is_cut else rows, is_cut)
 
 
 def masked(text: str, config: LakeConfig) -> str:
@@ -151,14 +151,14 @@ def _require_question(sql: str) -> None:
 
 def _names(catalog: Catalog, config: LakeConfig) -> list[str]:
     try:
-        found = sorted(name for _, name in catalog.list_tables(config.namespace))
+        names = sorted(name for _, name in catalog.list_tables(config.namespace))
     except NoSuchNamespaceError:
-        found = []
-    if not found:
+        names = []
+    if not names:
         raise MissingResource(
             f"there are no tables in {config.namespace}; `eddy lake create` makes them"
         )
-    return found
+    return names
 
 
 def _metadata(catalog: Catalog, config: LakeConfig, name: str) -> str:
@@ -203,10 +203,10 @@ def _credentials(config: LakeConfig) -> dict[str, str]:
         return {"key_id": config.access_key_id, "secret": config.secret_access_key}
     import boto3  # noqa: PLC0415 - half a second, and only where AWS is to say who we are
 
-    found = boto3.Session().get_credentials()
-    if found is None:
+    credentials = boto3.Session().get_credentials()
+    if credentials is None:
         return {}
-    frozen = found.get_frozen_credentials()
+    frozen = credentials.get_frozen_credentials()
     token = frozen.token or ""
     return {"key_id": frozen.access_key, "secret": frozen.secret_key, "session_token": token}
 

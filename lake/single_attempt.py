@@ -18,9 +18,13 @@ class _OneAttempt(Table):
         try:
             super()._do_commit(updates, requirements)
         except CommitFailedException:
-            made = [one.snapshot for one in updates if isinstance(one, AddSnapshotUpdate)]
+            snapshots = [
+                update.snapshot for update in updates if isinstance(update, AddSnapshotUpdate)
+            ]
             now = self.catalog.load_table(self.name())
-            if not made or any(now.snapshot_by_id(one.snapshot_id) is None for one in made):
+            if not snapshots or any(
+                now.snapshot_by_id(update.snapshot_id) is None for update in snapshots
+            ):
                 raise
             self.metadata, self.metadata_location = now.metadata, now.metadata_location
 

@@ -126,8 +126,8 @@ def history(domain: str, event_type: type[msgspec.Struct]) -> TableSpec:
 def _without_time(event_type: type[msgspec.Struct]) -> type[msgspec.Struct]:
     """Leave out the time as the event wrote it: there are more spellings than the sink reads."""
     fields = msgspec.structs.fields(event_type)
-    kept = [(field.name, field.type) for field in fields if field.name != "occurred_at"]
-    return msgspec.defstruct(event_type.__name__, kept)
+    columns = [(field.name, field.type) for field in fields if field.name != "occurred_at"]
+    return msgspec.defstruct(event_type.__name__, columns)
 
 
 def rejections() -> TableSpec:
@@ -160,8 +160,8 @@ def clusters(domain: str) -> TableSpec:
 
 def all_tables(event_types: Iterable[tuple[str, type[msgspec.Struct]]]) -> list[TableSpec]:
     """Return every table, given each domain's name and event type."""
-    found = []
+    specs = []
     for domain, event_type in event_types:
-        found += [anomalies(domain), changes(domain), history(domain, event_type)]
-        found += [clusters(domain)] if domain in CLUSTERED else []
-    return [*found, rejections()]
+        specs += [anomalies(domain), changes(domain), history(domain, event_type)]
+        specs += [clusters(domain)] if domain in CLUSTERED else []
+    return [*specs, rejections()]

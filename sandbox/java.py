@@ -51,8 +51,8 @@ def java_executable() -> Path:
 
 def java_environment(jars: Path) -> Mapping[str, str]:
     """Return the environment of a Java process whose class path is the folder `jars`."""
-    kept = {key: value for key, value in os.environ.items() if key not in _FOREIGN_OPTIONS}
-    return {**kept, "CLASSPATH": f"{jars}/*"}
+    environment = {key: value for key, value in os.environ.items() if key not in _FOREIGN_OPTIONS}
+    return {**environment, "CLASSPATH": f"{jars}/*"}
 
 
 def java_command(

@@ -74,7 +74,7 @@ class ServingConfig:
             raise ConfigError("serving.port: at most 65535")
         if not self.names:
             raise ConfigError("serving.models: name at least one model")
-        if not all(_HASH.fullmatch(one) for one in self.token_hashes):
+        if not all(_HASH.fullmatch(digest) for digest in self.token_hashes):
             raise ConfigError(
                 "serving.token_sha256: not a SHA-256 in hexadecimal; "
                 'printf %s "$TOKEN" | sha256sum gives it'
@@ -88,4 +88,4 @@ class ServingConfig:
     @property
     def token_hashes(self) -> list[str]:
         """The hashes of the tokens that are taken."""
-        return [one.lower() for one in re.split(r"[,\s]+", self.token_sha256) if one]
+        return [part.lower() for part in re.split(r"[,\s]+", self.token_sha256) if part]

@@ -44,12 +44,12 @@ def of_many(body: ManyRows, features: Sequence[str], most: int) -> Rows:
 
 def _given(body: OneRow | ManyRows, vector: str, named: str) -> str:
     """Return which of two fields the body has."""
-    given = body.model_fields_set & {vector, named}
-    if len(given) != 1:
-        problem = "not both" if given else "neither is given"
+    fields = body.model_fields_set & {vector, named}
+    if len(fields) != 1:
+        problem = "not both" if fields else "neither is given"
         message = f"either {vector} or {named}; {problem}"
         raise unprocessable([FieldError(field=vector, message=message)])
-    return given.pop()
+    return fields.pop()
 
 
 def _of_vectors(

@@ -19,7 +19,7 @@ class Tokens:
     """
 
     def __init__(self, hashes: Sequence[str]) -> None:
-        self._hashes = [bytes.fromhex(one) for one in hashes]
+        self._hashes = [bytes.fromhex(digest) for digest in hashes]
 
     @property
     def asked_for(self) -> bool:
@@ -48,8 +48,8 @@ class Tokens:
         is_bearer = authorization[: len(_SCHEME)].lower() == _SCHEME
         digest = hashlib.sha256(authorization[len(_SCHEME) :].strip()).digest()
         # all are compared, whichever it is
-        found = [hmac.compare_digest(digest, one) for one in self._hashes]
-        return is_bearer and any(found)
+        matches = [hmac.compare_digest(digest, known) for known in self._hashes]
+        return is_bearer and any(matches)
 
 
 def _unauthorized(detail: str, challenge: str) -> Refused:

@@ -39,12 +39,12 @@ class LakeVerdict(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def missing(self) -> int:
         """Of all tables."""
-        return sum(one.missing for one in self.tables)
+        return sum(table.missing for table in self.tables)
 
     @property
     def duplicates(self) -> int:
         """Rows that compaction would drop because they say what another row says."""
-        return sum(one.duplicates for one in self.tables)
+        return sum(table.duplicates for table in self.tables)
 
     def problems(self) -> list[str]:
         """Return what is wrong, a line each; nothing where all is well.
@@ -59,17 +59,17 @@ class LakeVerdict(msgspec.Struct, frozen=True, kw_only=True):
         return self._told(is_late_wrong=False)
 
     def _told(self, *, is_late_wrong: bool) -> list[str]:
-        found = []
-        for one in self.tables:
-            wrong = {"missing": one.missing, "extra": one.extra}
+        problems = []
+        for table in self.tables:
+            counts = {"missing": table.missing, "extra": table.extra}
             if is_late_wrong:
-                wrong |= {"pending": one.pending}
+                counts |= {"pending": table.pending}
             if self.is_compacted:
-                wrong |= {"duplicate": max(one.duplicates, one.doubled)}
-            told = ", ".join(f"{count} {word}" for word, count in wrong.items() if count)
-            if told:
-                found.append(f"{one.table}: {told} ({'; '.join(one.examples)})")
-        return found
+                counts |= {"duplicate": max(table.duplicates, table.doubled)}
+            detail = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
+            if detail:
+                problems.append(f"{table.table}: {detail} ({'; '.join(table.examples)})")
+        return problems
 
 
 def grace_of(settings: Settings) -> float:
@@ -113,14 +113,14 @@ def check(
     since_ms = None if since_s is None else now_ms - round(since_s * 1e3)
     tables = []
     for connector in connectors(settings):
-        one = _Checked(settings, connector, patience_s, progress)
-        tables += one.compare(since_ms, now_ms - round(grace_s * 1e3))
+        check = _ConnectorCheck(settings, connector, patience_s, progress)
+        tables += check.compare(since_ms, now_ms - round(grace_s * 1e3))
     return LakeVerdict(
         is_compacted=is_compacted, seconds=round(time.monotonic() - began, 3), tables=tables
     )
 
 
-class _Checked:
+class _ConnectorCheck:
     """One connector, its topics and its tables."""
 
     def __init__(
@@ -136,11 +136,13 @@ class _Checked:
         """Return how its tables compare with records of a range of time."""
         try:
             with TableComparison() as comparison:
-                stretches = self._stretches(since_ms, until_ms)
-                self._read(comparison, stretches)
+                offset_ranges = self._offset_ranges(since_ms, until_ms)
+                self._read(comparison, offset_ranges)
                 comparison.add_aside(list(self._aside()))
                 # what retention took away meanwhile is asked of nobody
-                comparison.look_at([self._kept(one) for one in stretches])
+                comparison.set_ranges(
+                    [self._retained(offset_range) for offset_range in offset_ranges]
+                )
                 return self._compare(comparison)
         finally:
             self._reader.close()
@@ -149,45 +151,45 @@ class _Checked:
         lake = self._settings.lake
         catalog = catalogs.open_catalog(lake)
         end = time.monotonic() + self._patience_s
-        found = []
+        verdicts = []
         for spec in self._connector.tables:
             verdict = comparison.compare(spec, catalogs.load(catalog, lake, spec))
             # offsets are committed a moment before the rows, which a store may hold up
             while verdict.missing and time.monotonic() < end:
                 time.sleep(_POLL_S)
                 verdict = comparison.compare(spec, catalogs.load(catalog, lake, spec))
-            found.append(verdict)
-        return found
+            verdicts.append(verdict)
+        return verdicts
 
-    def _stretches(self, since_ms: int | None, until_ms: int) -> list[OffsetRange]:
-        found = []
+    def _offset_ranges(self, since_ms: int | None, until_ms: int) -> list[OffsetRange]:
+        offset_ranges = []
         for topic in self._connector.topics:
             ends = self._reader.offsets_at(topic, until_ms)
             ranges = self._reader.ranges(topic)
             begins = {n: low for n, (low, _) in ranges.items()}
             if since_ms is not None:
                 begins |= self._reader.offsets_at(topic, since_ms)
-            # asked before the tables are looked at: they hold at least that
+            # asked before the tables are read: they hold at least that
             done = seeding.committed(self._settings.kafka, self._connector.group, topic)
-            found += [
+            offset_ranges += [
                 OffsetRange(topic, n, begins[n], max(begins[n], ends[n]), done.get(n, 0))
                 for n in ranges
             ]
-        return found
+        return offset_ranges
 
-    def _kept(self, stretch: OffsetRange) -> OffsetRange:
-        low, _ = self._reader.ranges(stretch.topic)[stretch.partition]
-        return stretch._replace(begin=max(low, stretch.begin))
+    def _retained(self, offset_range: OffsetRange) -> OffsetRange:
+        low, _ = self._reader.ranges(offset_range.topic)[offset_range.partition]
+        return offset_range._replace(begin=max(low, offset_range.begin))
 
-    def _read(self, comparison: TableComparison, stretches: list[OffsetRange]) -> None:
+    def _read(self, comparison: TableComparison, offset_ranges: list[OffsetRange]) -> None:
         kind = self._connector.tables[0].kind
         for topic in self._connector.topics:
-            own = [one for one in stretches if one.topic == topic]
-            total, done = sum(one.end - one.begin for one in own), 0
+            ranges = [r for r in offset_ranges if r.topic == topic]
+            total, done = sum(r.end - r.begin for r in ranges), 0
             records = self._reader.read(
                 topic,
-                {one.partition: one.begin for one in own},
-                {one.partition: one.end for one in own},
+                {r.partition: r.begin for r in ranges},
+                {r.partition: r.end for r in ranges},
             )
             while batch := list(islice(records, _AT_ONCE)):
                 comparison.add_records([delivered(record) for record in batch], kind)

@@ -172,8 +172,8 @@ class LakeCompaction:
         store = filesystem(self.settings.lake)
         folder = object_path(self.request.from_jsonl)
         files = lines_files(store, folder, topic, min(days))
-        with TemporaryDirectory(prefix="eddy-jsonl-", dir=self.request.scratch) as own:
-            staged = stage(store, files, spec, arrow_schema(load()), days, Path(own), self.show)
+        with TemporaryDirectory(prefix="eddy-jsonl-", dir=self.request.scratch) as scratch:
+            staged = stage(store, files, spec, arrow_schema(load()), days, Path(scratch), self.show)
             read.append(
                 Added(
                     table=spec.name,

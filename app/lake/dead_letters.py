@@ -77,9 +77,11 @@ class DeadLetterHandler:
             start = elsewhere | {place.partition: begin}
             # of the others nothing, however they grow meanwhile
             stop = elsewhere | {place.partition: place.offset + 1 + _BEHIND}
-            found = reader.read(place.topic, start, stop)
-            own = (record for record in found if record.partition == place.partition)
-            records = list(islice(own, _AT_ONCE))
+            records_read = reader.read(place.topic, start, stop)
+            of_partition = (
+                record for record in records_read if record.partition == place.partition
+            )
+            records = list(islice(of_partition, _AT_ONCE))
         finally:
             reader.close()
         end = records[-1].offset + 1 if records else begin
@@ -127,9 +129,9 @@ class DeadLetterHandler:
 def _reasoned(
     judged: CheckedRecords, records: dict[int, TopicRecord], place: RecordPosition, cause: str
 ) -> Iterator[tuple[TopicRecord, str]]:
-    for one, error in judged.bad:
-        why = f"{error}; {cause}" if one.offset == place.offset else str(error)
-        yield records[one.offset], why
+    for record, error in judged.bad:
+        why = f"{error}; {cause}" if record.offset == place.offset else str(error)
+        yield records[record.offset], why
 
 
 def delivered(record: TopicRecord) -> Delivered:

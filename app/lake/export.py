@@ -22,7 +22,7 @@ def chosen_tables(settings: Settings, name: str | None) -> list[TableSpec]:
         There is no such table.
     """
     if name is None:
-        return [anomalies(chosen.name) for chosen in wiring.chosen_domains(settings)]
+        return [anomalies(domain.name) for domain in wiring.chosen_domains(settings)]
     return [named(name)]
 
 
@@ -32,7 +32,7 @@ def exported(
     days: Sequence[Day],
     format_: Format,
     output: str | None = None,
-    told: Callable[[int], None] = lambda _: None,
+    on_progress: Callable[[int], None] = lambda _: None,
 ) -> Iterator[Exported]:
     """Export tables, all days into `output` or each day into the store; yield what was written.
 
@@ -53,9 +53,9 @@ def exported(
         for spec in tables:
             if output is not None:
                 span = (days[0], days[-1])
-                yield export(connection, config, spec, span, format_, output, told)
+                yield export(connection, config, spec, span, format_, output, on_progress)
                 continue
             for day in days:
                 name = f"{spec.name}.{ENDINGS[format_]}"
                 target = f"s3://{config.bucket}/{EXPORTS}/{format_}/{spec.name}/dt={day}/{name}"
-                yield export(connection, config, spec, (day, day), format_, target, told)
+                yield export(connection, config, spec, (day, day), format_, target, on_progress)

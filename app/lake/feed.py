@@ -34,19 +34,21 @@ def start(settings: Settings, say: Say) -> list[Connector]:
     Unavailable
         Where the Connect worker, the catalog or the store does not answer, or a connector fails.
     """
-    made = connectors(settings)
-    kafka_topics.check(settings.kafka, [topic for one in made for topic in one.topics])
-    _require_tables(settings, made)
-    _create_topics(settings, made)
+    wanted = connectors(settings)
+    kafka_topics.check(
+        settings.kafka, [topic for connector in wanted for topic in connector.topics]
+    )
+    _require_tables(settings, wanted)
+    _create_topics(settings, wanted)
     client = ConnectClient(settings.lake.connect_url)
-    for one in made:
-        seeding.seed(settings.kafka, one.coordinator_group, one.control_topic)
-        if _put(client, one):
-            say(f"registered connector {one.name}")
-    with ThreadPoolExecutor(len(made)) as pool:
-        list(pool.map(lambda one: _wait_until_it_runs(client, one), made))
-    say(f"{len(made)} connectors run: {', '.join(one.name for one in made)}")
-    return made
+    for connector in wanted:
+        seeding.seed(settings.kafka, connector.coordinator_group, connector.control_topic)
+        if _put(client, connector):
+            say(f"registered connector {connector.name}")
+    with ThreadPoolExecutor(len(wanted)) as pool:
+        list(pool.map(lambda connector: _wait_until_it_runs(client, connector), wanted))
+    say(f"{len(wanted)} connectors run: {', '.join(connector.name for connector in wanted)}")
+    return wanted
 
 
 def _put(client: ConnectClient, connector: Connector) -> bool:
@@ -56,16 +58,17 @@ def _put(client: ConnectClient, connector: Connector) -> bool:
         raise ConfigError(connector.without_secrets(str(error))) from None
 
 
-def _require_tables(settings: Settings, made: list[Connector]) -> None:
+def _require_tables(settings: Settings, wanted: list[Connector]) -> None:
     catalog = catalogs.open_catalog(settings.lake)
-    for one in made:
-        for spec in one.tables:
+    for connector in wanted:
+        for spec in connector.tables:
             catalogs.load(catalog, settings.lake, spec)
 
 
-def _create_topics(settings: Settings, made: list[Connector]) -> None:
+def _create_topics(settings: Settings, wanted: list[Connector]) -> None:
     specs = kafka_topics.sink_specs(
-        (one.control_topic for one in made), (one.dead_letters for one in made)
+        (connector.control_topic for connector in wanted),
+        (connector.dead_letters for connector in wanted),
     )
     created, _ = kafka_topics.create(settings.kafka, specs)
     inspection.wait_until_served(settings.kafka, created, _SERVED_WITHIN_S)

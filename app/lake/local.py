@@ -143,10 +143,10 @@ def add(
     prepared : callable
         Has the last word on each process.
     """
-    stack.up([prepared(one) for one in _servers(settings, decision, progress)], say)
-    for one in catalog.create(settings.lake, every_table()):
-        if one.outcome != "kept":
-            say(f"{one.outcome} table {settings.lake.namespace}.{one.table}")
+    stack.up([prepared(server) for server in _servers(settings, decision, progress)], say)
+    for creation in catalog.create(settings.lake, every_table()):
+        if creation.outcome != "kept":
+            say(f"{creation.outcome} table {settings.lake.namespace}.{creation.table}")
     feed.start(settings, say)
     stack.up([prepared(watch(settings, config, env))], say)
 

@@ -23,11 +23,11 @@ from eddy.models.domain import Domain
 from eddy.models.judge import Identity, Judge, Model
 
 EXPORTS = "exports"
-"""Where results stand in the warehouse's bucket, unless said otherwise."""
+"""The default folder of results in the warehouse's bucket."""
 
 
-class Done(msgspec.Struct, kw_only=True):
-    """What a run did for one day.
+class RidesDay(msgspec.Struct, kw_only=True):
+    """The outcome of a run for one day.
 
     Attributes
     ----------
@@ -45,8 +45,8 @@ class Done(msgspec.Struct, kw_only=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """How a run tells how far it is; called with how many more rows."""
+class RidesProgress:
+    """Progress callbacks of a run, called with the number of further rows."""
 
     read: Callable[[int], None] = lambda _: None
     judged: Callable[[int], None] = lambda _: None
@@ -74,7 +74,9 @@ class RidesJob:
         url = prefix or f"s3://{self._config.bucket}/{EXPORTS}"
         self._folder = Folder(filesystem(self._config), object_path(url))
 
-    def run(self, days: Sequence[Day], told: Told | None = None) -> Iterator[Done]:
+    def run(
+        self, days: Sequence[Day], on_progress: RidesProgress | None = None
+    ) -> Iterator[RidesDay]:
         """Judge days one after the other; what is done stays done.
 
         Raises
@@ -92,17 +94,17 @@ class RidesJob:
         for day in days:
             with named_outages(f"{source.name}, {day}"):
                 rides = catalogs.load(catalog, self._config, source)
-                done = self._day(day, rides, catalog, told or Told())
+                done = self._day(day, rides, catalog, on_progress or RidesProgress())
             yield done
 
-    def _day(self, day: Day, rides: Any, catalog: Any, told: Told) -> Done:
+    def _day(self, day: Day, rides: Any, catalog: Any, on_progress: RidesProgress) -> RidesDay:
         reach = self._judge("", 0).history + 1  # with one more the judge knows that it is complete
-        found = read(rides, day, reach, told.read)
+        rides_of_day = read(rides, day, reach, on_progress.read)
         summary = self._summary(day)
-        anomalies = cluster(day, found, self._judge, summary, told.judged)
+        anomalies = cluster(day, rides_of_day, self._judge, summary, on_progress.judged)
         target = clusters(self._domain.name)
         folder = folder_of(self._folder, day)
-        return Done(
+        return RidesDay(
             summary=summary,
             table=rewrite_day(catalog, self._config, target, day, anomalies),
             files=publish(folder, anomalies, summary),

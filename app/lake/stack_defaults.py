@@ -16,14 +16,14 @@ from eddy.schemas.errors import ConfigError
 STORE_PORT = 9000
 
 
-def decide(folder: Path, given: LakeConfig, store_port: int | None = None) -> Decision:
+def decide(folder: Path, config: LakeConfig, store_port: int | None = None) -> Decision:
     """Decide, and keep it; what was decided before stays so.
 
     Parameters
     ----------
     folder : Path
         The stack's.
-    given : LakeConfig
+    config : LakeConfig
         Without what was decided before.
     store_port : int, optional
         As the user wants it; else the one before, or 9000.
@@ -33,7 +33,7 @@ def decide(folder: Path, given: LakeConfig, store_port: int | None = None) -> De
     ConfigError
         Where a port is wanted for a store that is another's, or that runs on another port.
     """
-    has_store = not given.endpoint and not given.access_key_id
+    has_store = not config.endpoint and not config.access_key_id
     if store_port is not None and not has_store:
         raise ConfigError("--store-port: lake.endpoint or lake.access_key_id names another store")
     running = _running_on(folder)
@@ -43,7 +43,7 @@ def decide(folder: Path, given: LakeConfig, store_port: int | None = None) -> De
         )
     before = read(folder)
     port = store_port or (before and before.store_port) or STORE_PORT
-    decision = Decision(port if has_store else None, given.catalog == LakeConfig().catalog)
+    decision = Decision(port if has_store else None, config.catalog == LakeConfig().catalog)
     if has_store:
         Credentials.kept_in(store_folder(folder))  # whoever reads finds them
     if decision != before:
@@ -56,5 +56,7 @@ def decide(folder: Path, given: LakeConfig, store_port: int | None = None) -> De
 
 def _running_on(folder: Path) -> int | None:
     """Return the port of the object store that runs in a stack; None where none does."""
-    found = (one for one in Stack(folder).status() if one.name == STORE and one.is_running)
-    return next((one.ports[0] for one in found), None)
+    statuses = (
+        status for status in Stack(folder).status() if status.name == STORE and status.is_running
+    )
+    return next((status.ports[0] for status in statuses), None)

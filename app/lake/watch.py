@@ -85,7 +85,7 @@ class ConnectorWatch:
             outcomes = self._watchdog.look()
         except EddyError as error:
             log.warning("connectors_not_seen", why=str(error))
-            outcomes = {one.name: "absent" for one in self._connectors}
+            outcomes = {connector.name: "absent" for connector in self._connectors}
         for name, outcome in outcomes.items():
             self.metrics.connector_up.labels(name).set(outcome == "runs")
             if outcome == "restarted":
@@ -114,9 +114,9 @@ class ConnectorWatch:
                 self.metrics.checked.set(began)
 
     def _tell(self, verdict: LakeVerdict) -> None:
-        for one in verdict.tables:
-            self.metrics.missing_rows.labels(one.table).set(one.missing)
-            self.metrics.pending_rows.labels(one.table).set(one.pending)
-            self.metrics.duplicate_rows.labels(one.table).set(one.duplicates)
+        for table in verdict.tables:
+            self.metrics.missing_rows.labels(table.table).set(table.missing)
+            self.metrics.pending_rows.labels(table.table).set(table.pending)
+            self.metrics.duplicate_rows.labels(table.table).set(table.duplicates)
         for problem in verdict.differences():
             log.error("lake_differs", what=problem)

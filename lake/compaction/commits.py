@@ -109,13 +109,13 @@ def _commit_once(
 
 def sink_properties(table: Table) -> dict[str, str]:
     """Return what the sink would find in the ancestry of the current snapshot."""
-    found: dict[str, str] = {}
+    properties: dict[str, str] = {}
     for snapshot in _ancestry(table):
-        own = sink_offsets(snapshot)
-        if own and COMMITTED_AT not in found:
-            found[COMMITTED_AT] = _committed_at(snapshot)
-        found = own | found
-    return found
+        offsets = sink_offsets(snapshot)
+        if offsets and COMMITTED_AT not in properties:
+            properties[COMMITTED_AT] = _committed_at(snapshot)
+        properties = offsets | properties
+    return properties
 
 
 def sink_offsets(snapshot: Snapshot) -> dict[str, str]:

@@ -90,12 +90,12 @@ class Compactor:
             Where the catalog refused 20 times because others committed.
         """
         results = self._rounds(set(days), reopened=reopened)
-        if self.spec.kind == "anomalies" and any(one.added for one in results.values()):
+        if self.spec.kind == "anomalies" and any(result.added for result in results.values()):
             # what was added may supersede rows of other days, which stay until it is in the table
-            done = [day for day, one in results.items() if one.outcome != "conflict"]
-            for day, one in replace(self, staged=Staged())._rounds(set(done)).items():
-                before = results.get(day, one)
-                results[day] = before if before.outcome == "conflict" else before.then(one)
+            done = [day for day, result in results.items() if result.outcome != "conflict"]
+            for day, result in replace(self, staged=Staged())._rounds(set(done)).items():
+                before = results.get(day, result)
+                results[day] = before if before.outcome == "conflict" else before.then(result)
         return [results[day] for day in sorted(results)]
 
     def _rounds(self, waiting: set[date], *, reopened: bool = False) -> dict[date, DayResult]:
@@ -108,7 +108,9 @@ class Compactor:
                 there[day] = DayFiles(day, ())
             if reopened:
                 waiting |= {
-                    day for day, one in there.items() if day < self.open_from and not one.is_settled
+                    day
+                    for day, state in there.items()
+                    if day < self.open_from and not state.is_settled
                 }
                 reopened = False
             lost = set[date]()

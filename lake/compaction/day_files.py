@@ -51,7 +51,7 @@ def days_of(table: Table) -> dict[date, DayFiles]:
         Where the table is laid out in a way that this program does not write: row deletes, or
         another partitioning.
     """
-    found: dict[date, list[DataFile]] = defaultdict(list)
+    files_of_day: dict[date, list[DataFile]] = defaultdict(list)
     for file in live_files(table):
         if file.content != DataFileContent.DATA:
             raise Unavailable(f"{'.'.join(table.name())}: has row deletes; compaction knows none")
@@ -59,10 +59,10 @@ def days_of(table: Table) -> dict[date, DayFiles]:
             raise Unavailable(f"{'.'.join(table.name())}: has files of another partitioning")
         number = file.partition[0]
         if number is not None:
-            found[_EPOCH + timedelta(days=number)].append(file)
+            files_of_day[_EPOCH + timedelta(days=number)].append(file)
     return {
         day: DayFiles(day, tuple(sorted(files, key=lambda file: file.file_path)))
-        for day, files in found.items()
+        for day, files in files_of_day.items()
     }
 
 

@@ -53,8 +53,8 @@ class LinesFile:
     def day(self) -> date | None:
         """The day its folder is named for."""
         for form in _DATES:
-            if found := form.search(self.path):
-                return date(*map(int, found.groups()))
+            if match := form.search(self.path):
+                return date(*map(int, match.groups()))
         return None
 
 
@@ -94,14 +94,14 @@ def lines_files(store: FileSystem, folder: str, topic: str, first: date) -> list
     """
     with named_outages(f"s3://{folder}"):
         listed = store.get_file_info(FileSelector(folder, allow_not_found=True, recursive=True))
-    found = []
+    files = []
     for info in listed:
         name = _NAME.fullmatch(info.base_name) if info.type == FileType.File else None
         if name and name["topic"] == topic:
-            one = LinesFile(info.path, topic, int(name["partition"]), int(name["offset"]))
-            if one.day is None or one.day >= first - _EARLIER:
-                found.append(one)
-    return sorted(found, key=lambda one: one.path)
+            file = LinesFile(info.path, topic, int(name["partition"]), int(name["offset"]))
+            if file.day is None or file.day >= first - _EARLIER:
+                files.append(file)
+    return sorted(files, key=lambda file: file.path)
 
 
 def stage(

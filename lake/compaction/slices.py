@@ -46,8 +46,8 @@ class Slices:
     def add(self, batch: pa.RecordBatch, places: npt.NDArray[np.int64]) -> None:
         """Take a batch; rows whose place is negative are left out."""
         if (places < 0).any():
-            kept = np.flatnonzero(places >= 0)
-            batch, places = batch.take(pa.array(kept)), places[kept]
+            rows = np.flatnonzero(places >= 0)
+            batch, places = batch.take(pa.array(rows)), places[rows]
         if not len(places):
             return
         batch = pa.RecordBatch.from_arrays([*batch.columns, pa.array(places)], schema=self._schema)
@@ -57,8 +57,8 @@ class Slices:
             return
         for number in np.unique(numbers):
             # copied: a view of a few rows would keep its whole batch in memory
-            own = pa.array(np.flatnonzero(numbers == number))
-            self._slice(int(number)).add(batch.take(own))
+            rows = pa.array(np.flatnonzero(numbers == number))
+            self._slice(int(number)).add(batch.take(rows))
 
     def sorted(self) -> Iterator[pa.Table]:
         """Yield all rows by place, in pieces; once."""
@@ -112,8 +112,8 @@ class _Slice:
         if self._writer is None:
             return pa.Table.from_batches(_within(self._waiting, low, high), self._schema)
         with pa.OSFile(str(self._path)) as file:
-            found = list(_within(pa.ipc.open_stream(file), low, high))
-        return pa.Table.from_batches(found, self._schema)
+            batches = list(_within(pa.ipc.open_stream(file), low, high))
+        return pa.Table.from_batches(batches, self._schema)
 
     def remove(self) -> None:
         self._waiting.clear()

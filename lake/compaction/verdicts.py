@@ -142,8 +142,8 @@ class NewestRows:
     def _arrow(self, table: Table) -> pa.Schema:
         schema = DataFileReader(table, list(self._names)).arrow
         fields = [pa.field(name, _leaf(schema, path)) for path, name in self._names.items()]
-        own = {"number": pa.int64(), "day": pa.date32(), "incoming": pa.bool_()}
-        return pa.schema([*(pa.field(*one) for one in own.items()), *fields])
+        columns = {"number": pa.int64(), "day": pa.date32(), "incoming": pa.bool_()}
+        return pa.schema([*(pa.field(*column) for column in columns.items()), *fields])
 
     def _rows(self, table: Table, days: Sequence[DayFiles], step: Step) -> Iterator[pa.RecordBatch]:
         reader, schema = DataFileReader(table, list(self._names)), self._arrow(table)
@@ -152,9 +152,9 @@ class NewestRows:
             count = batch.num_rows
             numbers = pa.array(np.arange(number, number + count, dtype=np.int64))
             which = pa.repeat(pa.scalar(day, pa.date32()), count)
-            told = pa.repeat(is_incoming, count)
+            incoming = pa.repeat(is_incoming, count)
             values = [_column(batch, path) for path in self._names]
-            yield pa.RecordBatch.from_arrays([numbers, which, told, *values], schema=schema)
+            yield pa.RecordBatch.from_arrays([numbers, which, incoming, *values], schema=schema)
             number += count
             step(count)
 

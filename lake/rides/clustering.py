@@ -25,7 +25,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from eddy.lake.days import Day
-from eddy.lake.rides.reading import DayOfRides, Place, RideRun
+from eddy.lake.rides.reading import DayOfRides, RideRun, TopicPartition
 from eddy.models.judge import Events, Judge, Verdicts
 from eddy.schemas.anomalies import Anomaly, ModelRef
 from eddy.schemas.clustered import Clustered
@@ -38,7 +38,7 @@ _FEATURES = ("distance_km", "duration_s")
 
 BuildJudge = Callable[[str, int], Judge]
 """``build(topic, partition)`` gives a fresh judge."""
-Told = Callable[[int], None]
+ProgressCallback = Callable[[int], None]
 """Called with how many more rides were judged."""
 
 
@@ -110,7 +110,7 @@ class ClusteringSummary(msgspec.Struct, kw_only=True):
 
 @dataclass(slots=True)
 class ClusteredDay:
-    """What was said of one partition's rides of a day, in the order of their offsets.
+    """The verdicts on one partition's rides of a day, in the order of their offsets.
 
     Attributes
     ----------
@@ -119,7 +119,7 @@ class ClusteredDay:
     is_anomaly, is_short : ndarray of bool, shape (n,)
         `is_short`: the window may have held more.
     anomalies : list of (int, Anomaly)
-        Position of the ride, and what was found.
+        Position of the ride, and the anomaly.
     """
 
     scores: NDArray[np.float64]
@@ -129,14 +129,14 @@ class ClusteredDay:
 
     @classmethod
     def nothing(cls, rides: int) -> "ClusteredDay":
-        """Return what to fill in."""
+        """Return the result of rides that are not judged yet."""
         blank = np.zeros(rides, np.bool_)
         return cls(np.full(rides, np.nan), blank, blank.copy())
 
     def take(
         self, verdicts: Verdicts, rows: NDArray[np.int64], is_short: bool, detected_at: datetime
     ) -> None:
-        """Note what was said; `rows` are positions among the day's rides, -1 of other days."""
+        """Note verdicts; `rows` are positions among the day's rides, -1 of other days."""
         mine = rows >= 0
         self.scores[rows[mine]] = verdicts.scores[mine]
         self.is_short[rows[mine]] = is_short
@@ -148,63 +148,69 @@ class ClusteredDay:
 
 
 def cluster(
-    day: Day, found: DayOfRides, build: BuildJudge, summary: ClusteringSummary, told: Told
+    day: Day,
+    rides_of_day: DayOfRides,
+    build: BuildJudge,
+    summary: ClusteringSummary,
+    on_progress: ProgressCallback,
 ) -> list[Clustered]:
     """Judge a day's rides; return the anomalies by time and id, and fill in the summary.
 
-    An anomaly counts as detected when the day was over, so that another run says the same.
+    An anomaly counts as detected when the day was over, so that another run writes the same.
     """
-    said = {place: ClusteredDay.nothing(len(rides)) for place, rides in found.rides.items()}
-    for stretch in found.stretches:
-        judge = build(*stretch.place)
-        mine = said[stretch.place]
-        for start, stop, is_short in _steps(judge, stretch):
-            events = _events(stretch, slice(start, stop), found)
+    results = {
+        partition: ClusteredDay.nothing(len(rides)) for partition, rides in rides_of_day.rides.items()
+    }
+    for run in rides_of_day.runs:
+        judge = build(*run.partition)
+        mine = results[run.partition]
+        for start, stop, is_short in _steps(judge, run):
+            events = _events(run, slice(start, stop), rides_of_day)
             verdicts = judge.judge(events)
-            rows = stretch.day_rows[start:stop]
+            rows = run.day_rows[start:stop]
             mine.take(verdicts, rows, is_short, day.end)
-            told(int((rows >= 0).sum()))
+            on_progress(int((rows >= 0).sum()))
     anomalies = [
-        _clustered(anomaly, found, place, row)
-        for place, one in said.items()
-        for row, anomaly in one.anomalies
+        _clustered(anomaly, rides_of_day, partition, row)
+        for partition, result in results.items()
+        for row, anomaly in result.anomalies
     ]
-    anomalies.sort(key=lambda one: (one.occurred_at, one.anomaly_id))
-    _sum_up(summary, found, said, anomalies)
+    anomalies.sort(key=lambda anomaly: (anomaly.occurred_at, anomaly.anomaly_id))
+    _sum_up(summary, rides_of_day, results, anomalies)
     return anomalies
 
 
-def _steps(judge: Judge, stretch: RideRun) -> Iterator[tuple[int, int, bool]]:
+def _steps(judge: Judge, run: RideRun) -> Iterator[tuple[int, int, bool]]:
     """Yield what to judge at once, and whether the window may by then have held more."""
     # what comes before the day's first is only learned from; with so many the window is full
-    count, full = len(stretch.offsets), judge.history + 1
-    edges = sorted({0, stretch.before, min(full, count), *range(_CHUNK, count, _CHUNK), count})
-    is_short = bool(stretch.offsets[0] > 0)
+    count, full = len(run.offsets), judge.history + 1
+    edges = sorted({0, run.before, min(full, count), *range(_CHUNK, count, _CHUNK), count})
+    is_short = bool(run.offsets[0] > 0)
     for start, stop in pairwise(edges):
         is_short = is_short and not judge.complete
         yield start, stop, is_short
 
 
-def _events(stretch: RideRun, rows: slice, found: DayOfRides) -> Events:
+def _events(run: RideRun, rows: slice, rides_of_day: DayOfRides) -> Events:
     program = Program.of(Ride)
-    n = len(stretch.offsets[rows])
+    n = len(run.offsets[rows])
     values = np.full((n, len(program.numbers)), np.nan)
-    values[:, [program.numbers.index(name) for name in _FEATURES]] = stretch.values[rows]
-    at = stretch.day_rows[rows]
+    values[:, [program.numbers.index(name) for name in _FEATURES]] = run.values[rows]
+    at = run.day_rows[rows]
     return Events(
-        offsets=stretch.offsets[rows],
-        occurred_at=stretch.occurred_at[rows],
+        offsets=run.offsets[rows],
+        occurred_at=run.occurred_at[rows],
         values=values,
         keys=np.zeros((n, len(program.keys)), np.uint64),
-        event=lambda row: _ride(found, stretch.place, int(at[row])),
+        event=lambda row: _ride(rides_of_day, run.partition, int(at[row])),
     )
 
 
-def _ride(found: DayOfRides, place: Place, row: int) -> Ride:
-    rides, told = found.rides[place], _told(found, place, row)
+def _ride(rides_of_day: DayOfRides, partition: TopicPartition, row: int) -> Ride:
+    rides, streamed = rides_of_day.rides[partition], _streamed_row(rides_of_day, partition, row)
     return Ride(
-        event_id=told["event.event_id"],
-        ride_id=told["event.ride_id"],
+        event_id=streamed["event.event_id"],
+        ride_id=streamed["event.ride_id"],
         occurred_at=_moment(int(rides.occurred_at[row])),
         vendor_id=None,
         pickup_zone=None,
@@ -214,31 +220,43 @@ def _ride(found: DayOfRides, place: Place, row: int) -> Ride:
     )
 
 
-def _told(found: DayOfRides, place: Place, row: int) -> dict[str, Any]:
-    told: dict[str, Any] = found.told.slice(found.rides[place].rows[row], 1).to_pylist()[0]
-    return told
+def _streamed_row(rides_of_day: DayOfRides, partition: TopicPartition, row: int) -> dict[str, Any]:
+    streamed: dict[str, Any] = rides_of_day.streamed.slice(
+        rides_of_day.rides[partition].rows[row], 1
+    ).to_pylist()[0]
+    return streamed
 
 
-def _clustered(anomaly: Anomaly, found: DayOfRides, place: Place, row: int) -> Clustered:
-    told = _told(found, place, row)
+def _clustered(
+    anomaly: Anomaly, rides_of_day: DayOfRides, partition: TopicPartition, row: int
+) -> Clustered:
+    streamed = _streamed_row(rides_of_day, partition, row)
     fields: dict[str, Any] = {name: getattr(anomaly, name) for name in Anomaly.__struct_fields__}
-    return Clustered(**fields, streamed_score=told["score"], streamed_verdict=told["verdict"])
+    return Clustered(
+        **fields, streamed_score=streamed["score"], streamed_verdict=streamed["verdict"]
+    )
 
 
 def _sum_up(
     summary: ClusteringSummary,
-    found: DayOfRides,
-    said: dict[Place, ClusteredDay],
+    rides_of_day: DayOfRides,
+    results: dict[TopicPartition, ClusteredDay],
     anomalies: list[Clustered],
 ) -> None:
-    summary.rides = sum(map(len, found.rides.values()))
-    summary.warming = int(sum(np.isnan(one.scores).sum() for one in said.values()))
+    summary.rides = sum(map(len, rides_of_day.rides.values()))
+    summary.warming = int(sum(np.isnan(result.scores).sum() for result in results.values()))
     summary.anomalies = len(anomalies)
-    summary.severities = dict(sorted(Counter(one.severity for one in anomalies).items()))
-    summary.duplicates, summary.unusable = found.duplicates, found.unusable
-    summary.short_of_history = int(sum(one.is_short.sum() for one in said.values()))
-    for place, one in said.items():
-        _compare(summary.compared, found, found.rides[place].rows, one, summary.model.sha256)
+    summary.severities = dict(sorted(Counter(anomaly.severity for anomaly in anomalies).items()))
+    summary.duplicates, summary.unusable = rides_of_day.duplicates, rides_of_day.unusable
+    summary.short_of_history = int(sum(result.is_short.sum() for result in results.values()))
+    for partition, result in results.items():
+        _compare(
+            summary.compared,
+            rides_of_day,
+            rides_of_day.rides[partition].rows,
+            result,
+            summary.model.sha256,
+        )
     summary.partitions = [
         PartitionDay(
             topic=topic,
@@ -247,20 +265,24 @@ def _sum_up(
             first_offset=int(rides.offsets[0]),
             last_offset=int(rides.offsets[-1]),
         )
-        for (topic, partition), rides in sorted(found.rides.items())
+        for (topic, partition), rides in sorted(rides_of_day.rides.items())
     ]
 
 
 def _compare(
-    compared: Compared, found: DayOfRides, rows: NDArray[np.int64], said: ClusteredDay, sha256: str
+    compared: Compared,
+    rides_of_day: DayOfRides,
+    rows: NDArray[np.int64],
+    result: ClusteredDay,
+    sha256: str,
 ) -> None:
-    told = found.told
-    judged = pc.is_valid(told["model.sha256"]).to_numpy()[rows]
-    alike = pc.fill_null(pc.equal(told["model.sha256"], sha256), False).to_numpy()[rows]
-    before = pc.fill_null(told["score"], float("nan")).to_numpy()[rows]
-    was_anomaly = pc.fill_null(pc.equal(told["verdict"], "anomaly"), False).to_numpy()[rows]
-    same_score = (before == said.scores) | (np.isnan(before) & np.isnan(said.scores))
-    equal = alike & same_score & (was_anomaly == said.is_anomaly)
+    streamed = rides_of_day.streamed
+    judged = pc.is_valid(streamed["model.sha256"]).to_numpy()[rows]
+    alike = pc.fill_null(pc.equal(streamed["model.sha256"], sha256), False).to_numpy()[rows]
+    before = pc.fill_null(streamed["score"], float("nan")).to_numpy()[rows]
+    was_anomaly = pc.fill_null(pc.equal(streamed["verdict"], "anomaly"), False).to_numpy()[rows]
+    same_score = (before == result.scores) | (np.isnan(before) & np.isnan(result.scores))
+    equal = alike & same_score & (was_anomaly == result.is_anomaly)
     compared.equal += int(equal.sum())
     compared.different += int((alike & ~equal).sum())
     compared.other_model += int((judged & ~alike).sum())

@@ -18,14 +18,14 @@ from pyiceberg.table import Table
 from eddy.lake.days import Day
 from eddy.models.arrays import Ints
 
-Place = tuple[str, int]
+TopicPartition = tuple[str, int]
 """A source topic and a partition."""
 
 _TIME = "occurred_at"
 _PLACE = ("source.topic", "source.partition", "source.offset")
 _FEATURES = ("event.distance_km", "event.duration_s")
 _NEEDED = (_TIME, *_PLACE, *_FEATURES)
-_TOLD = ("event.event_id", "event.ride_id", "score", "verdict", "model.sha256")
+_STREAMED = ("event.event_id", "event.ride_id", "score", "verdict", "model.sha256")
 _MOST_RANGES = 16  # in a filter; what they hold too much is left out afterwards
 _WIDER = 4
 _FEW = ("source.topic", "verdict", "model.sha256")  # columns of few different texts
@@ -60,16 +60,16 @@ class RideRun:
 
     Attributes
     ----------
-    place : (str, int)
+    partition : (str, int)
     offsets, occurred_at, values
         See `PartitionRides`.
     day_rows : ndarray of int64, shape (n,)
-        Position among the day's rides of this place; -1 for rides of other days.
+        Position among the day's rides of this partition; -1 for rides of other days.
     from_the_start : bool
         Whether nothing can stand before what was looked at.
     """
 
-    place: Place
+    partition: TopicPartition
     offsets: Ints
     occurred_at: Ints
     values: NDArray[np.float64]
@@ -84,29 +84,29 @@ class RideRun:
 
 @dataclass(frozen=True, slots=True)
 class DayOfRides:
-    """What was read of a day.
+    """The rides of a day.
 
     Attributes
     ----------
     rides : dict of (str, int) to Rides
         The day's own.
-    told : pyarrow.Table
-        Ids of the rides and what the stream said of them, in no order, see `PartitionRides.rows`:
+    streamed : pyarrow.Table
+        Ids of the rides and the stream's verdicts on them, in no order, see `PartitionRides.rows`:
         ``event.event_id``, ``event.ride_id``, ``score``, ``verdict``, ``model.sha256``.
-    stretches : list of RideRun
+    runs : list of RideRun
         Cover every ride of the day once; by topic, partition and offset.
     duplicates, unusable : int
         Rows left out: delivered twice, or without what makes a ride.
     """
 
-    rides: dict[Place, PartitionRides]
-    told: pa.Table
-    stretches: list[RideRun]
+    rides: dict[TopicPartition, PartitionRides]
+    streamed: pa.Table
+    runs: list[RideRun]
     duplicates: int
     unusable: int
 
 
-def read(table: Table, day: Day, reach: int, told: Callable[[int], None]) -> DayOfRides:
+def read(table: Table, day: Day, reach: int, on_progress: Callable[[int], None]) -> DayOfRides:
     """Read a day's rides, each with at least `reach` rides before it where the lake has them.
 
     Parameters
@@ -115,70 +115,76 @@ def read(table: Table, day: Day, reach: int, told: Callable[[int], None]) -> Day
         The history; one state of it is read, whatever is written meanwhile.
     reach : int
         Rides.
-    told : callable
+    on_progress : callable
         Called with how many more rows were read.
     """
-    rows = _scan(table, day.rows(_TIME), (*_NEEDED, *_TOLD))
-    told(rows.num_rows)
-    found, unusable = _usable(rows)
-    rides = dict(_by_place(found))
-    duplicates = found.num_rows - sum(map(len, rides.values()))
+    rows = _scan(table, day.rows(_TIME), (*_NEEDED, *_STREAMED))
+    on_progress(rows.num_rows)
+    rows_read, unusable = _usable(rows)
+    rides = dict(_by_partition(rows_read))
+    duplicates = rows_read.num_rows - sum(map(len, rides.values()))
     widths = dict.fromkeys(rides, 2 * reach)
-    done: dict[Place, list[RideRun]] = {}
+    done: dict[TopicPartition, list[RideRun]] = {}
     while widths:
-        ranges = {place: _ranges(rides[place].offsets, widths[place]) for place in widths}
+        ranges = {
+            partition: _ranges(rides[partition].offsets, widths[partition]) for partition in widths
+        }
         around = _scan(table, f"{day.others(_TIME)} and {_covering(ranges)}", _NEEDED)
-        told(around.num_rows)
-        others = dict(_by_place(_usable(around)[0]))
-        for place, wanted in ranges.items():
-            stretches = list(_stretches(place, rides[place], others.get(place), wanted))
-            if all(one.from_the_start or one.before >= reach for one in stretches):
-                done[place] = stretches
-        widths = {place: width * _WIDER for place, width in widths.items() if place not in done}
-    stretches = [stretch for place in sorted(done) for stretch in done[place]]
-    return DayOfRides(rides, found.select(_TOLD), stretches, duplicates, unusable)
+        on_progress(around.num_rows)
+        others = dict(_by_partition(_usable(around)[0]))
+        for partition, wanted in ranges.items():
+            runs = list(_runs(partition, rides[partition], others.get(partition), wanted))
+            if all(run.from_the_start or run.before >= reach for run in runs):
+                done[partition] = runs
+        widths = {
+            partition: width * _WIDER
+            for partition, width in widths.items()
+            if partition not in done
+        }
+    runs = [run for partition in sorted(done) for run in done[partition]]
+    return DayOfRides(rides, rows_read.select(_STREAMED), runs, duplicates, unusable)
 
 
 def _scan(table: Table, rows: str, columns: tuple[str, ...]) -> pa.Table:
     """Read rows; columns inside others become columns of their own."""
-    found = table.scan(row_filter=rows, selected_fields=columns).to_arrow()
-    return pa.table({name: _column(found, name) for name in columns})
+    rows_read = table.scan(row_filter=rows, selected_fields=columns).to_arrow()
+    return pa.table({name: _column(rows_read, name) for name in columns})
 
 
-def _column(found: pa.Table, name: str) -> pa.ChunkedArray:
+def _column(rows_read: pa.Table, name: str) -> pa.ChunkedArray:
     head, _, inner = name.partition(".")
-    column = pc.struct_field(found[head], inner) if inner else found[head]
+    column = pc.struct_field(rows_read[head], inner) if inner else rows_read[head]
     return column.dictionary_encode().unify_dictionaries() if name in _FEW else column
 
 
 def _usable(rows: pa.Table) -> tuple[pa.Table, int]:
     if not any(rows[name].null_count for name in _NEEDED):
         return rows, 0
-    kept = rows.filter(reduce(pc.and_, [pc.is_valid(rows[name]) for name in _NEEDED]))
-    return kept, rows.num_rows - kept.num_rows
+    usable = rows.filter(reduce(pc.and_, [pc.is_valid(rows[name]) for name in _NEEDED]))
+    return usable, rows.num_rows - usable.num_rows
 
 
-def _by_place(found: pa.Table) -> Iterator[tuple[Place, PartitionRides]]:
-    if not found.num_rows:
+def _by_partition(rows_read: pa.Table) -> Iterator[tuple[TopicPartition, PartitionRides]]:
+    if not rows_read.num_rows:
         return
-    topics, topic = _codes(found["source.topic"])
+    topics, topic = _codes(rows_read["source.topic"])
     keys = np.stack(
-        [topic, _ints(found["source.partition"]), _ints(found["source.offset"])], axis=1
+        [topic, _ints(rows_read["source.partition"]), _ints(rows_read["source.offset"])], axis=1
     )
     rows = np.lexsort((keys[:, 2], keys[:, 1], keys[:, 0]))
     keys = keys[rows]
     is_new = np.ones(len(rows), np.bool_)
     is_new[1:] = (keys[1:] != keys[:-1]).any(axis=1)
     rows, keys = rows[is_new], keys[is_new]
-    times = _ints(found[_TIME].cast(pa.timestamp("us", "UTC")))
-    values = [found[name].to_numpy() for name in _FEATURES]
+    times = _ints(rows_read[_TIME].cast(pa.timestamp("us", "UTC")))
+    values = [rows_read[name].to_numpy() for name in _FEATURES]
     cuts = np.flatnonzero((keys[1:, :2] != keys[:-1, :2]).any(axis=1)) + 1
     for part in np.split(np.arange(len(rows)), cuts):
         at = rows[part]
         yield (
             (topics[keys[part[0], 0]], int(keys[part[0], 1])),
             PartitionRides(
-                keys[part, 2], times[at], np.stack([one[at] for one in values], axis=1), at
+                keys[part, 2], times[at], np.stack([column[at] for column in values], axis=1), at
             ),
         )
 
@@ -193,8 +199,8 @@ def _codes(column: pa.ChunkedArray) -> tuple[list[str], Ints]:
 
 
 def _ints(column: pa.ChunkedArray) -> Ints:
-    found: Ints = column.cast(pa.int64()).to_numpy()
-    return found
+    numbers: Ints = column.cast(pa.int64()).to_numpy()
+    return numbers
 
 
 def _ranges(offsets: Ints, width: int) -> Ints:
@@ -205,7 +211,7 @@ def _ranges(offsets: Ints, width: int) -> Ints:
     return np.stack([first[begins], offsets[ends]], axis=1)
 
 
-def _covering(ranges: dict[Place, Ints]) -> str:
+def _covering(ranges: dict[TopicPartition, Ints]) -> str:
     """Return the filter of what holds at least the ranges."""
     spans = np.concatenate(list(ranges.values()))
     spans = spans[np.argsort(spans[:, 0])]
@@ -224,8 +230,8 @@ def _covering(ranges: dict[Place, Ints]) -> str:
     return f"({offsets}) and source.topic in ({', '.join(map(repr, topics))})"
 
 
-def _stretches(
-    place: Place, rides: PartitionRides, others: PartitionRides | None, ranges: Ints
+def _runs(
+    partition: TopicPartition, rides: PartitionRides, others: PartitionRides | None, ranges: Ints
 ) -> Iterator[RideRun]:
     offsets, times, values = rides.offsets, rides.occurred_at, rides.values
     rows = np.arange(len(rides))
@@ -239,4 +245,4 @@ def _stretches(
     times, values, rows = times[first], values[first], rows[first]
     for low, up in ranges:
         cut = slice(*np.searchsorted(offsets, [low, up + 1]))
-        yield RideRun(place, offsets[cut], times[cut], values[cut], rows[cut], bool(low == 0))
+        yield RideRun(partition, offsets[cut], times[cut], values[cut], rows[cut], bool(low == 0))

@@ -74,35 +74,35 @@ class TableVerdict(msgspec.Struct, frozen=True, kw_only=True):
     examples: list[str]
 
 
-class _Said(msgspec.Struct):
+class _AnomalyHead(msgspec.Struct):
     """What identifies an anomaly; absent, or null, in what is no record of ours."""
 
     anomaly_id: str | None = None
 
 
-class _Scored(msgspec.Struct):
+class _ScoredHead(msgspec.Struct):
     """What identifies an event; absent, or null, in what is no record of ours."""
 
     source: Source | None = None
 
 
 _HEADS: dict[Kind, msgspec.json.Decoder[Any]] = {
-    "anomalies": msgspec.json.Decoder(_Said),
-    "history": msgspec.json.Decoder(_Scored),
+    "anomalies": msgspec.json.Decoder(_AnomalyHead),
+    "history": msgspec.json.Decoder(_ScoredHead),
 }
 
 _TABLES = """
-create table said (topic varchar, part integer, pos bigint, id varchar);
+create table published (topic varchar, part integer, pos bigint, id varchar);
 create table aside (topic varchar, part integer, pos bigint);
 create table held (topic varchar, part integer, pos bigint, id varchar);
-create table stretch (topic varchar, part integer, low bigint, high bigint, done bigint);
+create table offset_range (topic varchar, part integer, low bigint, high bigint, done bigint);
 """
 
-# Only what stands in a stretch counts: retention may have taken a beginning away meanwhile.
+# Only records within a range count: retention may have taken a beginning away meanwhile.
 _VIEWS = """
-create view records as select said.* from said join stretch using (topic, part)
+create view records as select published.* from published join offset_range using (topic, part)
     where pos >= low and pos < high;
-create view kept as select held.* from held join stretch using (topic, part)
+create view kept as select held.* from held join offset_range using (topic, part)
     where pos >= low and pos < high;
 create view rowless as select * from records anti join held using (topic, part, pos);
 -- of an anomaly, or an event, a later row says all
@@ -119,7 +119,7 @@ create view stale as select * from unfollowed anti join held using (topic, part,
 _ROWLESS = "(select * from rowless anti join aside using (topic, part, pos))"
 _TWICE = "(select topic, part, pos, count(*) as n from kept group by all having n > 1)"
 _DUPLICATES = "select count(*) - count(distinct (topic, part, pos)) from kept"
-_EXTRA = "from kept anti join said using (topic, part, pos)"
+_EXTRA = "from kept anti join published using (topic, part, pos)"
 _DOUBLED = "select count(*) - count(distinct id) from kept"
 _FOLDED: dict[Kind, bool] = {"anomalies": True, "history": True, "changes": False}
 
@@ -127,7 +127,7 @@ _FOLDED: dict[Kind, bool] = {"anomalies": True, "history": True, "changes": Fals
 class TableComparison:
     """Compares the tables of one connector with its topics; a context manager.
 
-    Everything is held by DuckDB, which goes to the disk where memory is not enough.
+    DuckDB holds everything, which goes to the disk where memory is not enough.
     """
 
     def __init__(self) -> None:
@@ -149,9 +149,9 @@ class TableComparison:
 
     def add_records(self, records: Sequence[Delivered], kind: Kind) -> None:
         """Take up records of a topic, as a read_committed consumer sees them."""
-        told = [r for r in records if r.value is not None or kind == "rejections"]
-        columns = {**_places(told), "id": [_identity(one, kind) for one in told]}
-        self._insert("said", pa.table(columns, schema=_SAID))
+        identified = [r for r in records if r.value is not None or kind == "rejections"]
+        columns = {**_places(identified), "id": [_identity(record, kind) for record in identified]}
+        self._insert("published", pa.table(columns, schema=_PUBLISHED))
 
     def add_aside(self, places: Sequence[tuple[str, int, int]]) -> None:
         """Take up records that the dead-letter topic holds: topic, partition, offset."""
@@ -159,17 +159,18 @@ class TableComparison:
             topics, partitions, offsets = zip(*places, strict=True)
             self._insert("aside", pa.table([topics, partitions, offsets], schema=_PLACE))
 
-    def look_at(self, stretches: Iterable[OffsetRange]) -> None:
-        """Say which records count."""
-        self._db.execute("delete from stretch")
-        for one in stretches:
-            self._db.execute("insert into stretch values (?, ?, ?, ?, ?)", list(one))
+    def set_ranges(self, ranges: Iterable[OffsetRange]) -> None:
+        """Set the ranges whose records count."""
+        self._db.execute("delete from offset_range")
+        for offset_range in ranges:
+            self._db.execute("insert into offset_range values (?, ?, ?, ?, ?)", list(offset_range))
 
     def compare(self, spec: TableSpec, table: Table) -> TableVerdict:
         """Hold one table, as it is now, against the records."""
         self._hold(spec, table)
         is_folded = _FOLDED.get(spec.kind, False)
-        lost = f"from {'stale' if is_folded else _ROWLESS} as lost join stretch using (topic, part)"
+        source = "stale" if is_folded else _ROWLESS
+        lost = f"from {source} as lost join offset_range using (topic, part)"
         missing, pending = f"{lost} where pos < done", f"{lost} where pos >= done"
         return TableVerdict(
             table=spec.name,
@@ -199,11 +200,13 @@ class TableComparison:
         for batch in table.scan(row_filter=wanted, selected_fields=fields).to_arrow_batch_reader():
             columns = [batch.column(name) for name in fields[:3]]
             ids = _ids(batch, spec.kind)
-            self._insert("held", pa.table([*columns, ids], names=_SAID.names))
+            self._insert("held", pa.table([*columns, ids], names=_PUBLISHED.names))
 
     def _wanted(self) -> str:
-        """Return which rows may be of the stretches: files of older ones are not opened."""
-        lows = self._db.execute("select topic, min(low) from stretch group by topic").fetchall()
+        """Return which rows may be within the ranges: files of older ones are not opened."""
+        lows = self._db.execute(
+            "select topic, min(low) from offset_range group by topic"
+        ).fetchall()
         each = [f"(kafka_topic = '{topic}' and kafka_offset >= {low})" for topic, low in lows]
         return " or ".join(each)
 
@@ -226,7 +229,7 @@ class TableComparison:
 
 
 _PLACE = pa.schema([("topic", pa.string()), ("part", pa.int32()), ("pos", pa.int64())])
-_SAID = _PLACE.append(pa.field("id", pa.string()))
+_PUBLISHED = _PLACE.append(pa.field("id", pa.string()))
 _IDENTITY: dict[Kind, tuple[str, ...]] = {
     "anomalies": ("anomaly_id",),
     "history": ("source.topic", "source.partition", "source.offset"),
@@ -235,9 +238,9 @@ _IDENTITY: dict[Kind, tuple[str, ...]] = {
 
 def _places(records: Sequence[Delivered]) -> dict[str, list[Any]]:
     return {
-        "topic": [one.topic for one in records],
-        "part": [one.partition for one in records],
-        "pos": [one.offset for one in records],
+        "topic": [record.topic for record in records],
+        "part": [record.partition for record in records],
+        "pos": [record.offset for record in records],
     }
 
 

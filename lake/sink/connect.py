@@ -73,8 +73,8 @@ class ConnectClient:
 
     def settings(self, name: str) -> dict[str, str] | None:
         """Return a connector's settings, secrets too; None where there is none of this name."""
-        found = self._ask("GET", f"{_path(name)}/config")
-        return None if found is None else dict(found)
+        config = self._ask("GET", f"{_path(name)}/config")
+        return None if config is None else dict(config)
 
     def put(self, name: str, settings: dict[str, str]) -> bool:
         """Create a connector or change its settings; return whether anything was to be done."""
@@ -85,12 +85,12 @@ class ConnectClient:
 
     def status(self, name: str) -> ConnectorStatus | None:
         """Return how a connector is; None where there is none, or it has not started yet."""
-        found = self._ask("GET", f"{_path(name)}/status")
-        if found is None:
+        answer = self._ask("GET", f"{_path(name)}/status")
+        if answer is None:
             return None
-        tasks = [TaskStatus(t["id"], t["state"], t.get("trace", "")) for t in found["tasks"]]
-        own = found["connector"]
-        return ConnectorStatus(own["state"], own.get("trace", ""), tuple(tasks))
+        tasks = [TaskStatus(t["id"], t["state"], t.get("trace", "")) for t in answer["tasks"]]
+        connector = answer["connector"]
+        return ConnectorStatus(connector["state"], connector.get("trace", ""), tuple(tasks))
 
     def restart_failed(self, name: str) -> None:
         """Start again whatever of a connector has failed."""
@@ -107,8 +107,11 @@ class ConnectClient:
 
     def offsets(self, name: str) -> dict[tuple[str, int], int]:
         """Return by topic and partition the offset up to which records are committed."""
-        found = self._ask("GET", f"{_path(name)}/offsets") or {"offsets": []}
-        return {_place(one["partition"]): one["offset"]["kafka_offset"] for one in found["offsets"]}
+        answer = self._ask("GET", f"{_path(name)}/offsets") or {"offsets": []}
+        return {
+            _place(entry["partition"]): entry["offset"]["kafka_offset"]
+            for entry in answer["offsets"]
+        }
 
     def alter_offset(self, name: str, topic: str, partition: int, offset: int) -> None:
         """Let a stopped connector go on at `offset` of one partition."""

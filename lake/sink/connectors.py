@@ -88,26 +88,26 @@ def connectors(config: LakeConfig, feeds: Mapping[str, SinkFeed]) -> list[Connec
     feeds : mapping of str to Feed
         By domain.
     """
-    made = []
+    wanted = []
     for domain, feed in feeds.items():
         both = (tables.anomalies(domain), tables.changes(domain))
-        made.append(_json(config, f"anomalies-{domain}", feed.topics.anomalies, both))
+        wanted.append(_json(config, f"anomalies-{domain}", feed.topics.anomalies, both))
         if config.history:
-            one = (tables.history(domain, feed.event_type),)
-            made.append(_json(config, f"history-{domain}", feed.topics.scored, one))
+            history = (tables.history(domain, feed.event_type),)
+            wanted.append(_json(config, f"history-{domain}", feed.topics.scored, history))
     rejected = tuple(feed.topics.rejections for feed in feeds.values())
-    made.append(_connector(config, "rejections", rejected, (tables.rejections(),), _rejections()))
-    return made
+    wanted.append(_connector(config, "rejections", rejected, (tables.rejections(),), _rejections()))
+    return wanted
 
 
 def _json(config: LakeConfig, name: str, topic: str, specs: tuple[TableSpec, ...]) -> Connector:
-    own = {
+    settings = {
         "value.converter": "org.apache.kafka.connect.json.JsonConverter",
         "value.converter.schemas.enable": "false",
         "header.converter": _BYTES,
         **_chain(("kafka", _delivery())),
     }
-    return _connector(config, name, (topic,), specs, own)
+    return _connector(config, name, (topic,), specs, settings)
 
 
 def _rejections() -> dict[str, str]:
@@ -153,7 +153,7 @@ def _connector(
     short: str,
     topics: tuple[str, ...],
     specs: tuple[TableSpec, ...],
-    own: dict[str, str],
+    more: dict[str, str],
 ) -> Connector:
     name = f"{config.connect_prefix}-{short}"
     control, dead = f"lake.control.{name}", f"lake.dlq.{name}"
@@ -171,7 +171,7 @@ def _connector(
         **_errors(dead),
         **_catalog(config),
         **_store(config),
-        **own,
+        **more,
     }
     return Connector(name, topics, specs, control, dead, settings)
 
@@ -223,17 +223,17 @@ def _catalog(config: LakeConfig) -> dict[str, str]:
         return {**settings, "iceberg.catalog.uri": f"jdbc:sqlite:{file}?busy_timeout=15000"}
     parts = urlsplit(config.catalog)
     place = f"{parts.hostname}:{parts.port or 5432}{parts.path}"
-    given = {
+    optional = {
         "iceberg.catalog.uri": f"jdbc:postgresql://{place}",
         "iceberg.catalog.jdbc.user": parts.username or "",
         "iceberg.catalog.jdbc.password": config.catalog_password,
     }
-    return {**settings, **{key: value for key, value in given.items() if value}}
+    return {**settings, **{key: value for key, value in optional.items() if value}}
 
 
 def _store(config: LakeConfig) -> dict[str, str]:
     """Return how the connector reaches the store; what is empty it finds in its environment."""
-    given = {
+    optional = {
         "iceberg.catalog.io-impl": "org.apache.iceberg.aws.s3.S3FileIO",
         "iceberg.catalog.client.region": config.region,
         "iceberg.catalog.s3.endpoint": config.endpoint,
@@ -243,4 +243,4 @@ def _store(config: LakeConfig) -> dict[str, str]:
         # with the default of 5 an outage of seconds fails the task
         "iceberg.catalog.s3.retry.num-retries": "12",
     }
-    return {key: value for key, value in given.items() if value}
+    return {key: value for key, value in optional.items() if value}

@@ -29,8 +29,8 @@ def place_in(trace: str) -> RecordPosition | None:
     >>> place_in("An error occurred converting record, topic: a.b, partition, 0, offset: 8")
     Place(topic='a.b', partition=0, offset=8)
     """
-    found = _CONVERTING.search(trace)
-    return RecordPosition(found[1], int(found[2]), int(found[3])) if found else None
+    match = _CONVERTING.search(trace)
+    return RecordPosition(match[1], int(match[2]), int(match[3])) if match else None
 
 
 def cause_in(trace: str) -> str:

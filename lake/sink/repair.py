@@ -29,16 +29,16 @@ class CheckedRecords:
 
 def judge(connector: Connector, records: Iterable[Delivered]) -> CheckedRecords:
     """Tell records apart by whether every table of the connector can hold them."""
-    told = CheckedRecords()
+    checked = CheckedRecords()
     for record in records:
         try:
             rows = [row_of(spec, record) for spec in connector.tables]
         except RejectedRecord as error:
-            told.bad.append((record, error))
+            checked.bad.append((record, error))
         else:
             if None not in rows:
-                told.good.append(record)
-    return told
+                checked.good.append(record)
+    return checked
 
 
 def append(config: LakeConfig, connector: Connector, records: list[Delivered]) -> None:

@@ -76,15 +76,15 @@ def arrow_of(schema: Schema, rows: Sequence[dict[str, Any]]) -> pa.Table:
 def _decoded(spec: TableSpec, record: Delivered) -> dict[str, Any] | None:
     if record.value is None:
         return None
-    own = tuple((name, kind) for name, kind in spec.columns.items() if name not in KAFKA)
+    columns = tuple((name, kind) for name, kind in spec.columns.items() if name not in KAFKA)
     try:
-        row = _decoder(own).decode(record.value)
+        row = _decoder(columns).decode(record.value)
     except msgspec.ValidationError as error:
         raise RejectedRecord("schema_violation", str(error)) from error
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise RejectedRecord("malformed_json", str(error)) from error
-    found: dict[str, Any] = msgspec.to_builtins(row, builtin_types=_BUILTIN)
-    return found
+    values: dict[str, Any] = msgspec.to_builtins(row, builtin_types=_BUILTIN)
+    return values
 
 
 @cache
@@ -115,7 +115,7 @@ def _loose(info: inspect.Type) -> Any:
 
 
 def _loose_union(types: Iterable[inspect.Type]) -> Any:
-    kinds = {type(one.type if isinstance(one, inspect.Metadata) else one) for one in types}
+    kinds = {type(part.type if isinstance(part, inspect.Metadata) else part) for part in types}
     if kinds >= {inspect.StrType, inspect.IntType}:
         return str | int | None  # a label: text in its table, which holds any integer
     return reduce(or_, map(_loose, types))
@@ -162,9 +162,9 @@ def _fitted(value: Any, kind: pa.DataType) -> Any:
     if pa.types.is_struct(kind):
         return {field.name: _fitted(value.get(field.name), field.type) for field in kind}
     if pa.types.is_map(kind):
-        return [(key, _fitted(one, kind.item_type)) for key, one in value.items()]
+        return [(key, _fitted(item, kind.item_type)) for key, item in value.items()]
     if pa.types.is_list(kind) or pa.types.is_large_list(kind):
-        return [_fitted(one, kind.value_type) for one in value]
+        return [_fitted(item, kind.value_type) for item in value]
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
         return str(value)
     return value

@@ -73,7 +73,7 @@ class Watchdog:
         Unavailable
             Where no worker answers.
         """
-        return {one.name: self._look_at(one) for one in self._connectors}
+        return {connector.name: self._look_at(connector) for connector in self._connectors}
 
     def _look_at(self, connector: Connector) -> Outcome:
         case = self._cases[connector.name]
@@ -108,16 +108,16 @@ class Watchdog:
         case.failures += 1
         wait_s = min(2.0**case.failures, self._longest_wait_s)
         case.not_before = self._clock() + wait_s
-        told = {"connector": connector.name, "cause": cause_in(trace), "wait_s": wait_s}
+        fields = {"connector": connector.name, "cause": cause_in(trace), "wait_s": wait_s}
         if place is None or place != again:
-            log.warning("connector_restarted", **told)
+            log.warning("connector_restarted", **fields)
             self._client.restart_failed(connector.name)
             return "restarted"
         try:
             self._move_on(connector, place, cause_in(trace))
         except EddyError as error:
             # the store or the broker is away; so it may have been that failed the task
-            log.warning("record_not_set_aside", **told, why=str(error))
+            log.warning("record_not_set_aside", **fields, why=str(error))
             return "waits"
         case.failures, case.not_before = 0, 0.0
         return "moved_on"

@@ -39,7 +39,7 @@ def compare(lake, spec, records, *, aside=(), stretches=(ALL,)):
     with TableComparison() as comparison:
         comparison.add_records(records, spec.kind)
         comparison.add_aside(list(aside))
-        comparison.look_at(stretches)
+        comparison.set_ranges(stretches)
         return comparison.compare(spec, catalog.load(catalog.open_catalog(lake), lake, spec))
 
 

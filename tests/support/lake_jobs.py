@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from eddy.app.lake.rides import Done, RidesJob
+from eddy.app.lake.rides import RidesDay, RidesJob
 from eddy.app.settings import Settings, StorageConfig
 from eddy.datasets.simulation.rides import RideSimulation, simulate
 from eddy.lake import catalog as tables
@@ -147,7 +147,7 @@ class JobWorld:
         """Return the daily job under these settings."""
         return RidesJob(self.settings)
 
-    def run(self, *days: str) -> list[Done]:
+    def run(self, *days: str) -> list[RidesDay]:
         """Run the daily job."""
         return list(self.job().run([Day.of(day) for day in days]))
 

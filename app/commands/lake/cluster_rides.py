@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from eddy.app.commands.options import DayOptions, FileOptions, JsonFlag, option
 
 if TYPE_CHECKING:
-    from eddy.app.lake.rides import Done
+    from eddy.app.lake.rides import RidesDay
 
 
 def cluster_rides(
@@ -36,7 +36,7 @@ def cluster_rides(
     from rich.console import Console
 
     from eddy.app import logs
-    from eddy.app.lake.rides import RidesJob, Told
+    from eddy.app.lake.rides import RidesJob, RidesProgress
     from eddy.app.progress import bar
     from eddy.lake.days import require_over
 
@@ -50,7 +50,7 @@ def cluster_rides(
         whole = progress.add_task("days", total=len(days))
         reading = progress.add_task("rides read", total=None)
         judging = progress.add_task("rides judged", total=None)
-        on_progress = Told(
+        on_progress = RidesProgress(
             read=lambda more: progress.advance(reading, more),
             judged=lambda more: progress.advance(judging, more),
         )
@@ -60,7 +60,7 @@ def cluster_rides(
     _show(results, json)
 
 
-def _show(results: "list[Done]", json: bool) -> None:
+def _show(results: "list[RidesDay]", json: bool) -> None:
     from eddy.app import output
 
     if json:
