@@ -84,9 +84,9 @@ def _up_with_lake(
 
     without_stack = settings.load(source.config, flags, decided=False)
     folder = Path(without_stack.storage.stack)
-    decision = stack_defaults.decide(folder, without_stack.lake, store_port)
+    embedded = stack_defaults.embed(folder, without_stack.lake, store_port)
     loaded = source.load(flags)
-    local.up(loaded, decision, message, progress, config=source.config, partitions=partitions)
+    local.up(loaded, embedded, message, progress, config=source.config, partitions=partitions)
     return loaded
 
 

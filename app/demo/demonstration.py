@@ -31,7 +31,7 @@ from eddy.app.demo.watch import DemoWatch
 from eddy.app.domains import domain
 from eddy.app.progress import downloads
 from eddy.app.settings import Settings
-from eddy.app.settings.stack_file import Decision
+from eddy.app.settings.stack_file import StackDefaults
 from eddy.app.simulate.feeder import FeedOptions, Shares
 from eddy.app.stack import local_stack
 from eddy.sandbox.processes import BackgroundProcess, tail
@@ -89,13 +89,13 @@ class Demonstration:
         with only_demo(self._base):
             empty(self._directory, self._say)
             path = self._directory / "eddy.toml"
-            decision, section = (
+            embedded, section = (
                 demo_settings.lake(self._directory) if self._options.lake else (None, None)
             )
             settings = demo_settings.write(
                 path, demo_settings.tree(self._directory, self._options.port, section)
             )
-            lake = None if decision is None else _lake(settings, decision, path, self._say)
+            lake = None if embedded is None else _lake(settings, embedded, path, self._say)
             self._say(f"everything is in {self._directory}; Ctrl-C ends it all")
             with downloads(self._console, "Kafka") as progress:
                 broker = local_stack.broker(settings, progress).process()
@@ -219,11 +219,11 @@ def _soon_stopped(process: BackgroundProcess) -> BackgroundProcess:
 
 
 def _lake(
-    settings: Settings, decision: Decision, path: Path, say: Callable[[str], None]
+    settings: Settings, embedded: StackDefaults, path: Path, say: Callable[[str], None]
 ) -> "DemoLake":
     from eddy.app.demo.lake import DemoLake  # noqa: PLC0415 - brings an extra that only this needs
 
-    return DemoLake(settings, decision, path, demo_settings.environment(), say)
+    return DemoLake(settings, embedded, path, demo_settings.environment(), say)
 
 
 def _endings(frame: DemoFrame) -> Iterator[str]:

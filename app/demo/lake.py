@@ -12,7 +12,7 @@ from eddy.app.lake.check import check
 from eddy.app.lake.compaction import LakeCompaction, Request
 from eddy.app.lake.rides import RidesJob
 from eddy.app.settings import Settings
-from eddy.app.settings.stack_file import Decision
+from eddy.app.settings.stack_file import StackDefaults
 from eddy.lake.days import YESTERDAY, chosen
 from eddy.lake.query import ask, connect
 from eddy.sandbox.processes import BackgroundProcess
@@ -46,7 +46,7 @@ class DemoLake:
     """
 
     settings: Settings
-    decision: Decision
+    embedded: StackDefaults
     config: Path
     env: Mapping[str, str]
     say: Say
@@ -58,7 +58,7 @@ class DemoLake:
         local.add(
             stack,
             self.settings,
-            self.decision,
+            self.embedded,
             self.say,
             config=self.config,
             env=self.env,

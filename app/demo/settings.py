@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from eddy.app.lake.stack_defaults import decide
+from eddy.app.lake.stack_defaults import embed
 from eddy.app.settings import Settings, complete
-from eddy.app.settings.stack_file import Decision, defaults
+from eddy.app.settings.stack_file import StackDefaults, defaults
 from eddy.lake.config import LakeConfig
 from eddy.sandbox.machine import LOOPBACK, free_port
 
@@ -54,13 +54,13 @@ def write(path: Path, settings: Mapping[str, Any]) -> Settings:
     return complete(Settings(**settings))
 
 
-def lake(directory: Path) -> tuple[Decision, dict[str, Any]]:
+def lake(directory: Path) -> tuple[StackDefaults, dict[str, Any]]:
     """Decide on an object store and a catalog in the demo's folder; return their settings, too.
 
     Rows are committed often, for many small files to be compacted in the end.
     """
-    made = decide(directory, LakeConfig(), free_port())
-    return made, {
+    embedded = embed(directory, LakeConfig(), free_port())
+    return embedded, {
         **defaults(directory, {}),
         "connect_url": f"http://{LOOPBACK}:{free_port()}",
         "commit_interval_s": 5.0,

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from eddy.app.lake import feed
 from eddy.app.lake.tables import every_table
 from eddy.app.settings import Settings
-from eddy.app.settings.stack_file import Decision, store_folder
+from eddy.app.settings.stack_file import StackDefaults, store_folder
 from eddy.app.stack import local_stack
 from eddy.lake import catalog
 from eddy.sandbox.connect import EmbeddedConnect
@@ -95,7 +95,7 @@ def watch(
 
 def up(
     settings: Settings,
-    decision: Decision,
+    embedded: StackDefaults,
     say: Say,
     progress: Progress | None = None,
     *,
@@ -116,7 +116,7 @@ def up(
     worker_port(settings)  # before anything is started
     stack = local_stack.up(settings, say, progress, config=config, partitions=partitions)
     try:
-        add(stack, settings, decision, say, progress, config=config)
+        add(stack, settings, embedded, say, progress, config=config)
     except BaseException:  # also Ctrl-C
         stack.end_own(say)
         raise
@@ -126,7 +126,7 @@ def up(
 def add(
     stack: Stack,
     settings: Settings,
-    decision: Decision,
+    embedded: StackDefaults,
     say: Say,
     progress: Progress | None = None,
     *,
@@ -143,7 +143,7 @@ def add(
     prepared : callable
         Has the last word on each process.
     """
-    stack.up([prepared(server) for server in _servers(settings, decision, progress)], say)
+    stack.up([prepared(server) for server in _servers(settings, embedded, progress)], say)
     for creation in catalog.create(settings.lake, every_table()):
         if creation.outcome != "kept":
             say(f"{creation.outcome} table {settings.lake.namespace}.{creation.table}")
@@ -152,10 +152,10 @@ def add(
 
 
 def _servers(
-    settings: Settings, decision: Decision, progress: Progress | None
+    settings: Settings, embedded: StackDefaults, progress: Progress | None
 ) -> Iterator[BackgroundProcess]:
-    if decision.store_port is not None:
-        store = object_store(settings, decision.store_port, progress)
+    if embedded.store_port is not None:
+        store = object_store(settings, embedded.store_port, progress)
         store.make_buckets()  # also where it runs already
         yield store.process()
     yield worker(settings, progress).process()

@@ -1,4 +1,4 @@
-"""What ``eddy up --lake`` decides, kept in the stack's folder for every other command there.
+"""The embedded parts of a stack's lake, chosen by ``eddy up --lake`` for all commands there.
 
 How they read it: `eddy.app.settings.stack_file`.
 """
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from eddy.app.settings.stack_file import FILE, STORE, Decision, read, store_folder
+from eddy.app.settings.stack_file import FILE, STORE, StackDefaults, read, store_folder
 from eddy.lake.config import LakeConfig
 from eddy.sandbox.credentials import Credentials
 from eddy.sandbox.stack import Stack
@@ -16,15 +16,15 @@ from eddy.schemas.errors import ConfigError
 STORE_PORT = 9000
 
 
-def decide(folder: Path, config: LakeConfig, store_port: int | None = None) -> Decision:
-    """Decide, and keep it; what was decided before stays so.
+def embed(folder: Path, config: LakeConfig, store_port: int | None = None) -> StackDefaults:
+    """Choose the embedded parts, and keep the choice; an earlier choice stays.
 
     Parameters
     ----------
     folder : Path
         The stack's.
     config : LakeConfig
-        Without what was decided before.
+        Without the stack's defaults.
     store_port : int, optional
         As the user wants it; else the one before, or 9000.
 
@@ -43,15 +43,15 @@ def decide(folder: Path, config: LakeConfig, store_port: int | None = None) -> D
         )
     before = read(folder)
     port = store_port or (before and before.store_port) or STORE_PORT
-    decision = Decision(port if has_store else None, config.catalog == LakeConfig().catalog)
+    embedded = StackDefaults(port if has_store else None, config.catalog == LakeConfig().catalog)
     if has_store:
-        Credentials.kept_in(store_folder(folder))  # whoever reads finds them
-    if decision != before:
+        Credentials.kept_in(store_folder(folder))  # settings read them
+    if embedded != before:
         folder.mkdir(parents=True, exist_ok=True)
         partial = folder / f"{FILE}.partial"
-        partial.write_bytes(msgspec.json.encode(decision))
+        partial.write_bytes(msgspec.json.encode(embedded))
         partial.replace(folder / FILE)
-    return decision
+    return embedded
 
 
 def _running_on(folder: Path) -> int | None:

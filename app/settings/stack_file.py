@@ -1,8 +1,7 @@
-"""What ``eddy up --lake`` decided, as every other command reads it from the stack's folder.
+"""The defaults of ``[lake]`` that ``eddy up --lake`` wrote into the stack's folder.
 
-A decision is a default like any other: where the file, the environment or the flags say something
-of the store or of the catalog, they are asked alone, so that the embedded store's key is never
-sent elsewhere.
+They are defaults like any other: where the file, the environment or the flags name a store or a
+catalog, only those count, so that the embedded store's key is never sent elsewhere.
 """
 
 from collections.abc import Mapping
@@ -19,8 +18,8 @@ _STORE_KEYS = ("endpoint", "access_key_id", "secret_access_key", "secret_access_
 _CATALOG_KEYS = ("catalog", "catalog_password", "catalog_password_file")
 
 
-class Decision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What of a stack's lake is embedded.
+class StackDefaults(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The embedded parts of a stack's lake.
 
     Attributes
     ----------
@@ -34,11 +33,11 @@ class Decision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     has_catalog: bool
 
 
-def read(folder: Path) -> Decision | None:
-    """Return what was decided; None where nothing was."""
+def read(folder: Path) -> StackDefaults | None:
+    """Return the stack's defaults; None where its lake is not embedded."""
     path = folder / FILE
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Decision)
+        return msgspec.json.decode(path.read_bytes(), type=StackDefaults)
     except FileNotFoundError:
         return None
     except (msgspec.MsgspecError, OSError) as error:
@@ -46,7 +45,7 @@ def read(folder: Path) -> Decision | None:
 
 
 def defaults(folder: Path, given: Mapping[str, Any]) -> dict[str, str]:
-    """Return the settings of ``[lake]`` that were decided and that nobody gives.
+    """Return the settings of ``[lake]`` that the stack has and that nobody gives.
 
     Parameters
     ----------

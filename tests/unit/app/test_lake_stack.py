@@ -7,8 +7,8 @@ import pytest
 
 from eddy.app import settings
 from eddy.app.lake import stack_defaults as lake_stack
-from eddy.app.lake.stack_defaults import decide
-from eddy.app.settings.stack_file import Decision, defaults
+from eddy.app.lake.stack_defaults import embed
+from eddy.app.settings.stack_file import StackDefaults, defaults
 from eddy.lake.config import LakeConfig
 from eddy.sandbox.credentials import Credentials
 from eddy.sandbox.processes import BackgroundProcess
@@ -27,44 +27,44 @@ def here(tmp_path, monkeypatch):
 
 
 def test_by_default_store_and_catalog_are_embedded(tmp_path):
-    assert decide(tmp_path / "new", EMBEDDED) == Decision(lake_stack.STORE_PORT, True)
+    assert embed(tmp_path / "new", EMBEDDED) == StackDefaults(lake_stack.STORE_PORT, True)
 
 
 def test_a_port_is_kept_until_another_is_wanted(tmp_path):
-    assert decide(tmp_path, EMBEDDED, 9100).store_port == 9100
-    assert decide(tmp_path, EMBEDDED).store_port == 9100
-    assert decide(tmp_path, EMBEDDED, 9200).store_port == 9200
+    assert embed(tmp_path, EMBEDDED, 9100).store_port == 9100
+    assert embed(tmp_path, EMBEDDED).store_port == 9100
+    assert embed(tmp_path, EMBEDDED, 9200).store_port == 9200
 
 
 @pytest.mark.parametrize(
     ("given", "decision"),
     [
-        (ELSEWHERE, Decision(None, True)),
-        (LakeConfig(access_key_id="a", secret_access_key="b"), Decision(None, True)),
-        (LakeConfig(catalog="glue:"), Decision(lake_stack.STORE_PORT, False)),
+        (ELSEWHERE, StackDefaults(None, True)),
+        (LakeConfig(access_key_id="a", secret_access_key="b"), StackDefaults(None, True)),
+        (LakeConfig(catalog="glue:"), StackDefaults(lake_stack.STORE_PORT, False)),
     ],
 )
 def test_what_is_given_is_not_embedded(tmp_path, given, decision):
-    assert decide(tmp_path, given) == decision
+    assert embed(tmp_path, given) == decision
 
 
 def test_no_port_for_a_store_of_others(tmp_path):
     with pytest.raises(ConfigError, match=r"--store-port.*lake\.endpoint"):
-        decide(tmp_path, ELSEWHERE, 9100)
+        embed(tmp_path, ELSEWHERE, 9100)
 
 
 def test_a_store_that_runs_stays_where_it_is(tmp_path):
-    decide(tmp_path, EMBEDDED, 9100)
+    embed(tmp_path, EMBEDDED, 9100)
     idle = (sys.executable, "-c", "import time; time.sleep(60)")
     stack = Stack(tmp_path)
     stack.up([BackgroundProcess(name=lake_stack.STORE, argv=idle, ports=(9100,))])
     try:
         with pytest.raises(ConfigError, match="runs on port 9100.*eddy down"):
-            decide(tmp_path, EMBEDDED, 9200)
-        assert decide(tmp_path, EMBEDDED).store_port == 9100
+            embed(tmp_path, EMBEDDED, 9200)
+        assert embed(tmp_path, EMBEDDED).store_port == 9100
     finally:
         stack.down()
-    assert decide(tmp_path, EMBEDDED, 9200).store_port == 9200
+    assert embed(tmp_path, EMBEDDED, 9200).store_port == 9200
 
 
 def test_nothing_was_decided(tmp_path):
@@ -72,7 +72,7 @@ def test_nothing_was_decided(tmp_path):
 
 
 def test_defaults_reach_the_store_and_the_catalog(tmp_path):
-    decide(tmp_path, EMBEDDED, 9100)
+    embed(tmp_path, EMBEDDED, 9100)
     keys = Credentials.kept_in(tmp_path / "object-store")
     assert defaults(tmp_path, {"namespace": "mine"}) == {
         "endpoint": "http://127.0.0.1:9100",
@@ -86,12 +86,12 @@ def test_defaults_reach_the_store_and_the_catalog(tmp_path):
     "key", ["endpoint", "access_key_id", "secret_access_key", "secret_access_key_file"]
 )
 def test_the_key_goes_to_no_other_store(tmp_path, key):
-    decide(tmp_path, EMBEDDED)
+    embed(tmp_path, EMBEDDED)
     assert set(defaults(tmp_path, {key: "given"})) == {"catalog"}
 
 
 def test_a_catalog_that_is_given_is_the_catalog(tmp_path):
-    decide(tmp_path, EMBEDDED)
+    embed(tmp_path, EMBEDDED)
     assert "catalog" not in defaults(tmp_path, {"catalog": "glue:"})
 
 
@@ -103,7 +103,7 @@ def test_a_file_that_is_not_ours_is_named(tmp_path, content):
 
 
 def test_settings_take_it_below_all_others(here, monkeypatch):
-    decide(here / ".eddy", EMBEDDED, 9100)
+    embed(here / ".eddy", EMBEDDED, 9100)
     keys = Credentials.kept_in(here / ".eddy" / "object-store")
     lake = settings.load().lake
     assert lake.endpoint == "http://127.0.0.1:9100"
@@ -118,7 +118,7 @@ def test_settings_take_it_below_all_others(here, monkeypatch):
 
 
 def test_settings_look_in_the_folder_of_their_stack(here, monkeypatch):
-    decide(here / "other", EMBEDDED, 9100)
+    embed(here / "other", EMBEDDED, 9100)
     assert settings.load().lake == EMBEDDED
     monkeypatch.setenv("EDDY_STORAGE__STACK", "other")
     assert settings.load().lake.endpoint == "http://127.0.0.1:9100"
@@ -132,7 +132,7 @@ def test_a_section_that_is_none_is_still_told(here, text):
 
 
 def test_config_shows_it_and_no_secret(here):
-    decide(here / ".eddy", EMBEDDED, 9100)
+    embed(here / ".eddy", EMBEDDED, 9100)
     keys = Credentials.kept_in(here / ".eddy" / "object-store")
     shown = invoke("config", "show", "lake", "--json")
     assert json.loads(shown.stdout)["lake.endpoint"] == "http://127.0.0.1:9100"

@@ -8,7 +8,7 @@ import pytest
 
 from eddy.app.lake import local as local_lake
 from eddy.app.settings import Settings, StorageConfig
-from eddy.app.settings.stack_file import Decision
+from eddy.app.settings.stack_file import StackDefaults
 from eddy.app.stack import local_stack
 from eddy.lake.config import LakeConfig
 from eddy.schemas.errors import ConfigError, MissingResource
@@ -31,7 +31,7 @@ def test_the_workers_port_is_that_of_the_settings(url):
 def test_a_worker_elsewhere_is_not_embedded_and_nothing_is_started(url, monkeypatch):
     monkeypatch.setattr(local_stack, "up", lambda *_, **__: pytest.fail("was started"))
     with pytest.raises(ConfigError, match=r"lake\.connect_url"):
-        local_lake.up(settings(connect_url=url), Decision(9000, True), print)
+        local_lake.up(settings(connect_url=url), StackDefaults(9000, True), print)
 
 
 def test_the_store_has_the_warehouses_bucket(tmp_path):
