@@ -159,7 +159,8 @@ def cluster(
     An anomaly counts as detected when the day was over, so that another run writes the same.
     """
     results = {
-        partition: ClusteredDay.nothing(len(rides)) for partition, rides in rides_of_day.rides.items()
+        partition: ClusteredDay.nothing(len(rides))
+        for partition, rides in rides_of_day.rides.items()
     }
     for run in rides_of_day.runs:
         judge = build(*run.partition)
