@@ -5,6 +5,7 @@ import sys
 
 import structlog
 
+from eddy.app.controls import plain
 from eddy.app.settings import LogConfig
 
 _SECRET = ("password", "secret", "token")
@@ -17,6 +18,13 @@ def _mask(
         if any(word in key for word in _SECRET):
             event[key] = "********"
     return event
+
+
+def _plain(
+    _logger: object, _method: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    """Write out control characters of events, so that none reaches a terminal."""
+    return {key: plain(value) if isinstance(value, str) else value for key, value in event.items()}
 
 
 def configure(config: LogConfig) -> None:
@@ -33,7 +41,7 @@ def configure(config: LogConfig) -> None:
             structlog.processors.JSONRenderer(),
         ]
     else:
-        final = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        final = [_plain, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),

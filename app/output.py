@@ -4,7 +4,6 @@ Text that came with events or from other machines is made harmless first: contro
 reach the terminal.
 """
 
-import re
 import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -15,24 +14,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-# C0 without tab and line feed, DEL, C1, and what turns the direction of text.
-_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-
-
-def plain(text: str) -> str:
-    r"""Return a text in which control characters are written out.
-
-    Examples
-    --------
-    >>> plain("ride \x1b[2J")
-    'ride \\x1b[2J'
-    """
-    return _CONTROLS.sub(lambda match: _written_out(match[0]), text)
-
-
-def _written_out(character: str) -> str:
-    code = ord(character)
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+from eddy.app.controls import plain
 
 
 def message(text: str, *, aside: bool = False) -> None:
@@ -135,9 +117,3 @@ def _row_by_row(title: str, columns: Sequence[str], rows: Sequence[Sequence[Text
                 grid.add_row(Text(plain(name), "bold"), cell)
         parts += [Text(f"─ {number} ─", "dim"), grid]
     return Group(*parts)
-
-
-def escape_json(text: bytes) -> bytes:
-    """Return JSON in which control characters are escaped, so that it means the same."""
-    escape = lambda match: f"\\u{ord(match[0]):04x}"  # noqa: E731 - one line of glue
-    return _CONTROLS.sub(escape, text.decode(errors="replace")).encode()

@@ -45,7 +45,7 @@ def doctor(*, source: KafkaOptions = KafkaOptions(), json: JsonFlag = False) -> 
 def _line(check: "DoctorCheck") -> "Text":
     from rich.text import Text
 
-    from eddy.app.output import plain
+    from eddy.app.controls import plain
 
     mark, style = _MARKS[check.outcome]
     text = Text(f"{mark} ", style).append(f"{check.name:<14}", "bold").append(plain(check.detail))

@@ -50,7 +50,7 @@ def tail(
 
 def _write(value: bytes) -> None:
     """Write a record as it is; a terminal gets its control characters escaped as JSON does."""
-    from eddy.app.output import escape_json
+    from eddy.app.controls import escape_json
 
     sys.stdout.buffer.write((escape_json(value) if sys.stdout.isatty() else value) + b"\n")
     sys.stdout.buffer.flush()
@@ -60,8 +60,8 @@ def _line(value: bytes) -> "Text":
     import msgspec
     from rich.text import Text
 
+    from eddy.app.controls import plain
     from eddy.app.inspect.anomaly_text import line
-    from eddy.app.output import plain
     from eddy.schemas.anomalies import Anomaly
 
     try:

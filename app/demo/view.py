@@ -8,6 +8,7 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderR
 from rich.table import Table
 from rich.text import Text
 
+from eddy.app.controls import harmless
 from eddy.app.demo.lake_summary import LakeSummary
 from eddy.app.demo.panels import clock, counts, panels, ratio
 from eddy.app.demo.payment_watch import PaymentFigures
@@ -157,7 +158,8 @@ def _anomalies(latest: Sequence[tuple[Anomaly, str | None]], width: int) -> Tabl
         table.add_column("injected as", no_wrap=True, width=18)
     else:
         table.add_column("", no_wrap=True, width=1)
-    for anomaly, kind in latest:
+    for shown, kind in latest:
+        anomaly = harmless(shown)
         style = SEVERITY_STYLES[anomaly.severity]
         wide = kind or "– natural"
         narrow = Text("✓", "green") if kind else Text("·", "dim")
@@ -165,8 +167,8 @@ def _anomalies(latest: Sequence[tuple[Anomaly, str | None]], width: int) -> Tabl
             f"{anomaly.detected_at:%H:%M:%S}",
             Text(anomaly.severity, style),
             Text(f"{anomaly.score:.2f}", style),
-            who(anomaly),
-            ", ".join(because(anomaly)),
+            Text(who(anomaly)),
+            Text(", ".join(because(anomaly))),
             Text(wide, "green" if kind else "dim") if width >= 100 else narrow,
         )
     return table

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from rich.text import Text
 
+from eddy.app.controls import harmless
 from eddy.schemas.anomalies import Anomaly, Reason
 
 UNKNOWN = "unknown"
@@ -98,7 +99,11 @@ def against_band(anomaly: Anomaly) -> Iterator[str]:
 
 
 def line(anomaly: Anomaly) -> Text:
-    """Return the anomaly as one line: when, how bad, who, and why; its id comes last."""
+    """Return the anomaly as one line: when, how bad, who, and why; its id comes last.
+
+    Control characters of the event are written out.
+    """
+    anomaly = harmless(anomaly)
     style = SEVERITY_STYLES[anomaly.severity]
     when = interval(anomaly)
     why = against_band(anomaly) if when else because(anomaly)

@@ -4,10 +4,11 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 from rich.console import Group, RenderableType
-from rich.json import JSON
+from rich.highlighter import JSONHighlighter
 from rich.table import Table
 from rich.text import Text
 
+from eddy.app.controls import escape_json, harmless, plain
 from eddy.app.inspect.anomaly_text import SEVERITY_STYLES, interval, number, side, who
 from eddy.schemas.anomalies import Anomaly, Reason
 from eddy.schemas.errors import MissingResource
@@ -83,16 +84,18 @@ def _record(reader: TopicReader, topic: str, partition: int, offset: int) -> Top
 
 
 def render(explanation: AnomalyExplanation) -> RenderableType:
-    """Return the explanation for people."""
-    anomaly = explanation.anomaly
-    parts: list[RenderableType] = [_title(anomaly), _facts(explanation), Text(), _ranges(anomaly)]
+    """Return the explanation for people; control characters of the event are written out."""
+    anomaly = harmless(explanation.anomaly)
+    facts = _facts(anomaly, explanation.updates)
+    parts: list[RenderableType] = [_title(anomaly), facts, Text(), _ranges(anomaly)]
     if anomaly.reasons:
         parts += [Text(), _reasons(anomaly.reasons)]
     parts += [Text(), Text("the event", "bold")]
     if explanation.event is None:
-        parts.append(Text(f"not shown: {explanation.event_missing}", "dim"))
+        parts.append(Text(plain(f"not shown: {explanation.event_missing}"), "dim"))
     else:
-        parts.append(JSON(bytes(explanation.event).decode(errors="replace")))
+        event = escape_json(msgspec.json.format(bytes(explanation.event), indent=2))
+        parts.append(JSONHighlighter()(event.decode()))
     return Group(*parts)
 
 
@@ -116,8 +119,7 @@ def _title(anomaly: Anomaly) -> Text:
     return text.append(f"  score {anomaly.score:.2f} (1.00 is the boundary)")
 
 
-def _facts(explanation: AnomalyExplanation) -> Table:
-    anomaly = explanation.anomaly
+def _facts(anomaly: Anomaly, updates: int) -> Table:
     model, source = anomaly.model, anomaly.source
     delay_s = (anomaly.detected_at - anomaly.occurred_at).total_seconds()
     trained = f", trained {model.trained_at:%Y-%m-%d %H:%M}" if model.trained_at else ", untrained"
@@ -133,7 +135,7 @@ def _facts(explanation: AnomalyExplanation) -> Table:
         ("model", f"{model.name} {model.version} ({model.sha256[:12] or 'no file'}){trained}"),
         ("labels", ", ".join(anomaly.labels) or "none"),
         ("source", f"{source.topic} partition {source.partition} offset {source.offset}"),
-        ("state", f"{anomaly.op}, {explanation.updates} record(s) of it"),
+        ("state", f"{anomaly.op}, {updates} record(s) of it"),
     ):
         table.add_row(Text(name, "dim"), Text(value))
     return table
@@ -148,7 +150,9 @@ def _ranges(anomaly: Anomaly) -> Table:
     for feature, value in anomaly.actual.items():
         mark = side(anomaly, feature)
         shown = [number(known[feature]) if feature in known else "–" for known in bounds]
-        table.add_row(feature, Text(f"{number(value)}{mark}", "bold red" if mark else ""), *shown)
+        table.add_row(
+            Text(feature), Text(f"{number(value)}{mark}", "bold red" if mark else ""), *shown
+        )
     return table
 
 
@@ -163,7 +167,7 @@ def _reasons(reasons: Sequence[Reason]) -> Table:
     for reason in sorted(reasons, key=lambda one: -abs(one.contribution)):
         style = "red" if reason.contribution > 0 else "green"
         table.add_row(
-            reason.feature,
+            Text(reason.feature),
             number(reason.value),
             number(reason.typical),
             f"{reason.contribution:+.2f}",

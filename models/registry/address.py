@@ -11,12 +11,13 @@
 """
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from eddy.models.registry.folder import FolderStore
-from eddy.models.registry.mlflow.store import MlflowStore
-from eddy.models.registry.store import Store
 from eddy.schemas.errors import ConfigError
+
+if TYPE_CHECKING:
+    from eddy.models.registry.store import Store
 
 _SQLITE = "sqlite:///"
 _KEY = "storage.registry"
@@ -27,7 +28,7 @@ _FORMS = (
 _S3 = "s3://"
 
 
-def open_store(address: str) -> Store:
+def open_store(address: str) -> "Store":
     """Return the store at an address; nothing is opened or asked yet.
 
     Raises
@@ -36,12 +37,16 @@ def open_store(address: str) -> Store:
         It is none of the forms above.
     """
     place = parse(address)
-    if isinstance(place, Path):
+    if isinstance(place, Path):  # stores are imported here: who parses an address needs none
+        from eddy.models.registry.folder import FolderStore  # noqa: PLC0415
+
         return FolderStore(place)
     if place.startswith(_S3):
         from eddy.models.registry.bucket import open_bucket  # noqa: PLC0415 - a client of S3
 
         return open_bucket(place)
+    from eddy.models.registry.mlflow.store import MlflowStore  # noqa: PLC0415
+
     return MlflowStore(place)
 
 
