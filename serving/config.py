@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from eddy.schemas.errors import ConfigError
 
-_AT_LEAST = {
+LEAST = {
     "port": 0,
     "reload_interval_s": 0.05,
     "max_body_bytes": 1_024,
@@ -67,7 +67,7 @@ class ServingConfig:
     threads: int = 2
 
     def __post_init__(self) -> None:
-        for name, least in _AT_LEAST.items():
+        for name, least in LEAST.items():
             if not getattr(self, name) >= least:
                 raise ConfigError(f"serving.{name}: at least {least}")
         if self.port > 65_535:

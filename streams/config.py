@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 from eddy.schemas.errors import ConfigError
 from eddy.schemas.topics import DomainTopics
 
-_AT_LEAST = {
+LEAST = {
     "batch_size": 1,
     "read_timeout_ms": 1,
     "commit_interval_ms": 1,
@@ -93,7 +93,7 @@ class EngineConfig:
     queue_batches: int = 6
 
     def __post_init__(self) -> None:
-        for name, least in _AT_LEAST.items():
+        for name, least in LEAST.items():
             if not getattr(self, name) >= least:  # so that NaN fails, too
                 raise ConfigError(f"engine.{name}: {getattr(self, name)} is less than {least}")
         if not self.fuse_ratio <= 1.0:

@@ -18,10 +18,20 @@ class Connection:
     ----------
     bootstrap_servers : str
         ``host:port[,host:port]``.
-    properties : dict
-        Further librdkafka properties, handed to every librdkafka client unchanged.
+    security_protocol : str
+        Whether the connection is encrypted and how Eddy says who it is.
+    sasl_mechanism : str, optional
+        Needed where the protocol begins with SASL.
+    sasl_username, sasl_password : str, optional
+        Of PLAIN and SCRAM; better give the password as a file.
     sasl_password_file : str, optional
         A file that holds the password; read by whoever loads the settings.
+    ssl_ca_location : str, optional
+        File of the authorities that sign the brokers' certificates.
+    ssl_certificate_location, ssl_key_location, ssl_key_password : str, optional
+        Files of Eddy's own certificate and its key, and the key's password.
+    properties : dict
+        Further librdkafka properties, handed to every librdkafka client unchanged.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}

@@ -10,7 +10,11 @@ if TYPE_CHECKING:
 app = group(
     "config",
     "Check and show the settings: file, environment, defaults.",
-    {"check": "eddy.app.commands.config:check", "show": "eddy.app.commands.config:show"},
+    {
+        "check": "eddy.app.commands.config:check",
+        "show": "eddy.app.commands.config:show",
+        "schema": "eddy.app.commands.config:schema",
+    },
 )
 
 
@@ -33,6 +37,9 @@ def show(
     name: Annotated[str, option("Only settings whose dotted name begins with this.")] = "",
     /,
     *,
+    describe: Annotated[
+        bool, option("Also what each setting means, its range, default and source.")
+    ] = False,
     source: FileOptions = FileOptions(),
     json: JsonFlag = False,
 ) -> None:
@@ -50,8 +57,40 @@ def show(
     if json:
         output.json(values)
         return
+    descriptions = _descriptions(loaded) if describe else {}
     for key, value in values.items():
+        if key in descriptions:
+            output.message(descriptions[key])
         output.message(f"{key} = {'(not set)' if value is None or value == '' else value}")
+
+
+def schema() -> None:
+    """Print the JSON Schema of eddy.toml, for editors that check and complete it.
+
+    Examples
+    --------
+    eddy config schema
+    """
+    from eddy.app import output
+    from eddy.app.settings import reference
+
+    output.json(reference.schema())
+
+
+def _descriptions(settings: "Settings") -> dict[str, str]:
+    """Return by key what is said above its value."""
+    import textwrap
+
+    from eddy.app.settings.reference import settings_of
+
+    texts = {}
+    for setting in settings_of(settings.domains):
+        has_default = setting.default is not None and setting.default != ""
+        default = f"; default {setting.default}" if has_default else ""
+        lines = textwrap.wrap(setting.description, 96)
+        facts = f"{setting.kind}{default}{settings.origin(setting.key)}"
+        texts[setting.key] = "\n".join(["", *(f"# {line}" for line in [*lines, facts])])
+    return texts
 
 
 def _policies(settings: "Settings") -> dict[str, Any]:

@@ -4,24 +4,20 @@
 """
 
 import asyncio
-import inspect
 import json
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import fields, is_dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 import httpx
-import msgspec
 from cyclopts import App
 
 from eddy.app import help as help_text
 from eddy.app.command_line import build as build_commands
 from eddy.app.commands.table import SECTIONS
-from eddy.app.domains import domain_rows
-from eddy.app.settings import Settings
+from eddy.app.settings import reference as settings
 from eddy.schemas.json_schema import published
 from eddy.serving.app import build as build_service
 from eddy.serving.config import ServingConfig
@@ -148,60 +144,6 @@ def helps(words: list[str], app: App) -> Iterator[str]:
             yield from helps([*words, child.name[0]], child)
 
 
-def settings() -> str:
-    """Return the page of settings: sections, keys, types and defaults."""
-    defaults = Settings()
-    parts = [
-        "# Settings",
-        "From `eddy.toml`, then the environment, then flags, each over the one before. "
-        "`[engine] commit_interval_s` in the file is `EDDY_ENGINE__COMMIT_INTERVAL_S` in the "
-        "environment. An unknown key is an error that names it. `eddy config show` prints the "
-        "settings in force, `eddy config check` checks them. This page is made from the code.",
-        "## Top level",
-    ]
-    hints = get_type_hints(Settings)
-    sections = {name: hint for name, hint in hints.items() if is_section(hint)}
-    parts.append(keys(defaults, {n: hints[n] for n in Settings.model_fields if n not in sections}))
-    for name, section in sections.items():
-        parts += section_page(name, section, getattr(defaults, name))
-    for row in domain_rows():
-        policy = row.domain.policy_type
-        parts += section_page(f"domains.{row.name}", policy, policy())
-    return "\n\n".join(parts) + "\n"
-
-
-def is_section(hint: Any) -> bool:
-    """Whether a setting is a section with keys of its own."""
-    return is_dataclass(hint) or (isinstance(hint, type) and issubclass(hint, msgspec.Struct))
-
-
-def section_page(name: str, section: type[Any], values: Any) -> Iterator[str]:
-    """Yield the heading, the description and the keys of a section."""
-    yield f"## [{name}]"
-    text = inspect.cleandoc(section.__doc__ or "")
-    yield plain(re.split(r"\n(?:Attributes|Examples|Raises)\n-+\n", text)[0].strip())
-    names = (
-        [f.name for f in fields(section)] if is_dataclass(section) else section.__struct_fields__
-    )
-    hints = get_type_hints(section)
-    yield keys(values, {name: hints[name] for name in names}, text)
-
-
-def keys(values: Any, hints: Mapping[str, Any], text: str = "") -> str:
-    """Return the table of a section's keys; its docstring says what they mean."""
-    meanings = attributes(text)
-    rows = ["| key | type | default | meaning |", "|---|---|---|---|"]
-    for name, hint in hints.items():
-        value = getattr(values, name)
-        shown = msgspec.json.encode(value, enc_hook=str).decode() if value is not None else ""
-        kind_text = hint.__name__ if isinstance(hint, type) else str(hint).replace("typing.", "")
-        default = f"`{cell(shown)}`" if shown else ""
-        rows.append(
-            f"| `{name}` | {cell(kind_text)} | {default} | {cell(plain(meanings.get(name, '')))} |"
-        )
-    return "\n".join(rows)
-
-
 def fenced(text: str) -> str:
     """Return text as a block that is shown as it is."""
     return f"```text\n{text.rstrip()}\n```"
@@ -285,7 +227,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "records.md": records,
     "commands.md": commands,
     "http.md": http,
-    "settings.md": settings,
+    "settings.md": settings.markdown,
 }
 
 if __name__ == "__main__":
