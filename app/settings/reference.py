@@ -64,7 +64,8 @@ def markdown() -> str:
     """Return the page ``docs/reference/settings.md``."""
     parts = [
         "# Settings\n\nThis page is made from the code.\n\n`eddy.toml`, then variables of the "
-        "environment, then flags: each overrides the one before. The variable of `kafka.bootstrap_servers` is "
+        "environment, then flags: each overrides the one before. "
+        "The variable of `kafka.bootstrap_servers` is "
         f"`{variable('kafka.bootstrap_servers')}`. An unknown key is an error that names the "
         "nearest one. `eddy config show --describe` shows what is in force, `eddy config schema` "
         "is a JSON Schema for editors.\n"
