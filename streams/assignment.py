@@ -77,7 +77,7 @@ class Assignment:
             self._restorer.prepare, topic_partitions, self._lanes, epoch
         )
         await asyncio.to_thread(self._labels.catch_up, partitions)
-        self._partitions.update((one.topic_partition, one) for one in partitions)
+        self._partitions.update((new.topic_partition, new) for new in partitions)
         # The beginning is committed at once: a second start must not choose another one.
         for topic_partition, position in initial.items():
             self._transactions.advance(topic_partition, position)
@@ -146,7 +146,7 @@ class Assignment:
 
     def owned(self, topic_partitions: Iterable[TopicPartition]) -> list[Partition]:
         """Return those of these partitions that are owned."""
-        return [self._partitions[one] for one in topic_partitions if one in self._partitions]
+        return [self._partitions[key] for key in topic_partitions if key in self._partitions]
 
     def partition_of(self, run: DecodedRun) -> Partition | None:
         """Return the partition that a run belongs to; None where it is stale."""

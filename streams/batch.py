@@ -46,14 +46,14 @@ class DecodedRun:
         """Return the valid rows among ``start:stop`` as columns; views where all are valid."""
         low, high = start - self.base, stop - self.base
         valid = self.columns.valid[low:high]
-        chosen: slice | NDArray[np.bool_] = slice(None) if valid.all() else valid
-        rows = np.arange(start, stop)[chosen]
+        kept: slice | NDArray[np.bool_] = slice(None) if valid.all() else valid
+        rows = np.arange(start, stop)[kept]
         return Events(
-            offsets=self.records.offsets[start:stop][chosen],
-            occurred_at=self.columns.occurred_at[low:high][chosen],
-            values=self.columns.values[low:high][chosen],
-            keys=self.columns.keys[low:high][chosen],
-            vectors=self.columns.vectors[low:high][chosen],
+            offsets=self.records.offsets[start:stop][kept],
+            occurred_at=self.columns.occurred_at[low:high][kept],
+            values=self.columns.values[low:high][kept],
+            keys=self.columns.keys[low:high][kept],
+            vectors=self.columns.vectors[low:high][kept],
             event=lambda i: self.reread(self.records.value(int(rows[i])) or b""),
         )
 

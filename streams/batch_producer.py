@@ -39,9 +39,9 @@ class BatchProducer:
     """
 
     def __init__(self, producer: ck.Producer) -> None:
-        found = (version("confluent-kafka"), type(producer).__basicsize__)
-        if found not in _KNOWN or platform.python_implementation() != "CPython":
-            raise Unavailable(f"confluent-kafka {found[0]}: its producer is not known from inside")
+        build = (version("confluent-kafka"), type(producer).__basicsize__)
+        if build not in _KNOWN or platform.python_implementation() != "CPython":
+            raise Unavailable(f"confluent-kafka {build[0]}: its producer is not known from inside")
         self._library = Library()
         self._producer = producer
 

@@ -130,13 +130,13 @@ class Checkpoints:
         for offset in sorted(self._offsets(topic, partition), reverse=True):
             if offset > at_most:
                 continue
-            found = self._read(topic, partition, offset)
-            if isinstance(found, str):
-                refused.append(found)
-            elif found.header.state_hash != state_hash:
+            stored = self._read(topic, partition, offset)
+            if isinstance(stored, str):
+                refused.append(stored)
+            elif stored.header.state_hash != state_hash:
                 refused.append("incompatible")
             else:
-                return found, refused
+                return stored, refused
         return None, refused
 
     def _folder(self, topic: str, partition: int) -> str:

@@ -215,13 +215,13 @@ class PortableFetcher:
         if not self._consumer.assignment():
             time.sleep(timeout_ms / 1e3)
             return None
-        got = self._consumer.consume(min(count, 1_000), timeout_ms / 1e3)
-        while 0 < len(got) < count and len(got) % 1_000 == 0:
+        polled = self._consumer.consume(min(count, 1_000), timeout_ms / 1e3)
+        while 0 < len(polled) < count and len(polled) % 1_000 == 0:
             more = self._consumer.consume(1_000, 0)
             if not more:
                 break
-            got += more
-        return _portable_records(got) if got else None
+            polled += more
+        return _portable_records(polled) if polled else None
 
     def end_offset(self, partition: TopicPartition) -> int | None:
         """Return the end of a partition as of the last fetch, None before the first."""
@@ -238,15 +238,15 @@ class PortableFetcher:
         self._consumer.close()
 
 
-def _portable_records(got: list[ck.Message]) -> Records:
+def _portable_records(polled: list[ck.Message]) -> Records:
     # Loops over methods run in C: a comprehension would cost three times as much.
-    failures = list(map(ck.Message.error, got))
+    failures = list(map(ck.Message.error, polled))
     errors = [
         ReadError(error.code(), error.str(), m.topic() or "", m.partition() or 0)
-        for m, error in zip(got, failures, strict=True)
+        for m, error in zip(polled, failures, strict=True)
         if error
     ]
-    rows = [m for m, error in zip(got, failures, strict=True) if not error] if errors else got
+    rows = [m for m, error in zip(polled, failures, strict=True) if not error] if errors else polled
     payloads = list(map(ck.Message.value, rows))
     keep, addresses, lengths = buffers(payloads)
     n = len(rows)
@@ -266,7 +266,7 @@ def _portable_records(got: list[ck.Message]) -> Records:
         value=lambda row: payloads[row],
         key=lambda row: rows[row].key(),
         release=release,
-        keys=lambda chosen: Spans.of([rows[row].key() for row in chosen.tolist()]),
+        keys=lambda numbers: Spans.of([rows[row].key() for row in numbers.tolist()]),
     )
 
 

@@ -27,7 +27,7 @@ def differences(connection: Connection, wanted: Iterable[TopicSpec]) -> dict[str
         return {}
     admin = AdminClient({**connection.librdkafka(), "log_level": 2})
     resources = [ConfigResource(ConfigResource.Type.TOPIC, name) for name in specs]
-    found = {}
+    result = {}
     for resource, future in admin.describe_configs(resources, request_timeout=10).items():
         try:
             entries = future.result(timeout=15)
@@ -35,8 +35,8 @@ def differences(connection: Connection, wanted: Iterable[TopicSpec]) -> dict[str
             raise MissingResource(f"topic {resource.name}: {error.args[0].str()}") from error
         text = _difference(specs[resource.name].config, {k: e.value for k, e in entries.items()})
         if text:
-            found[resource.name] = text
-    return found
+            result[resource.name] = text
+    return result
 
 
 def _difference(wanted: Mapping[str, str], real: Mapping[str, str | None]) -> str:

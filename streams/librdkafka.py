@@ -75,9 +75,9 @@ def find_library() -> Path | None:
         (package.parent / "confluent_kafka.libs", "librdkafka*.so*"),
         (package / ".dylibs", "librdkafka*.dylib"),
     ):
-        found = sorted(folder.glob(pattern)) if folder.is_dir() else []
-        if found:
-            return found[0]
+        paths = sorted(folder.glob(pattern)) if folder.is_dir() else []
+        if paths:
+            return paths[0]
     return None
 
 

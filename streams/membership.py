@@ -175,9 +175,9 @@ class Membership:
         Unavailable
             Where the coordinator does not answer.
         """
-        asked = [ck.TopicPartition(topic, partition) for topic, partition in partitions]
+        requests = [ck.TopicPartition(topic, partition) for topic, partition in partitions]
         try:
-            answers = self._lookup.committed(asked, timeout=20)
+            answers = self._lookup.committed(requests, timeout=20)
         except ck.KafkaException as error:
             raise Unavailable(f"committed offsets: {error.args[0].str()}") from error
         result: dict[TopicPartition, Position | None] = {}
@@ -185,9 +185,8 @@ class Membership:
             if answer.error:
                 raise Unavailable(f"committed offset of {answer.topic}: {answer.error}")
             topic_partition = (answer.topic, answer.partition)
-            there = answer.offset >= 0
             result[topic_partition] = (
-                Position(answer.offset, answer.metadata or "") if there else None
+                Position(answer.offset, answer.metadata or "") if answer.offset >= 0 else None
             )
         return result
 

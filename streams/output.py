@@ -67,11 +67,11 @@ class Output:
     def verdicts(self, lane: Lane, verdicts: Verdicts) -> None:
         """Publish anomalies, and forecasts and decisions where there are any."""
         self._anomalies(lane, verdicts)
-        for (what, which), count in verdicts.counts.items():
-            if what in _ROLES:
-                self._metrics.scores.labels(lane.domain.name, what, which).inc(count)
+        for (kind, name), count in verdicts.counts.items():
+            if kind in _ROLES:
+                self._metrics.scores.labels(lane.domain.name, kind, name).inc(count)
             else:
-                self._counters[what].labels(lane.domain.name, which).inc(count)
+                self._counters[kind].labels(lane.domain.name, name).inc(count)
         if ("shadow", "agree") in verdicts.counts:
             self._disagreement(lane, verdicts.counts)
         topic = lane.route.topics.forecasts
@@ -92,7 +92,7 @@ class Output:
         if before != pair:
             seen = Counter()
         self._shadowed[name] = pair, seen
-        seen.update({which: n for (what, which), n in counts.items() if what == "shadow"})
+        seen.update({outcome: n for (kind, outcome), n in counts.items() if kind == "shadow"})
         if not seen.total():
             return
         self._metrics.shadow_disagreement.labels(name).set(seen["disagree"] / seen.total())

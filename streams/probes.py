@@ -82,8 +82,8 @@ class Probes:
         whose end was seen also counts as done when nothing is left to read or to commit.
         """
         partitions = self._assignment.partitions
-        wanted = sum(len(lane.route.stop) for lane in self._assignment.lanes)
-        if len(partitions) < wanted:
+        stops = sum(len(lane.route.stop) for lane in self._assignment.lanes)
+        if len(partitions) < stops:
             return False
         if not any(p.position < (p.end or 0) for p in partitions):
             return True

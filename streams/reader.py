@@ -93,10 +93,10 @@ class Reader:
             while covered < stop:
                 run = next(queue)
                 covered = run.stop
-                mine = {r: w for r, w in rejected.items() if run.start <= r < run.stop}
+                of_run = {r: w for r, w in rejected.items() if run.start <= r < run.stop}
                 epoch = self._epochs.get((run.topic, run.partition), -1)
                 runs.append(
-                    DecodedRun(run, epoch, decoded.columns, start, mine, records, decoder.reread)
+                    DecodedRun(run, epoch, decoded.columns, start, of_run, records, decoder.reread)
                 )
         self._sequence += 1
         return Batch(records, runs, self._sequence)

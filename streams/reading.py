@@ -105,15 +105,15 @@ class TopicReader:
             Where the topic does not exist, or a partition's broker does not answer.
         """
         ranges = self.ranges(topic)
-        asked = [ck.TopicPartition(topic, number, timestamp_ms) for number in ranges]
+        requests = [ck.TopicPartition(topic, number, timestamp_ms) for number in ranges]
         try:
-            answers = self._consumer.offsets_for_times(asked, timeout=10)
+            answers = self._consumer.offsets_for_times(requests, timeout=10)
         except ck.KafkaException as error:
             raise MissingResource(f"{topic}: {error.args[0].str()}") from error
-        for one in answers:
+        for answer in answers:
             # its offset is below 0 then, as where there is no record that young
-            if one.error is not None:
-                raise MissingResource(f"{topic}[{one.partition}]: {one.error.str()}")
+            if answer.error is not None:
+                raise MissingResource(f"{topic}[{answer.partition}]: {answer.error.str()}")
         return {a.partition: a.offset if a.offset >= 0 else ranges[a.partition][1] for a in answers}
 
     def read(
@@ -123,23 +123,23 @@ class TopicReader:
         ranges = self.ranges(topic)
         begin = {n: max(low, (start or {}).get(n, low)) for n, (low, _) in ranges.items()}
         until = {n: min(high, (stop or {}).get(n, high)) for n, (_, high) in ranges.items()}
-        open_ = {n for n in ranges if begin[n] < until[n]}
-        self._consumer.assign([ck.TopicPartition(topic, n, begin[n]) for n in open_])
+        unfinished = {n for n in ranges if begin[n] < until[n]}
+        self._consumer.assign([ck.TopicPartition(topic, n, begin[n]) for n in unfinished])
         empty = 0
-        while open_:
-            got = self._consumer.consume(self._batch, _WAIT_S)
-            empty = 0 if any(not message.error() for message in got) else empty + 1
+        while unfinished:
+            messages = self._consumer.consume(self._batch, _WAIT_S)
+            empty = 0 if any(not message.error() for message in messages) else empty + 1
             if empty * _WAIT_S > _STUCK_S:
                 raise MissingResource(f"{topic}: nothing came for {_STUCK_S:.0f} s before its end")
-            for message in got:
+            for message in messages:
                 if message.error():
-                    _finish_or_raise(message, open_)
+                    _finish_or_raise(message, unfinished)
                     continue
                 record = _record(message)
-                if record.partition in open_ and record.offset < until[record.partition]:
+                if record.partition in unfinished and record.offset < until[record.partition]:
                     yield record
                 if record.offset >= until[record.partition] - 1:
-                    open_.discard(record.partition)
+                    unfinished.discard(record.partition)
         self._consumer.unassign()
 
     def follow(
@@ -152,11 +152,11 @@ class TopicReader:
                 start.append(ck.TopicPartition(topic, number, low if from_beginning else high))
         self._consumer.assign(start)
         while not stopped():
-            got = self._consumer.consume(500, 0.2)
-            for message in got:
+            messages = self._consumer.consume(500, 0.2)
+            for message in messages:
                 if not message.error():
                     yield _record(message)
-            if not got:
+            if not messages:
                 yield None
 
     def close(self) -> None:
@@ -164,10 +164,10 @@ class TopicReader:
         self._consumer.close()
 
 
-def _finish_or_raise(message: Any, open_: set[int]) -> None:
+def _finish_or_raise(message: Any, unfinished: set[int]) -> None:
     error = message.error()
     if error.code() == ck.KafkaError._PARTITION_EOF:
-        open_.discard(message.partition())
+        unfinished.discard(message.partition())
     elif error.code() == ck.KafkaError._ALL_BROKERS_DOWN:
         raise MissingResource(f"kafka: {error.str()}")
     elif error.code() in _HOPELESS or (not error.retriable() and error.fatal()):

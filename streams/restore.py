@@ -68,9 +68,9 @@ class Restorer:
         live_from = self._live_from(topic_partition, lane, offset, low, high)
         judge = lane.build_judge(topic_partition[1])
         fetch_from, rebuilt = max(low, live_from - 2 * judge.history), True
-        found = self._checkpoint(topic_partition, live_from, lane.state_hash)
-        if found is not None:
-            taken_at, state = found
+        checkpoint = self._checkpoint(topic_partition, live_from, lane.state_hash)
+        if checkpoint is not None:
+            taken_at, state = checkpoint
             try:
                 judge.restore(state)
                 fetch_from, rebuilt = max(taken_at, low), False
@@ -128,7 +128,7 @@ class Restorer:
         self, topic_partition: TopicPartition, at_most: int, state_hash: str
     ) -> tuple[int, bytes] | None:
         try:
-            found, refused = self._checkpoints.newest(*topic_partition, at_most, state_hash)
+            stored, refused = self._checkpoints.newest(*topic_partition, at_most, state_hash)
         except Unavailable as error:
             # The log can do without; only slower.
             self._metrics.checkpoints.labels("unavailable").inc()
@@ -137,5 +137,5 @@ class Restorer:
         for outcome in refused:
             self._metrics.checkpoints.labels(outcome).inc()
             log.warning("checkpoint_refused", place=topic_partition, why=outcome)
-        self._metrics.checkpoints.labels("found" if found else "missing").inc()
-        return (found.header.offset, found.state) if found else None
+        self._metrics.checkpoints.labels("found" if stored else "missing").inc()
+        return (stored.header.offset, stored.state) if stored else None

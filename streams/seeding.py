@@ -48,8 +48,8 @@ def seed(connection: Connection, group: str, topic: str) -> bool:
     absent = sorted(begins.keys() - committed(connection, group, topic).keys())
     if absent:
         offsets = [ck.TopicPartition(topic, number, begins[number]) for number in absent]
-        asked = [ck.ConsumerGroupTopicPartitions(group, offsets)]
-        _ask(connection, lambda admin: admin.alter_consumer_group_offsets(asked), group)
+        requests = [ck.ConsumerGroupTopicPartitions(group, offsets)]
+        _ask(connection, lambda admin: admin.alter_consumer_group_offsets(requests), group)
     return bool(absent)
 
 
@@ -61,9 +61,9 @@ def committed(connection: Connection, group: str, topic: str) -> dict[int, int]:
     MissingResource
         Where the broker does not tell.
     """
-    asked = [ck.ConsumerGroupTopicPartitions(group)]
-    found = _ask(connection, lambda admin: admin.list_consumer_group_offsets(asked), group)
-    offsets = found.topic_partitions or []
+    requests = [ck.ConsumerGroupTopicPartitions(group)]
+    answer = _ask(connection, lambda admin: admin.list_consumer_group_offsets(requests), group)
+    offsets = answer.topic_partitions or []
     return {p.partition: p.offset for p in offsets if p.topic == topic and p.offset >= 0}
 
 
