@@ -12,7 +12,7 @@
         ├── ConfigError      2   a setting, a flag or a file is wrong; the message names it
         ├── MissingResource  3   a port, the disk, the broker or a file is not to be had
         ├── Fenced           4   another process runs with the same instance id
-        ├── FuseBlown        5   nearly every record is bad: the producer is broken, not the records
+        ├── CircuitOpen      5   nearly every record is bad: the producer is broken, not the records
         ├── Mismatch         6   a comparison (``eddy replay``, ``eddy doctor``) found a difference
         └── GateRefused      7   a model is not good enough to become champion; nothing changed
 

@@ -19,8 +19,6 @@ from eddy.streams.publisher import Position
 
 log = structlog.get_logger()
 
-DISTURBANCE_S = 120.0
-MOST_REJOINS = 3
 _FENCED = (ck.KafkaError.FENCED_INSTANCE_ID, ck.KafkaError._FATAL)
 _REFUSED = (
     ck.KafkaError.GROUP_AUTHORIZATION_FAILED,
@@ -45,6 +43,54 @@ class Owner(Protocol):
         ...
 
 
+class Rejoins:
+    """How often a fenced member may join anew before it gives up.
+
+    A join that is repeated because its answer was lost with the broker is taken for a second
+    process with the same id: after a disturbance, joining again a few times is right. Each
+    disturbance begins the count anew, so that a process outlives any number of broker restarts;
+    a second process disturbs nobody's connection.
+
+    Parameters
+    ----------
+    now : callable
+        Seconds of a clock that never goes back.
+    """
+
+    MOST = 3
+    DISTURBANCE_S = 120.0
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._disturbed_at = -math.inf
+        self.count = 0
+
+    def disturbed(self) -> None:
+        """Note that the connection to the cluster was disturbed."""
+        self._disturbed_at = self._now()
+        self.count = 0
+
+    def count_or_raise(self, instance_id: str) -> None:
+        """Count a rejoin.
+
+        Raises
+        ------
+        Fenced
+            Where there must be another process with this id.
+        """
+        disturbed_s = self._now() - self._disturbed_at
+        if disturbed_s < self.DISTURBANCE_S and self.count < self.MOST:
+            self.count += 1
+            return
+        cause = f"the group fenced {instance_id!r}"
+        if self.count >= self.MOST:
+            cause += f" {self.count + 1} times after the cluster was away {disturbed_s:.0f} s ago"
+        raise Fenced(
+            f"engine.instance_id: {cause}: another process runs as {instance_id!r}; give every "
+            "process its own with --instance-id or EDDY_ENGINE__INSTANCE_ID"
+        )
+
+
 class Membership:
     """Membership of one consumer group, static: a restarted instance gets its partitions back.
 
@@ -64,8 +110,7 @@ class Membership:
         self, connection: Connection, group: str, instance_id: str, session_timeout_ms: int
     ) -> None:
         self._instance_id = instance_id
-        self._disturbed_at = -math.inf
-        self._rejoined = 0
+        self._rejoins = Rejoins()
         self._fenced = False
         self._join: Callable[[], None] = lambda: None
         self._settings = settings = connection.librdkafka(
@@ -144,23 +189,13 @@ class Membership:
         if error.code() in _FENCED:
             self._fenced = True
         elif error.code() not in _REFUSED:
-            self._disturbed_at = time.monotonic()
+            self._rejoins.disturbed()
 
     def _rejoin_or_give_up(self) -> None:
-        """Join anew where the fencing can be our own doing, else give up.
-
-        A join that is repeated because its answer was lost with the broker is taken for a second
-        process with the same id: after a disturbance, joining again a few times is right.
-        """
+        """Join anew where the fencing can be our own doing, else give up."""
         self._fenced = False
-        disturbed = time.monotonic() - self._disturbed_at < DISTURBANCE_S
-        if not disturbed or self._rejoined >= MOST_REJOINS:
-            raise Fenced(
-                f"engine.instance_id: another process runs as {self._instance_id!r}; give every "
-                "process its own with --instance-id or EDDY_ENGINE__INSTANCE_ID"
-            )
-        self._rejoined += 1
-        log.warning("rejoining_group", instance=self._instance_id, try_=self._rejoined)
+        self._rejoins.count_or_raise(self._instance_id)
+        log.warning("rejoining_group", instance=self._instance_id, try_=self._rejoins.count)
         self._consumer.close()
         self._consumer = ck.Consumer(self._settings)
         self._join()

@@ -111,11 +111,6 @@ class Publisher:
         except ck.KafkaException as error:
             raise Unavailable(f"transaction coordinator: {error.args[0].str()}") from error
 
-    @property
-    def in_transaction(self) -> bool:
-        """Whether a transaction is open."""
-        return self._open
-
     def begin(self) -> None:
         """Open a transaction where none is open."""
         if not self._open:

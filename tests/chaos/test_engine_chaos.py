@@ -183,6 +183,24 @@ def test_the_broker_is_killed_and_comes_back(own_broker, tmp_path):
     broker_goes_away(own_broker, tmp_path, 2.0)
 
 
+@pytest.mark.timeout(600)
+def test_a_process_outlives_six_broker_restarts(own_broker, tmp_path):
+    """And says nothing of a second process: see `eddy.streams.membership.Rejoins`."""
+    with World(own_broker.bootstrap, tmp_path) as world:
+        detector = world.start()
+        for _ in range(6):
+            world.send(2_000)
+            world.drain(120)
+            own_broker.broker.kill()
+            time.sleep(1.0)
+            own_broker.broker.start()
+        world.send(2_000)
+        world.drain(120)
+        assert detector.stop() == 0
+        assert "another process" not in detector.said()
+        world.verify()
+
+
 @pytest.mark.chaos_long
 @pytest.mark.timeout(600)
 def test_the_broker_is_away_for_70_seconds(own_broker, tmp_path):

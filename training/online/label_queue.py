@@ -20,7 +20,6 @@ from eddy.training.transactions.table import FRAUD, GENUINE, UNKNOWN
 _KIND = "waiting_verdicts"  # as snapshots have always called it
 
 LEARNED, CORRECTED, REPEATED, GIVEN_UP = "learned", "corrected", "repeated", "given_up"
-OUTCOMES = (LEARNED, CORRECTED, REPEATED, GIVEN_UP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +78,7 @@ class LabelQueue:
     Attributes
     ----------
     counts : Counter
-        How many labels came to what: `OUTCOMES`.
+        How many labels came to what: learned, corrected, repeated or given up.
     """
 
     def __init__(self, keep_us: int, most: int) -> None:
