@@ -87,18 +87,20 @@ class Probes:
             return False
         if not any(p.position < (p.end or 0) for p in partitions):
             return True
-        return self._settled() and all(map(self._assignment.is_fetched, partitions))
+        return self._settled()
 
     def _settled(self) -> bool:
+        if not all(map(self._assignment.is_fetched, self._assignment.partitions)):
+            self._empty_reads = 0  # those before the first fetch say nothing
+            return False
         return self._empty_reads >= _EMPTY_READS and self._engine.idle
 
     def _observe_errors(self, domain: str, partitions: list[Partition]) -> None:
         sums: dict[str, list[tuple[float, float]]] = defaultdict(list)
         for partition in partitions:
-            for name, sums_of_one in cast(
-                "ForecastingJudge", partition.judge
-            ).forecast_errors.items():
-                sums[name].append(sums_of_one)
+            judge = cast("ForecastingJudge", partition.judge)
+            for name, error_and_volume in judge.forecast_errors.items():
+                sums[name].append(error_and_volume)
         for name, parts in sums.items():
             errors, volume = (sum(column) for column in zip(*parts, strict=True))
             if volume > 0:
