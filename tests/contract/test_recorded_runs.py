@@ -19,10 +19,10 @@ import msgspec
 import numpy as np
 import pytest
 
+from eddy.app.domains import domain
 from eddy.datasets.simulation import rides
 from eddy.datasets.simulation.payments import stream as payments
 from eddy.datasets.simulation.transactions import stream as transactions
-from eddy.models.domains import domain
 from eddy.models.judge import Events, Identity, Judge
 from eddy.schemas.decoding import Decoder, buffers
 
