@@ -6,7 +6,7 @@ import orjson
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp
 
 from eddy.serving import answers, problems
@@ -15,6 +15,7 @@ from eddy.serving.following import Following
 from eddy.serving.guard import Guard
 from eddy.serving.metrics import ServingMetrics
 from eddy.serving.openapi import Description, body, errors
+from eddy.serving.page import CONTENT_SECURITY_POLICY, page
 from eddy.serving.requests import ManyRows, OneRow
 from eddy.serving.service import Service
 
@@ -37,7 +38,7 @@ def build(config: ServingConfig, following: Following, metrics: ServingMetrics) 
         version="1",
         description="Judges rows of features with the champion of the model registry.",
         openapi_url=None,  # a route of ours: the document follows the models in use
-        docs_url=None,  # its page would load scripts from elsewhere
+        docs_url=None,  # its page would load scripts from elsewhere; /docs is a page of ours
         redoc_url=None,
         redirect_slashes=False,
         exception_handlers={
@@ -86,4 +87,9 @@ def _add_description(app: FastAPI, description: Description) -> None:
             media_type="application/json",
         )
 
+    async def docs() -> Response:
+        headers = {"Content-Security-Policy": CONTENT_SECURITY_POLICY}
+        return HTMLResponse(page(description.document(), "openapi.json"), headers=headers)
+
     app.add_api_route(problems.OPENAPI, openapi, include_in_schema=False)
+    app.add_api_route("/docs", docs, include_in_schema=False)

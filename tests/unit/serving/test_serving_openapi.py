@@ -1,5 +1,7 @@
 """The interface's description: of the models in use, with examples that they answer."""
 
+import hashlib
+
 import jsonschema
 import pytest
 
@@ -91,3 +93,25 @@ def test_another_model_is_described_anew(tmp_path):
 def test_a_token_is_described_where_one_is_asked_for(tmp_path, document):
     assert "securitySchemes" not in document["components"]
     assert not any("security" in item[ROUTES[path]] for path, item in document["paths"].items())
+
+
+def test_docs_is_a_page_of_every_route_that_loads_nothing(world, document):
+    answer = world.ask("GET", "/docs")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert answer.headers["content-security-policy"].startswith("default-src 'none'")
+    for path, method in ROUTES.items():
+        assert f"{method.upper()} {path}<" in answer.text
+    assert "transactions" in answer.text
+    assert "<script" not in answer.text
+    assert "http:" not in answer.text
+    assert "https:" not in answer.text
+
+
+def test_docs_without_a_model_and_with_a_token(tmp_path):
+    digest = hashlib.sha256(b"secret").hexdigest()
+    closed = World(tmp_path, token_sha256=digest)
+    assert closed.ask("GET", "/docs").status_code == 401
+    answer = closed.ask("GET", "/docs", headers={"authorization": "Bearer secret"})
+    assert answer.status_code == 200
+    assert "POST /prediction<" in answer.text
