@@ -1,6 +1,6 @@
 """A merchant's picture as a page to hover over and zoom into; needs ``eddy-stream[plot]``."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from html import escape
 from typing import Any
@@ -16,6 +16,7 @@ from eddy.app.plot.captions import (
     NOWCAST,
     SEVERITIES,
     Slot,
+    end_of,
     hovers,
     start_of,
     steps,
@@ -62,7 +63,7 @@ class _Local:
         return moment.astimezone(self._zone).strftime("%Y-%m-%d %H:%M:%S")
 
 
-def _line(drawn: Any, local: _Local, slots: Sequence[Slot], series: str, **how: Any) -> None:
+def _line(drawn: Any, local: _Local, slots: Sequence[Slot], series: str, **options: Any) -> None:
     times, values = steps(slots, series)
     known = [None if value != value else round(value, 2) for value in values]  # noqa: PLR0124 - NaN
     drawn.add_trace(
@@ -72,7 +73,7 @@ def _line(drawn: Any, local: _Local, slots: Sequence[Slot], series: str, **how: 
             mode="lines",
             hoverinfo="skip",
             connectgaps=False,
-            **how,
+            **options,
         )
     )
 
@@ -84,10 +85,24 @@ def _forecast(
     if not known:
         return
     area = {"line": {"width": 0}, "legendgroup": name}
-    _line(drawn, local, known, "lower", name=f"{name}: lower", showlegend=False, **area)
-    _line(drawn, local, known, "upper", name=name, fill="tonexty", fillcolor=fill, **area)
+    # A fill takes no notice of gaps: what lies on both sides of one is filled by itself.
+    for number, run in enumerate(_runs(known)):
+        _line(drawn, local, run, "lower", name=f"{name}: lower", showlegend=False, **area)
+        fills = {"fill": "tonexty", "fillcolor": fill, "showlegend": number == 0, **area}
+        _line(drawn, local, run, "upper", name=name, **fills)
     line = {"color": FORECAST, "width": 1.8, "dash": dash}
     _line(drawn, local, known, "expected", name=f"{name}: expected", line=line, legendgroup=name)
+
+
+def _runs(slots: Sequence[Slot]) -> Iterator[list[Slot]]:
+    """Yield the slots between gaps."""
+    run: list[Slot] = []
+    for slot in slots:
+        if run and end_of(run[-1]) != start_of(slot):
+            yield run
+            run = []
+        run.append(slot)
+    yield run
 
 
 def _actual(drawn: Any, local: _Local, picture: Picture) -> None:

@@ -338,6 +338,21 @@ def test_the_page_holds_every_series_and_tells_all_at_the_pointer(tmp_path):
     assert "nowcast 66.00 (50.00 – 79.00)" in hovers["2026-01-06 22:00"]
 
 
+def test_the_band_of_the_page_is_not_filled_over_gaps(tmp_path):
+    bands = [(30.0, 20.0, 40.0)] * 3
+    payments = [payment(hours) for hours in range(0, 48, 2)]
+    shown = drawn(payments, 48, [forecast(0, bands), forecast(24, bands)])
+    to_html(shown, tmp_path / "gap.html")
+    traces = [t for t in figure_of((tmp_path / "gap.html").read_text()) if "band" in t["name"]]
+    lower, upper = traces[::2], [t for t in traces if t.get("fill") == "tonexty"]
+    filled = [(t["x"][0][:13], t["x"][-1][:13]) for t in upper]
+    assert filled == [("2026-01-05 00", "2026-01-05 06"), ("2026-01-06 00", "2026-01-06 06")]
+    assert all(None not in t["y"] for t in upper)
+    for below, above in zip(lower, upper, strict=False):
+        assert below["x"] == above["x"]
+    assert [t["showlegend"] for t in upper] == [True, False]
+
+
 def test_what_a_merchant_is_called_is_no_markup(tmp_path):
     evil = "<script>alert(1)</script> $x_1$ \\"
     shown = full(evil)
@@ -356,7 +371,7 @@ def test_only_two_kinds_of_file_are_drawn(tmp_path):
 @pytest.mark.parametrize(("name", "library"), [("x.png", "matplotlib"), ("x.html", "plotly")])
 def test_without_the_extra_it_is_named(monkeypatch, tmp_path, name, library):
     monkeypatch.setitem(sys.modules, library, None)
-    with pytest.raises(ConfigError, match=rf"{library} is not installed.*eddy\[plots\]"):
+    with pytest.raises(ConfigError, match=rf"{library} is not installed.*eddy-stream\[plot\]"):
         drawer(tmp_path / name)
 
 
