@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from eddy.serving.config import ServingConfig
 from eddy.serving.metrics import ServingMetrics
-from eddy.serving.problems import Refused
+from eddy.serving.problems import RequestRefused
 from eddy.serving.tokens import Tokens
 
 log = structlog.get_logger()
@@ -76,14 +76,14 @@ class Guard:
     async def _answered(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
         try:
             await self._let_in(scope, receive, answer)
-        except Refused as refused:
+        except RequestRefused as refused:
             await answer.instead(refused, scope, receive)
         except ClientDisconnect:  # nobody is there to be told
             answer.status = "disconnected"
         except Exception as error:
             kind = type(error).__name__
             log.error("request_failed", kind=kind, at=_frames(error))  # noqa: TRY400 - see there
-            await answer.instead(Refused(500, "a defect; it is in the log"), scope, receive)
+            await answer.instead(RequestRefused(500, "a defect; it is in the log"), scope, receive)
 
     async def _let_in(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
         headers = dict(scope["headers"])
@@ -94,7 +94,7 @@ class Guard:
             await self._app(scope, receive, answer.send)
             return
         if self._under_way >= self._config.max_requests:
-            raise Refused(503, "too many requests at once", headers={"Retry-After": "1"})
+            raise RequestRefused(503, "too many requests at once", headers={"Retry-After": "1"})
         limit = self._body_limits.get(path, self._config.max_body_bytes)
         body = _Body(receive, limit, headers.get(b"content-length"))
         self._under_way += 1
@@ -113,10 +113,10 @@ def _frames(error: Exception) -> list[str]:
     return [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
 
 
-def _too_slow(body: "_Body") -> Refused:
+def _too_slow(body: "_Body") -> RequestRefused:
     if body.is_complete:
-        return Refused(503, "it took too long", headers={"Retry-After": "1"})
-    return Refused(408, "the body did not come in time", headers={"Connection": "close"})
+        return RequestRefused(503, "it took too long", headers={"Retry-After": "1"})
+    return RequestRefused(408, "the body did not come in time", headers={"Connection": "close"})
 
 
 class _Body:
@@ -139,8 +139,8 @@ class _Body:
                 raise self._too_large()
         return message
 
-    def _too_large(self) -> Refused:
-        return Refused(
+    def _too_large(self) -> RequestRefused:
+        return RequestRefused(
             413, f"the body is larger than {self._limit} bytes", headers={"Connection": "close"}
         )
 
@@ -157,7 +157,7 @@ class _Answer:
             self.status = str(message["status"])
         await self._send(message)
 
-    async def instead(self, refused: Refused, scope: Scope, receive: Receive) -> None:
+    async def instead(self, refused: RequestRefused, scope: Scope, receive: Receive) -> None:
         """Send a problem, unless an answer has begun."""
         if not self.status:
             await refused.response()(scope, receive, self.send)

@@ -13,7 +13,7 @@ from eddy.serving.answers import HealthAnswer
 from eddy.serving.config import ServingConfig
 from eddy.serving.following import Following
 from eddy.serving.guard import PROBES
-from eddy.serving.problems import MEDIA_TYPE, FieldError, Problem, Refused
+from eddy.serving.problems import MEDIA_TYPE, FieldError, Problem, RequestRefused
 from eddy.serving.requests import LARGEST, ManyRows, OneRow
 from eddy.serving.served import Served
 
@@ -38,7 +38,9 @@ def errors(*statuses: int) -> dict[int | str, JsonObject]:
     """Return the description of problems, with an example each."""
     described: dict[int | str, JsonObject] = {}
     for status in statuses:
-        problem = Refused(status, _ERRORS[status], _FIELD_ERRORS if status == 422 else ()).problem()
+        problem = RequestRefused(
+            status, _ERRORS[status], _FIELD_ERRORS if status == 422 else ()
+        ).problem()
         content = {
             "schema": {"$ref": f"{_SCHEMAS}Problem"},
             "example": problem.model_dump(exclude_none=True),

@@ -44,7 +44,7 @@ class Problem(BaseModel):
     errors: list[FieldError] | None = None
 
 
-class Refused(HTTPException):
+class RequestRefused(HTTPException):
     """A request is answered with a problem instead.
 
     Parameters
@@ -85,24 +85,24 @@ class Refused(HTTPException):
         return Response(body, self.status_code, self.headers, MEDIA_TYPE)
 
 
-def unprocessable(errors: Sequence[FieldError]) -> Refused:
+def unprocessable(errors: Sequence[FieldError]) -> RequestRefused:
     """Return the refusal of a body whose fields are wrong."""
-    return Refused(422, "the body is JSON, but not what is asked for; see errors", errors)
+    return RequestRefused(422, "the body is JSON, but not what is asked for; see errors", errors)
 
 
 async def handle_http_error(_: Request, error: HTTPException) -> Response:
     """Answer what a route or the router itself refused."""
-    if isinstance(error, Refused):
+    if isinstance(error, RequestRefused):
         return error.response()
     detail = _ROUTER_DETAILS.get(error.status_code, error.detail)
-    return Refused(error.status_code, detail, headers=error.headers).response()
+    return RequestRefused(error.status_code, detail, headers=error.headers).response()
 
 
 async def handle_invalid_request(_: Request, error: RequestValidationError) -> Response:
     """Answer a body that is not the one the route asks for."""
     details = error.errors()
     if details[0]["type"] == "json_invalid":
-        return Refused(400, f"the body is not JSON: {details[0]['msg']}").response()
+        return RequestRefused(400, f"the body is not JSON: {details[0]['msg']}").response()
     errors = [
         FieldError(field=field_name(detail["loc"]), message=detail["msg"])
         for detail in details[:MOST_ERRORS]
@@ -112,7 +112,7 @@ async def handle_invalid_request(_: Request, error: RequestValidationError) -> R
 
 async def handle_defect(_: Request, __: Exception) -> Response:
     """Answer a defect, which `eddy.serving.guard` logs."""
-    return Refused(500, "a defect; it is in the log").response()
+    return RequestRefused(500, "a defect; it is in the log").response()
 
 
 def field_name(location: Sequence[int | str]) -> str:

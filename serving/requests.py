@@ -6,7 +6,7 @@ from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationError
 
-from eddy.serving.problems import Refused
+from eddy.serving.problems import RequestRefused
 
 MOST_FEATURES = 1_024
 """The longest row."""
@@ -71,10 +71,10 @@ async def json_bytes(request: Request) -> bytes:
 
     Raises
     ------
-    Refused
+    RequestRefused
         415, the label is another or there is none.
     """
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "application/json":
-        raise Refused(415, "send JSON, with the header Content-Type: application/json")
+        raise RequestRefused(415, "send JSON, with the header Content-Type: application/json")
     return await request.body()

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from eddy.serving.problems import MOST_ERRORS, FieldError, Refused, repeatable, unprocessable
+from eddy.serving.problems import MOST_ERRORS, FieldError, RequestRefused, repeatable, unprocessable
 from eddy.serving.requests import ManyRows, OneRow
 
 Rows = NDArray[np.float64]
@@ -16,7 +16,7 @@ def of_one(body: OneRow, features: Sequence[str]) -> Rows:
 
     Raises
     ------
-    Refused
+    RequestRefused
         422, naming the field.
     """
     if _given(body, "feature_vector", "transaction") == "feature_vector":
@@ -29,7 +29,7 @@ def of_many(body: ManyRows, features: Sequence[str], most: int) -> Rows:
 
     Raises
     ------
-    Refused
+    RequestRefused
         422, naming the field.
     """
     field = _given(body, "feature_vectors", "transactions")
@@ -99,4 +99,4 @@ def _misnamed(
 def check_finite(*scores: NDArray[np.float64]) -> None:
     """Refuse rows for which a model has no score, as 422."""
     if not all(np.isfinite(part).all() for part in scores):
-        raise Refused(422, "the values are so large that the model has no score for them")
+        raise RequestRefused(422, "the values are so large that the model has no score for them")

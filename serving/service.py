@@ -15,7 +15,7 @@ from eddy.serving.answers import HealthAnswer
 from eddy.serving.config import ServingConfig
 from eddy.serving.following import Following
 from eddy.serving.metrics import ServingMetrics
-from eddy.serving.problems import Refused
+from eddy.serving.problems import RequestRefused
 from eddy.serving.requests import ManyRows, OneRow, json_bytes, parse
 from eddy.serving.served import Served
 
@@ -77,7 +77,9 @@ class Service:
     async def ready(self) -> Response:
         """Say whether every model is loaded and verified."""
         if missing := self._following.missing:
-            raise Refused(503, f"no model yet: {', '.join(missing)}", headers={"Retry-After": "1"})
+            raise RequestRefused(
+                503, f"no model yet: {', '.join(missing)}", headers={"Retry-After": "1"}
+            )
         return _json(HealthAnswer(ok=True, detail=f"models: {', '.join(self._following.names)}"))
 
     async def metrics(self) -> Response:
@@ -89,10 +91,12 @@ class Service:
     def _served(self, name: str | None) -> Served:
         name = self._following.names[0] if name is None else name
         if name not in self._following.names:
-            raise Refused(404, f"no such model; there are {', '.join(self._following.names)}")
+            raise RequestRefused(
+                404, f"no such model; there are {', '.join(self._following.names)}"
+            )
         served = self._following.served(name)
         if served is None:
-            raise Refused(503, f"no model yet: {name}", headers={"Retry-After": "1"})
+            raise RequestRefused(503, f"no model yet: {name}", headers={"Retry-After": "1"})
         return served
 
     async def _in_a_thread(self, work: Callable[[], Response]) -> Response:

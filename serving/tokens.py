@@ -4,7 +4,7 @@ import hashlib
 import hmac
 from collections.abc import Sequence
 
-from eddy.serving.problems import Refused
+from eddy.serving.problems import RequestRefused
 
 _SCHEME = b"bearer "
 
@@ -31,7 +31,7 @@ class Tokens:
 
         Raises
         ------
-        Refused
+        RequestRefused
             401, with the challenge of RFC 6750.
         """
         if not self._hashes:
@@ -52,5 +52,5 @@ class Tokens:
         return is_bearer and any(matches)
 
 
-def _unauthorized(detail: str, challenge: str) -> Refused:
-    return Refused(401, detail, headers={"WWW-Authenticate": challenge})
+def _unauthorized(detail: str, challenge: str) -> RequestRefused:
+    return RequestRefused(401, detail, headers={"WWW-Authenticate": challenge})
