@@ -79,8 +79,8 @@ def transactions(
     """
     from eddy.app import logs
     from eddy.app.instance_lock import only_instance
-    from eddy.app.learning.learning import LearningLoop, own_lock
-    from eddy.app.learning.learning_options import LearningOptions
+    from eddy.app.learning.loop import LearningLoop, own_lock
+    from eddy.app.learning.options import LearningOptions
     from eddy.training.online.drift import DriftSettings
     from eddy.training.online.learner import LearnerSettings
     from eddy.training.transactions.settings import Threshold

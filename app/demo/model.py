@@ -9,7 +9,7 @@ from eddy.app.domains import domain_row
 from eddy.app.settings import Settings
 from eddy.app.simulate.feeder import FeedOptions, Shares, rides
 from eddy.app.training.new_model import NewModel, register
-from eddy.app.training.rides import COLUMNS, NAME, trained_model
+from eddy.app.training.rides import COLUMNS, trained_model
 from eddy.app.training.training_rows import TrainingRows
 from eddy.training.rides.train import RidesTraining
 
@@ -28,10 +28,10 @@ def make(settings: Settings, seed: int, shares: Shares) -> NewModel:
         rides=_ROWS,
         shares=shares,
     )
-    rows = TrainingRows(domain_row(NAME), COLUMNS, settings.engine.max_skew_s)
+    rows = TrainingRows(domain_row("rides"), COLUMNS, settings.engine.max_skew_s)
     for payloads in _batches(feed):
         rows.add(payloads)
-    made = register(settings, NAME, trained_model(rows, _OPTIONS))
+    made = register(settings, "rides", trained_model(rows, _OPTIONS))
     wiring.registry(settings).promote(made.name, made.version, by="eddy demo")
     return made
 

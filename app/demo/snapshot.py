@@ -1,16 +1,16 @@
 """Looks at a running demo: what was sent, what the detector says, what came out."""
 
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 
-from eddy.app.demo.figures import figures
 from eddy.app.demo.payment_watch import PaymentWatch
 from eddy.app.demo.payments_view import PaymentSummary
 from eddy.app.demo.transaction_watch import TransactionWatch
 from eddy.app.demo.transactions_view import TransactionSummary
 from eddy.app.demo.view import DemoFrame, DemoSummary
 from eddy.app.demo.watch import DemoWatch
-from eddy.app.inspect.scrape import Scrape
+from eddy.app.inspect.scrape import Scrape, scrape_by
 from eddy.app.settings import Settings
 from eddy.schemas.errors import Unavailable
 
@@ -58,7 +58,7 @@ class SnapshotReader:
         for watch in (self._rides, self._payments, self._transactions):
             watch.check()
         with suppress(Unavailable):
-            self._seen = figures(self._url, self._seen)
+            self._seen = figures_by_domain(self._url, self._seen)
             self._rates.append((time.monotonic(), self._seen[RIDES].judged))
 
     @property
@@ -165,3 +165,28 @@ class SnapshotReader:
             return 0.0
         (begin, first), (end, last) = self._rates[0], self._rates[-1]
         return (last - first) / (end - begin)
+
+
+def figures_by_domain(
+    url: str, domains: Iterable[str], timeout_s: float = 1.0
+) -> dict[str, Scrape]:
+    """Read ``/metrics`` once and return the figures by domain.
+
+    Raises
+    ------
+    Unavailable
+        Where nobody answers, or not in Prometheus' words.
+    """
+
+    def by_domain(text: str) -> dict[str, str]:
+        return {domain: _lines_of(text, domain) for domain in domains}
+
+    return scrape_by(url, by_domain, timeout_s)
+
+
+def _lines_of(text: str, domain: str) -> str:
+    """Return the lines that speak of a domain, or of its topic."""
+    marks = (f'domain="{domain}"', f'topic="events.{domain}"')
+    return "".join(
+        line for line in text.splitlines(keepends=True) if any(mark in line for mark in marks)
+    )

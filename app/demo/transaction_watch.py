@@ -5,8 +5,8 @@ import time
 import msgspec
 
 from eddy.app.demo.feeding import Feeding
-from eddy.app.demo.latest import Latest
 from eddy.app.demo.transactions import TransactionFeed
+from eddy.app.demo.watch import LatestAnomalies
 from eddy.app.inspect.scrape import Scrape
 from eddy.app.settings import Settings
 from eddy.app.simulate.feeder import Feeder
@@ -89,7 +89,7 @@ class TransactionWatch(Feeding):
         super().__init__(settings)
         sender = Sender(settings.kafka)
         self.cards = feed.cards
-        self.tally, self.latest = RecallCounts(), Latest()
+        self.tally, self.latest = RecallCounts(), LatestAnomalies()
         self.labels = LabelFeeder(sender, LABELS, feed.labels())
         self.feeder = Feeder(sender, names.events, _AT_ONCE, self._told, feed.due_s)
         self.event_time_us = 0

@@ -1,11 +1,12 @@
 """The demo's rides: one thread feeds them in, one reads verdicts and anomalies back."""
 
 import time
+from collections import deque
+from collections.abc import Sequence
 
 import msgspec
 
 from eddy.app.demo.feeding import Feeding
-from eddy.app.demo.latest import Latest
 from eddy.app.settings import Settings
 from eddy.app.simulate.feeder import Feeder, FeedOptions, rides
 from eddy.app.simulate.tally import RecallCounts
@@ -28,6 +29,24 @@ _scored = msgspec.json.Decoder(_Scored)
 _anomaly = msgspec.json.Decoder(Anomaly)
 
 
+KEPT_ANOMALIES = 60
+
+
+class LatestAnomalies:
+    """Keeps the latest anomalies, newest first, each with the kind that was put in."""
+
+    def __init__(self) -> None:
+        self._kept: deque[tuple[Anomaly, str | None]] = deque(maxlen=KEPT_ANOMALIES)
+
+    def add(self, anomaly: Anomaly, kind: str | None) -> None:
+        """Put one at the top."""
+        self._kept.appendleft((anomaly, kind))
+
+    def items(self) -> Sequence[tuple[Anomaly, str | None]]:
+        """Return them."""
+        return tuple(self._kept)
+
+
 class DemoWatch(Feeding):
     """Feeds and reads for as long as the ``with`` does.
 
@@ -46,7 +65,7 @@ class DemoWatch(Feeding):
     def __init__(self, settings: Settings, names: DomainTopics, feed: FeedOptions) -> None:
         super().__init__(settings)
         self.tally = RecallCounts()
-        self.latest = Latest()
+        self.latest = LatestAnomalies()
         self.feeder = Feeder(Sender(settings.kafka), names.events, feed.rate, self._told)
         self.judged = 0
         self.malformed = 0

@@ -7,10 +7,10 @@ from rich.table import Table
 from rich.text import Text
 
 from eddy.app import wiring
-from eddy.app.domains import domain
 from eddy.app.inspect.anomaly_text import number
 from eddy.app.settings import Settings
-from eddy.app.training.transaction_models import NAME, decisions_topic, labels_of
+from eddy.app.training.transaction_models import decisions_topic, labels_of
+from eddy.models.domains.transactions.domain import DOMAIN
 from eddy.models.labels import Labels
 from eddy.schemas import decisions
 from eddy.schemas.errors import MissingResource
@@ -20,13 +20,13 @@ from eddy.training.transactions.shadow import Role, ShadowComparison, Shadowed
 _BAR = 24
 
 
-def compare(settings: Settings, told: Callable[[int], None]) -> ShadowComparison:
+def compare(settings: Settings, on_read: Callable[[int], None]) -> ShadowComparison:
     """Compare the newest pair of champion and challenger.
 
     Parameters
     ----------
     settings : Settings
-    told : callable
+    on_read : callable
         Called with how many more decisions were read.
 
     Raises
@@ -34,37 +34,37 @@ def compare(settings: Settings, told: Callable[[int], None]) -> ShadowComparison
     MissingResource
         No event was scored by both, or the topics cannot be read.
     """
-    topic, policy = decisions_topic(settings), wiring.policy(settings, domain(NAME))
+    topic, policy = decisions_topic(settings), wiring.policy(settings, DOMAIN)
     reader, shadowed = TopicReader(settings.kafka), Shadowed()
     try:
         for record in reader.read(topic):
             if record.value is not None:
                 part = decisions.decode(record.value)
                 shadowed.add(part)
-                told(len(part))
+                on_read(len(part))
         labels = Labels.of(labels_of(reader)).last()
     finally:
         reader.close()
-    found = shadowed.compare(labels, policy.missed_cost, policy.false_alarm_cost)
-    if found is None:
+    comparison = shadowed.compare(labels, policy.missed_cost, policy.false_alarm_cost)
+    if comparison is None:
         raise MissingResource(
-            f"{topic}: no event was scored by a challenger yet; `eddy train {NAME}` makes one, and "
-            "`eddy run` lets it score beside the champion"
+            f"{topic}: no event was scored by a challenger yet; `eddy train transactions` makes "
+            "one, and `eddy run` lets it score beside the champion"
         )
-    return found
+    return comparison
 
 
-def shown(found: ShadowComparison) -> RenderableType:
+def shown(result: ShadowComparison) -> RenderableType:
     """Return a comparison as tables."""
-    sides = (found.champion, found.challenger)
+    sides = (result.champion, result.challenger)
     table = Table("", *(f"{who} {side.version}" for who, side in zip(_WHO, sides, strict=True)))
     for title, read in _LINES:
         table.add_row(title, *(_text(read(side)) for side in sides))
     text = (
-        f"{found.events:,} events of {found.days:.1f} days, {found.labelled:,} with a label, "
-        f"{found.frauds:,} of these frauds\n"
-        f"of one opinion on {found.agreement:.2%}: both flagged {found.both:,}, the champion alone "
-        f"{found.only_champion:,}, the challenger alone {found.only_challenger:,}"
+        f"{result.events:,} events of {result.days:.1f} days, {result.labelled:,} with a label, "
+        f"{result.frauds:,} of these frauds\n"
+        f"of one opinion on {result.agreement:.2%}: both flagged {result.both:,}, the champion alone "
+        f"{result.only_champion:,}, the challenger alone {result.only_challenger:,}"
     )
     return Group(Text(text), table, _histograms(sides))
 

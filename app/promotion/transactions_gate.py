@@ -6,9 +6,10 @@ from typing import Any
 
 from eddy.app import wiring
 from eddy.app.settings import Settings
-from eddy.app.training.transaction_models import NAME, learned_until, parameters_of, table_of
+from eddy.app.training.transaction_models import learned_until, parameters_of, table_of
 from eddy.models.detectors.fraud.parameters import FraudParameters
 from eddy.models.detectors.fraud.scorer import Scorer
+from eddy.models.domains.transactions.domain import DOMAIN
 from eddy.models.registry.manifest import Manifest
 from eddy.models.registry.names import CHAMPION
 from eddy.schemas.errors import UnknownModel
@@ -36,7 +37,7 @@ def decide(
 
 
 def _scorer(settings: Settings, version: str) -> Scorer:
-    model = wiring.registry(settings).load(NAME, version, FraudParameters)
+    model = wiring.registry(settings).load(DOMAIN.name, version, FraudParameters)
     scorer: Scorer = model.parameters
     return scorer
 

@@ -31,6 +31,7 @@ from eddy.app.retraining.run_log import (
 from eddy.app.settings import Settings
 from eddy.app.training import transaction_models
 from eddy.app.training.history_in_use import as_the_stream
+from eddy.models.domains.transactions.domain import DOMAIN
 from eddy.models.registry.names import CHALLENGER, CHAMPION
 from eddy.schemas.errors import ConfigError, EddyError, MissingResource, ModelRefused, Unavailable
 from eddy.training.transactions.data_quality import (
@@ -48,7 +49,7 @@ from eddy.training.transactions.train import Trained
 
 log = structlog.get_logger()
 
-NAME = transaction_models.NAME
+NAME = DOMAIN.name
 NOTHING_NEW = "nothing new: every file's content was trained on, or is no data"
 _BY = "eddy watch"
 

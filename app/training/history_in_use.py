@@ -1,23 +1,22 @@
-"""The history of transactions the stream has: what learns for it, or judges in it, has the same."""
+"""The feature history of the stream: what learns for it, or judges in it, has the same."""
 
 import msgspec
 
 from eddy.app import wiring
-from eddy.app.domains import domain
 from eddy.app.settings import Settings
+from eddy.models.domains.transactions.domain import DOMAIN
 from eddy.models.features.transaction_history import HistorySettings
 from eddy.models.registry.manifest import Manifest
 from eddy.schemas.errors import ConfigError
 from eddy.training.transactions.feature_history import FeatureHistory
 from eddy.training.transactions.settings import Preparation
 
-_NAME = "transactions"
 _SECTION = "domains.transactions.history"
 
 
 def _settings(settings: Settings) -> HistorySettings:
-    found: HistorySettings = wiring.policy(settings, domain(_NAME)).history
-    return found
+    history: HistorySettings = wiring.policy(settings, DOMAIN).history
+    return history
 
 
 def stream_history(settings: Settings) -> FeatureHistory:
@@ -25,23 +24,23 @@ def stream_history(settings: Settings) -> FeatureHistory:
     return FeatureHistory.of(_settings(settings))
 
 
-def as_the_stream(settings: Settings, how: Preparation) -> Preparation:
+def as_the_stream(settings: Settings, preparation: Preparation) -> Preparation:
     """Return parameters that describe transactions as the stream does.
 
     Raises
     ------
     ConfigError
-        They say otherwise.
+        They differ from the stream's.
     """
-    if how.history is None:
-        return msgspec.structs.replace(how, history=_settings(settings))
-    said, streams = FeatureHistory.of(how.history), stream_history(settings)
-    if said != streams:
+    if preparation.history is None:
+        return msgspec.structs.replace(preparation, history=_settings(settings))
+    asked, streams = FeatureHistory.of(preparation.history), stream_history(settings)
+    if asked != streams:
         raise ConfigError(
-            f"prepare.history: {said}; [{_SECTION}], which the stream goes by: {streams}. Make "
+            f"prepare.history: {asked}; [{_SECTION}], which the stream goes by: {streams}. Make "
             "them the same, or leave prepare.history out"
         )
-    return how
+    return preparation
 
 
 def check_model(settings: Settings, manifest: Manifest) -> None:
@@ -54,16 +53,17 @@ def check_model(settings: Settings, manifest: Manifest) -> None:
     ConfigError
         Naming both.
     """
-    said = manifest.training.settings.get("history")
-    if said is None:
+    history = manifest.training.settings.get("history")
+    if history is None:
         return
     try:
-        learned = msgspec.convert(said, FeatureHistory)
+        learned = msgspec.convert(history, FeatureHistory)
     except msgspec.ValidationError as error:
-        raise ConfigError(f"{_NAME} {manifest.version}: its history: {error}") from error
+        raise ConfigError(f"{DOMAIN.name} {manifest.version}: its history: {error}") from error
     streams = stream_history(settings)
     if learned != streams:
         raise ConfigError(
-            f"{_NAME} {manifest.version} learned from features with {learned}; the stream's have "
-            f"{streams} ([{_SECTION}]): the same names, and other meanings. Prepare and train anew"
+            f"{DOMAIN.name} {manifest.version} learned from features with {learned}; the stream's "
+            f"have {streams} ([{_SECTION}]): the same names, and other meanings. Prepare and train "
+            "anew"
         )

@@ -18,7 +18,6 @@ from eddy.schemas.errors import ConfigError
 from eddy.training.rides import train as training
 from eddy.training.rides.train import RidesTraining
 
-NAME = "rides"
 COLUMNS = ("distance_km", "duration_s")
 
 
@@ -34,7 +33,7 @@ def train(
     """
     if source.is_empty:
         raise ConfigError("give files, or --topic to learn from the event topic")
-    row = domain_row(NAME)
+    row = domain_row("rides")
     window = wiring.policy(settings, row.domain).window_rides
     how = options_of({"window": window, **options}, RidesTraining)
     rows = TrainingRows(row, COLUMNS, settings.engine.max_skew_s)

@@ -13,7 +13,6 @@ from typing import Any
 import msgspec
 
 from eddy.app import wiring
-from eddy.app.domains import domain
 from eddy.app.replay.offsets import offsets
 from eddy.app.settings import Settings
 from eddy.app.training import new_model
@@ -29,6 +28,7 @@ from eddy.app.training.training_rows import OnRead
 from eddy.datasets.history.transactions import labelled_records
 from eddy.models.detectors.fraud.parameters import FraudParameters
 from eddy.models.detectors.fraud.scorer import Scorer
+from eddy.models.domains.transactions.domain import DOMAIN
 from eddy.models.labels import Labels
 from eddy.models.registry.manifest import Manifest
 from eddy.schemas import decisions
@@ -47,7 +47,6 @@ from eddy.training.transactions.table import TrainingTable, with_silence_as_genu
 from eddy.training.transactions.table_files import read_table, write_table
 from eddy.training.transactions.train import Trained, train
 
-NAME = "transactions"
 PARAMETERS_FILE = Path("params.yaml")
 
 
@@ -157,7 +156,7 @@ def prepare_topic(
 
 def decisions_topic(settings: Settings) -> str:
     """Return the topic of decision records under the configured prefix."""
-    topic = wiring.topics(settings, domain(NAME)).decisions
+    topic = wiring.topics(settings, DOMAIN).decisions
     assert topic is not None  # transactions are decided upon
     return topic
 
@@ -238,7 +237,7 @@ def register(
 ) -> NewModel:
     """Register a model with its card, and further files, and make it the challenger."""
     trained = trained_model(model, parameters, evaluated, files)
-    return new_model.register(settings, NAME, trained, as_challenger=True)
+    return new_model.register(settings, DOMAIN.name, trained, as_challenger=True)
 
 
 def trained_model(
@@ -297,9 +296,9 @@ def _model(settings: Settings, version: str) -> tuple[Scorer, str | None, str]:
     if "/" in version or path.exists():
         return _model_in(path), None, f"the model in {version}"
     registry = wiring.registry(settings)
-    manifest = registry.resolve(NAME, version)
-    scorer = registry.load(NAME, manifest.version, FraudParameters).parameters
-    return scorer, learned_until(manifest), f"{NAME} {manifest.version}"
+    manifest = registry.resolve(DOMAIN.name, version)
+    scorer = registry.load(DOMAIN.name, manifest.version, FraudParameters).parameters
+    return scorer, learned_until(manifest), f"{DOMAIN.name} {manifest.version}"
 
 
 def _model_in(path: Path) -> Scorer:

@@ -10,8 +10,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from eddy.app import settings, wiring
-from eddy.app.learning.learning import LearningLoop, decisions_topic
-from eddy.app.learning.learning_options import LearningOptions
+from eddy.app.learning.loop import LearningLoop, decisions_topic
+from eddy.app.learning.options import LearningOptions
 from eddy.app.retraining.watch import Requests
 from eddy.models.artefact import digest, encode_parameters
 from eddy.models.registry.manifest import Training

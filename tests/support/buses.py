@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import msgspec
 import numpy as np
@@ -27,7 +27,7 @@ from eddy.app.training.trained_model import (
 from eddy.datasets.simulation.record import SimulatedRecord
 from eddy.models.artefact import encode_parameters
 from eddy.models.domain import Domain
-from eddy.models.judge import Events, Identity, Model
+from eddy.models.judge import Counts, Events, Identity, Model
 from eddy.schemas.anomalies import Anomaly, Entity, ModelRef, Source, point_id, severity_of
 
 
@@ -58,6 +58,7 @@ class BusesVerdicts:
     flagged: np.ndarray
     events: Events
     judge: "BusesJudge"
+    counts: ClassVar[Counts] = {}
 
     def anomalies(self, rows: Sequence[int], detected_at: datetime) -> list[Anomaly]:
         return [self._anomaly(int(self.flagged[row]), detected_at) for row in rows]
@@ -96,7 +97,7 @@ class BusesJudge:
         scores = events.values[:, 0] / self.model.parameters.limit_s
         return BusesVerdicts(scores, np.flatnonzero(scores > 1.0), events, self)
 
-    def adopt(self, model: Model) -> None:
+    def set_model(self, model: Model) -> None:
         self.model = model
 
     def snapshot(self) -> bytes:

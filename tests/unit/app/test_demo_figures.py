@@ -4,7 +4,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 from prometheus_client import generate_latest
 
-from eddy.app.demo.figures import figures
+from eddy.app.demo.snapshot import figures_by_domain
 from eddy.schemas.errors import Unavailable
 from eddy.streams.metrics import Metrics
 
@@ -39,7 +39,7 @@ def served():
 
 
 def test_domains_are_told_apart(served):
-    found = figures(served, ["rides", "tpv", "other"])
+    found = figures_by_domain(served, ["rides", "tpv", "other"])
     rides, payments = found["rides"], found["tpv"]
     assert (rides.judged, rides.anomalies, rides.lag, rides.rejected) == (10, 11, 21, {"empty": 5})
     assert (payments.judged, payments.anomalies, payments.lag) == (7, 8, 15)
@@ -49,4 +49,4 @@ def test_domains_are_told_apart(served):
 
 def test_nobody_there_is_unavailable():
     with pytest.raises(Unavailable):
-        figures("http://127.0.0.1:1/metrics", ["rides"], timeout_s=0.2)
+        figures_by_domain("http://127.0.0.1:1/metrics", ["rides"], timeout_s=0.2)

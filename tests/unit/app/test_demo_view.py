@@ -1,9 +1,9 @@
 import pytest
 from rich.console import Console
 
-from eddy.app.demo.latest import Latest
 from eddy.app.demo.panels import clock, ratio
 from eddy.app.demo.view import DemoFrame, DemoSummary, Page, plain
+from eddy.app.demo.watch import LatestAnomalies
 from eddy.app.inspect.scrape import Scrape
 from eddy.app.simulate.tally import Score
 from tests.unit.app.samples import anomaly
@@ -111,7 +111,7 @@ def test_one_plain_line_for_logs():
 
 
 def test_only_the_latest_are_kept_newest_first():
-    latest = Latest()
+    latest = LatestAnomalies()
     for n in range(500):
         latest.add(anomaly(event_id=str(n)), None)
     assert latest.items()[0][0].event_id == "499"

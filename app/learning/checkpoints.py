@@ -43,7 +43,7 @@ class LearningProgress(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LearningCheckpoints:
-    """Writes and finds progress, in the store of the stream's checkpoints.
+    """Writes and reads progress, in the store of the stream's checkpoints.
 
     Parameters
     ----------
@@ -87,10 +87,10 @@ class LearningCheckpoints:
         Unavailable
             The store does not answer.
         """
-        found, refused = self._checkpoints.newest(self._topic, 0, _ANY, self._state_hash)
+        newest, refused = self._checkpoints.newest(self._topic, 0, _ANY, self._state_hash)
         for why in refused:
             log.warning("checkpoint_refused", why=why)
-        if found is None:
+        if newest is None:
             return None, refused
-        self._sequence = found.header.offset
-        return msgspec.msgpack.decode(found.state, type=LearningProgress), refused
+        self._sequence = newest.header.offset
+        return msgspec.msgpack.decode(newest.state, type=LearningProgress), refused

@@ -17,13 +17,14 @@ import msgspec
 import structlog
 
 from eddy.app import wiring
-from eddy.app.learning.learning_figures import LearningFigures
-from eddy.app.learning.learning_options import LearningOptions
-from eddy.app.learning.learning_progress import LearningCheckpoints, LearningProgress, Positions
+from eddy.app.learning.checkpoints import LearningCheckpoints, LearningProgress, Positions
+from eddy.app.learning.figures import LearningFigures
+from eddy.app.learning.options import LearningOptions
 from eddy.app.promotion.challenger_registration import register_challenger
 from eddy.app.retraining.requests import RetrainRequests
 from eddy.app.settings import Settings
 from eddy.models.artefact import encode_parameters
+from eddy.models.domains.transactions.domain import DOMAIN
 from eddy.schemas import decisions as decision_records
 from eddy.schemas.errors import MissingResource, ModelRefused, Unavailable
 from eddy.schemas.labels import Label
@@ -38,7 +39,6 @@ from eddy.training.online.learner import OnlineLearner
 
 log = structlog.get_logger()
 
-NAME = "transactions"
 _DECISION_RECORDS, _LABEL_RECORDS = 256, 20_000
 """In one round at most: some 90 MB, and some seconds of learning."""
 _AT_ONCE = 32
@@ -72,11 +72,11 @@ class LearningLoop:
             self._decisions: TopicReader(settings.kafka, batch=_AT_ONCE),
             LABELS: TopicReader(settings.kafka),
         }
-        self._requests = RetrainRequests(settings.kafka, NAME, options.cooldown_s)
+        self._requests = RetrainRequests(settings.kafka, DOMAIN.name, options.cooldown_s)
         self._positions: Positions = {self._decisions: {}, LABELS: {}}
         self._registered_rows = 0
         self._registered_at = self._written_at = self._round_at = time.monotonic()
-        self._figures = LearningFigures(self.metrics, NAME)
+        self._figures = LearningFigures(self.metrics, DOMAIN.name)
         self._stopped = threading.Event()
         self._ready = self._write_soon = False
 
@@ -100,7 +100,7 @@ class LearningLoop:
             health.host,
             health.port,
         )
-        log.info("learning", name=NAME, port=server.port)
+        log.info("learning", name=DOMAIN.name, port=server.port)
         try:
             self._restore()
             self._ready = True
@@ -136,7 +136,7 @@ class LearningLoop:
         moved = False
         for record in self._read(self._decisions, _DECISION_RECORDS):
             moved = True
-            self._heed(self._decided(record))
+            self._handle_drifts(self._decided(record))
         labels, read = list[Label](), 0
         try:
             for record in self._read(LABELS, _LABEL_RECORDS):
@@ -146,7 +146,7 @@ class LearningLoop:
             self.learner.labelled(labels)
         self.learner.learn(all_labels_read=read < _LABEL_RECORDS)
         moved = moved or read > 0
-        self._figures.tell(self.learner)
+        self._figures.publish(self.learner)
         return moved
 
     def _read(self, topic: str, most: int) -> Iterator[TopicRecord]:
@@ -168,12 +168,12 @@ class LearningLoop:
 
     def _decided(self, record: TopicRecord) -> list[Drift]:
         try:
-            found = decision_records.decode(record.value or b"")
+            decisions = decision_records.decode(record.value or b"")
         except ValueError as error:
             self._refuse(record, error)
             return []
-        self.metrics.decisions.labels(NAME).inc(len(found))
-        return self.learner.decided(found, record.partition, record.offset)
+        self.metrics.decisions.labels(DOMAIN.name).inc(len(decisions))
+        return self.learner.decided(decisions, record.partition, record.offset)
 
     def _label(self, record: TopicRecord) -> list[Label]:
         try:
@@ -190,16 +190,18 @@ class LearningLoop:
 
     # -- what comes of it -----------------------------------------------------------------------
 
-    def _heed(self, drifts: Sequence[Drift]) -> None:
+    def _handle_drifts(self, drifts: Sequence[Drift]) -> None:
         for drift in drifts:
-            self.metrics.drift.labels(NAME, drift.what).inc()
-            log.warning("drift", name=NAME, what=drift.what, before=drift.before, after=drift.after)
+            self.metrics.drift.labels(DOMAIN.name, drift.what).inc()
+            log.warning(
+                "drift", name=DOMAIN.name, what=drift.what, before=drift.before, after=drift.after
+            )
         if (
             drifts
             and self._options.requests_retraining
             and self._requests.ask(drifts, datetime.now(UTC))
         ):
-            self.metrics.retrain_requests.labels(NAME).inc()
+            self.metrics.retrain_requests.labels(DOMAIN.name).inc()
             # so that it is not sent again after a crash; now positions and learner differ
             self._write_soon = True
 
@@ -210,20 +212,20 @@ class LearningLoop:
         if not due or not self.learner.is_ready:
             return
         try:
-            offered = register_challenger(
+            registration = register_challenger(
                 wiring.registry(self._settings),
-                NAME,
+                DOMAIN.name,
                 encode_parameters(self.learner.parameters()),
                 self.learner,
                 as_challenger=self._options.challenger,
                 now=datetime.now(UTC),
             )
         except (ModelRefused, Unavailable, MissingResource) as error:
-            log.warning("not_registered", name=NAME, why=str(error))
+            log.warning("not_registered", name=DOMAIN.name, why=str(error))
         else:
-            alias = "challenger" if offered.is_challenger else "none"
-            self.metrics.versions.labels(NAME, alias).inc()
-            log.info("registered", name=NAME, version=offered.version, alias=alias)
+            alias = "challenger" if registration.is_challenger else "none"
+            self.metrics.versions.labels(DOMAIN.name, alias).inc()
+            log.info("registered", name=DOMAIN.name, version=registration.version, alias=alias)
             self._registered_rows = self.learner.rows
             self._write()
         self._registered_at = time.monotonic()
@@ -260,15 +262,15 @@ class LearningLoop:
         for why in refused:
             self.metrics.checkpoints.labels(why).inc()
         if progress is None:
-            log.info("learning_from_the_beginning", name=NAME)
+            log.info("learning_from_the_beginning", name=DOMAIN.name)
             return
         self._positions = progress.positions
         self._registered_rows = progress.registered_rows
         self._requests.asked_at = progress.requested_at
         self.learner.restore(progress.learner)
-        self._figures.go_on(self.learner)
+        self._figures.resume(self.learner)
         self._remember(progress.kept_from)
-        log.info("learning_goes_on", name=NAME, rows=self.learner.rows)
+        log.info("learning_goes_on", name=DOMAIN.name, rows=self.learner.rows)
 
     def _remember(self, kept_from: dict[int, int]) -> None:
         """Read again the decisions that were kept; the checkpoint has only where they stand."""
@@ -276,22 +278,24 @@ class LearningLoop:
         start = {partition: kept_from.get(partition, end) for partition, end in until.items()}
         for record in self._readers[self._decisions].read(self._decisions, start, until):
             try:
-                found = decision_records.decode(record.value or b"")
+                decisions = decision_records.decode(record.value or b"")
             except ValueError:
-                continue  # was told when it was first read
-            self.learner.remember(found, record.partition, record.offset)
+                continue  # it was refused when it was first read
+            self.learner.remember(decisions, record.partition, record.offset)
         if self.learner.kept is not None:
             self.learner.kept.evicted.clear()
 
 
 def decisions_topic(settings: Settings) -> str:
     """Return the name of the topic of decisions."""
-    name = domain_topics(NAME, settings.topic_prefix, decisions=True).decisions
+    name = domain_topics(DOMAIN.name, settings.topic_prefix, decisions=True).decisions
     assert name is not None
     return name
 
 
 def own_lock(settings: Settings) -> Settings:
     """Return the settings whose lock is the learner's: it may run beside a detector."""
-    engine = replace(settings.engine, group=f"{settings.engine.group}.learn", instance_id=NAME)
+    engine = replace(
+        settings.engine, group=f"{settings.engine.group}.learn", instance_id=DOMAIN.name
+    )
     return settings.model_copy(update={"engine": engine})

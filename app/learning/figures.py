@@ -1,11 +1,11 @@
-"""What a learner has come to, as metrics."""
+"""The metrics of a learner."""
 
 from eddy.streams.learning_metrics import LearningMetrics
 from eddy.training.online.learner import OnlineLearner
 
 
 class LearningFigures:
-    """Tells the metrics about a learner, whose counts only grow.
+    """Publishes a learner's figures as metrics; its counts only grow.
 
     Parameters
     ----------
@@ -16,14 +16,14 @@ class LearningFigures:
 
     def __init__(self, metrics: LearningMetrics, name: str) -> None:
         self._metrics, self._name = metrics, name
-        self._told: dict[str, int] = {}
+        self._published: dict[str, int] = {}
 
-    def go_on(self, learner: OnlineLearner) -> None:
-        """Take what a learner brought from before a restart for told: counters begin at 0."""
-        self._told["silent"] = learner.silent
+    def resume(self, learner: OnlineLearner) -> None:
+        """Leave out what a learner counted before a restart: counters begin at 0."""
+        self._published["silent"] = learner.silent
 
-    def tell(self, learner: OnlineLearner) -> None:
-        """Take down how things stand."""
+    def publish(self, learner: OnlineLearner) -> None:
+        """Publish the figures as they are now."""
         metrics, name, quality = self._metrics, self._name, learner.recent.quality()
         metrics.labels_waiting.labels(name).set(len(learner.label_queue))
         for gauge, key in (
@@ -39,15 +39,15 @@ class LearningFigures:
             "silent": learner.silent,
         }
         for outcome, count in counts.items():
-            metrics.labels.labels(name, outcome).inc(self._more(outcome, count))
+            metrics.labels.labels(name, outcome).inc(self._growth(outcome, count))
         if learner.kept is not None:
             metrics.decisions_kept.labels(name).set(len(learner.kept))
             for reason, count in learner.kept.evicted.items():
-                more = self._more(f"evicted {reason}", count)
-                metrics.decisions_evicted.labels(name, reason).inc(more)
+                growth = self._growth(f"evicted {reason}", count)
+                metrics.decisions_evicted.labels(name, reason).inc(growth)
 
-    def _more(self, what: str, count: int) -> int:
-        """Return by how much a count has grown since it was last told."""
-        more = count - self._told.get(what, 0)
-        self._told[what] = count
-        return more
+    def _growth(self, name: str, count: int) -> int:
+        """Return by how much a count has grown since it was last published."""
+        growth = count - self._published.get(name, 0)
+        self._published[name] = count
+        return growth
