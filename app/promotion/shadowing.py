@@ -63,8 +63,8 @@ def shown(result: ShadowComparison) -> RenderableType:
     text = (
         f"{result.events:,} events of {result.days:.1f} days, {result.labelled:,} with a label, "
         f"{result.frauds:,} of these frauds\n"
-        f"of one opinion on {result.agreement:.2%}: both flagged {result.both:,}, the champion alone "
-        f"{result.only_champion:,}, the challenger alone {result.only_challenger:,}"
+        f"of one opinion on {result.agreement:.2%}: both flagged {result.both:,}, the champion "
+        f"alone {result.only_champion:,}, the challenger alone {result.only_challenger:,}"
     )
     return Group(Text(text), table, _histograms(sides))
 

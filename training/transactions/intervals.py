@@ -1,6 +1,8 @@
 """Figures with intervals, bootstrapped by day (Efron and Tibshirani 1993).
 
-The rows of one day are not independent; days nearly are.
+The rows of one day are not independent; days nearly are. `scipy.stats.bootstrap` does not serve:
+where one resample has no figure (no fraud on its days) its interval is NaN, it refuses a single
+day, and the figures here take how often each day counts, not the days.
 """
 
 from collections.abc import Sequence
