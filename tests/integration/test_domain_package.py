@@ -49,6 +49,7 @@ def done(env, *arguments) -> str:
     return result.stdout
 
 
+@pytest.mark.timeout(600)  # a dozen processes, one after the other
 def test_a_packages_domain_is_taken_up_by_every_command(kafka, env, tmp_path):
     assert "domains: buses" in done(env, "config", "check")
     prefix = env["EDDY_TOPIC_PREFIX"]
