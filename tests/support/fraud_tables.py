@@ -8,7 +8,7 @@ from eddy.models.features.names import FEATURES
 from eddy.training.transactions.settings import (
     Evaluation,
     ForestSettings,
-    Gate,
+    GateSettings,
     Isolation,
     Parameters,
     Threshold,
@@ -26,7 +26,7 @@ QUICK = Parameters(
         threshold=Threshold(cards_per_day=6.0),
     ),
     evaluate=Evaluation(folds=2, resamples=50, cards_a_day=6),
-    gate=Gate(cards_per_day=6.0, budget_slack=0.5, resamples=200),
+    gate=GateSettings(cards_per_day=6.0, budget_slack=0.5, resamples=200),
 )
 """Parameters for a table of some thousand rows."""
 
