@@ -206,9 +206,9 @@ class EntityTable:
 
     def free(self, slots: Slots) -> None:
         """Forget entities; ValueError where a slot has none or is named twice."""
-        chosen = np.ascontiguousarray(slots, np.int32)
-        self.check(chosen)
-        _free(self.arrays, chosen)
+        rows = np.ascontiguousarray(slots, np.int32)
+        self.check(rows)
+        _free(self.arrays, rows)
 
     def check(self, slots: Slots) -> None:
         """Raise ValueError where a slot has no entity or is named twice."""

@@ -56,9 +56,9 @@ class PolicyWatcher:
 
     def _refuse_fixed(self, changed: list[str]) -> None:
         fixed = self._domain.fixed
-        held = [name for name in changed if fixed is None or name in fixed]
-        if held:
-            names = ", ".join(f"domains.{self._domain.name}.{name}" for name in held)
+        refused = [name for name in changed if fixed is None or name in fixed]
+        if refused:
+            names = ", ".join(f"domains.{self._domain.name}.{name}" for name in refused)
             raise ConfigError(f"{names}: takes a restart; the settings in use stay until then")
 
     def _complain(self, why: str) -> None:

@@ -159,7 +159,7 @@ def check_complete_needs_no_older_events(case: JudgeCase) -> None:
 
 
 def check_judge_scores_are_numbers(case: JudgeCase) -> None:
-    """As for detectors: one a row, finite, not negative; NaN only while warming."""
+    """Scores are one a row, finite and not negative; NaN only while warming."""
     numbers(case.judge().judge(case.events).scores, len(case.events))
 
 
@@ -220,7 +220,7 @@ JUDGE_CHECKS: tuple[JudgeCheck, ...] = (
 )
 
 
-def _same_said(found: JudgeOutput, expected: JudgeOutput, what: str) -> None:
-    same(found.scores, expected.scores, f"{what}, scores")
-    same(found.flagged, expected.flagged, f"{what}, flagged")
-    require(found.anomalies == expected.anomalies, f"{what}: the anomalies differ")
+def _same_said(actual: JudgeOutput, expected: JudgeOutput, what: str) -> None:
+    same(actual.scores, expected.scores, f"{what}, scores")
+    same(actual.flagged, expected.flagged, f"{what}, flagged")
+    require(actual.anomalies == expected.anomalies, f"{what}: the anomalies differ")

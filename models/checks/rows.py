@@ -24,15 +24,15 @@ def require(holds: bool, message: str) -> None:
         raise AssertionError(message)
 
 
-def same(found: NDArray[Any], expected: NDArray[Any], what: str) -> None:
+def same(actual: NDArray[Any], expected: NDArray[Any], what: str) -> None:
     """Require equal shapes and equal bits, NaN included."""
-    require(found.shape == expected.shape, f"{what}: {found.shape}, not {expected.shape}")
+    require(actual.shape == expected.shape, f"{what}: {actual.shape}, not {expected.shape}")
     differ = np.flatnonzero(
-        [a.tobytes() != b.tobytes() for a, b in zip(found, expected, strict=True)]
+        [a.tobytes() != b.tobytes() for a, b in zip(actual, expected, strict=True)]
     )
     if len(differ):
         i = int(differ[0])
-        raise AssertionError(f"{what}: {len(differ)} differ; row {i}: {found[i]}, {expected[i]}")
+        raise AssertionError(f"{what}: {len(differ)} differ; row {i}: {actual[i]}, {expected[i]}")
 
 
 def numbers(scores: Floats, rows: int) -> None:

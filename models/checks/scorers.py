@@ -36,8 +36,8 @@ def check_no_rows_no_scores(scorer: Scorer, rows: Floats) -> None:
 def check_ranking_is_kept(scorer: Scorer, rows: Floats) -> None:
     """Neither the calibration nor the boundary changes an order: scores rise with raw outputs."""
     order = np.argsort(scorer.raw(rows), kind="stable")
-    for what in (scorer.score, scorer.probability):
-        require(bool((np.diff(what(rows)[order]) >= 0).all()), f"{what.__name__} falls")
+    for measure in (scorer.score, scorer.probability):
+        require(bool((np.diff(measure(rows)[order]) >= 0).all()), f"{measure.__name__} falls")
 
 
 def check_missing_is_typical(scorer: Scorer, rows: Floats) -> None:

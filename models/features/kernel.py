@@ -99,14 +99,14 @@ def _is_noted(m: Memory, s: int, event: int, time: int, since: int) -> bool:
     """
     fraud = m.heads[s]["frauds"]
     while fraud >= 0:
-        one = m.frauds[fraud]
-        if one["event"] == event and one["time"] == time:
-            if one["since"] <= since < one["until"] or one["since"] == since:
+        record = m.frauds[fraud]
+        if record["event"] == event and record["time"] == time:
+            if record["since"] <= since < record["until"] or record["since"] == since:
                 return True
-            if one["until"] == ALWAYS and one["since"] > since:
-                one["since"] = since
+            if record["until"] == ALWAYS and record["since"] > since:
+                record["since"] = since
                 return True
-        fraud = one["next"]
+        fraud = record["next"]
     return False
 
 

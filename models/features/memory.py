@@ -302,12 +302,12 @@ def list_frauds(m: Memory, slots: int, frauds: NDArray[np.void], owners: Ints) -
     for s in range(slots):
         fraud = m.heads[s]["frauds"]
         while fraud >= 0:
-            one, copy = m.frauds[fraud], frauds[n]
-            copy["event"], copy["time"] = one["event"], one["time"]
-            copy["since"], copy["until"] = one["since"], one["until"]
+            record, copy = m.frauds[fraud], frauds[n]
+            copy["event"], copy["time"] = record["event"], record["time"]
+            copy["since"], copy["until"] = record["since"], record["until"]
             owners[n] = s
             n += 1
-            fraud = one["next"]
+            fraud = record["next"]
     return n
 
 
@@ -316,11 +316,11 @@ def relist_frauds(m: Memory, frauds: NDArray[np.void], owners: Ints) -> None:
     """Give frauds back to their slots, in the order they were written."""
     for k in range(len(frauds) - 1, -1, -1):
         at = m.counters[FREE_FRAUD]
-        one, head = m.frauds[at], m.heads[owners[k]]
-        m.counters[FREE_FRAUD] = one["next"] if one["next"] < len(m.frauds) else -1
-        one["event"], one["time"] = frauds[k]["event"], frauds[k]["time"]
-        one["since"], one["until"] = frauds[k]["since"], frauds[k]["until"]
-        one["next"] = head["frauds"]
+        record, head = m.frauds[at], m.heads[owners[k]]
+        m.counters[FREE_FRAUD] = record["next"] if record["next"] < len(m.frauds) else -1
+        record["event"], record["time"] = frauds[k]["event"], frauds[k]["time"]
+        record["since"], record["until"] = frauds[k]["since"], frauds[k]["until"]
+        record["next"] = head["frauds"]
         head["frauds"] = at
 
 

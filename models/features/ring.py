@@ -305,10 +305,10 @@ def add_fraud(m: Memory, s: int, event: int, time: int, since: int, until: int) 
     fraud = m.counters[FREE_FRAUD]
     if fraud < 0:
         return False
-    one, following = m.frauds[fraud], m.frauds[fraud]["next"]
+    record, following = m.frauds[fraud], m.frauds[fraud]["next"]
     m.counters[FREE_FRAUD] = following if following < len(m.frauds) else -1
-    one["event"], one["time"], one["since"], one["until"] = event, time, since, until
-    one["next"] = m.heads[s]["frauds"]
+    record["event"], record["time"], record["since"], record["until"] = event, time, since, until
+    record["next"] = m.heads[s]["frauds"]
     m.heads[s]["frauds"] = fraud
     return True
 
@@ -318,10 +318,10 @@ def take_back(m: Memory, s: int, event: int, until: int) -> None:
     """Note until when an event passed for a fraud; what is said of it later is another matter."""
     fraud = m.heads[s]["frauds"]
     while fraud >= 0:
-        one = m.frauds[fraud]
-        if one["event"] == event and one["since"] < until < one["until"]:
-            one["until"] = until
-        fraud = one["next"]
+        record = m.frauds[fraud]
+        if record["event"] == event and record["since"] < until < record["until"]:
+            record["until"] = until
+        fraud = record["next"]
 
 
 @compiled
@@ -332,11 +332,11 @@ def count_frauds(m: Memory, s: int, now: int, out: NDArray[np.float64]) -> None:
     until = now - m.windows[0]
     fraud = m.heads[s]["frauds"]
     while fraud >= 0:
-        one = m.frauds[fraud]
-        if one["time"] <= until and one["since"] <= now < one["until"]:
+        record = m.frauds[fraud]
+        if record["time"] <= until and record["since"] <= now < record["until"]:
             for w in range(1, len(m.windows)):
-                out[2 * w - 1] += one["time"] > now - m.windows[w]
-        fraud = one["next"]
+                out[2 * w - 1] += record["time"] > now - m.windows[w]
+        fraud = record["next"]
 
 
 @compiled
@@ -345,8 +345,8 @@ def expire_frauds(m: Memory, s: int, limit: int) -> None:
     before = -1
     fraud = m.heads[s]["frauds"]
     while fraud >= 0:
-        one, following = m.frauds[fraud], m.frauds[fraud]["next"]
-        if one["time"] <= limit:
+        record, following = m.frauds[fraud], m.frauds[fraud]["next"]
+        if record["time"] <= limit:
             if before < 0:
                 m.heads[s]["frauds"] = following
             else:

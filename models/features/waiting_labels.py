@@ -38,10 +38,10 @@ class WaitingLabels:
             np.ascontiguousarray(since_ms[order], np.int64),
         )
 
-    def add(self, labels: EventLabels, chosen: NDArray[np.bool_]) -> None:
+    def add(self, labels: EventLabels, selected: NDArray[np.bool_]) -> None:
         """Let some labels wait. "Genuine" says nothing of an event of which nothing was said."""
-        events, is_fraud = labels.events[chosen], labels.is_fraud[chosen]
-        since = labels.since[chosen]
+        events, is_fraud = labels.events[selected], labels.is_fraud[selected]
+        since = labels.since[selected]
         known = _among(events, self.labels.events) | _among(events, events[is_fraud == 1])
         keep = (is_fraud == 1) | known
         if not keep.any():
@@ -95,10 +95,10 @@ class WaitingLabels:
             self._keep(stays)
             self._dropped += excess
 
-    def _keep(self, chosen: NDArray[np.bool_]) -> None:
+    def _keep(self, selected: NDArray[np.bool_]) -> None:
         waiting = self.labels
         self.labels = _event_labels(
-            waiting.events[chosen], waiting.is_fraud[chosen], waiting.since[chosen]
+            waiting.events[selected], waiting.is_fraud[selected], waiting.since[selected]
         )
 
 
@@ -107,14 +107,14 @@ def event_order(events: Keys, since_ms: Ints) -> NDArray[np.intp]:
     return np.lexsort((since_ms, events))
 
 
-def _among(events: Keys, held: Keys) -> NDArray[np.bool_]:
+def _among(events: Keys, known: Keys) -> NDArray[np.bool_]:
     """Whether each event is one of those held."""
-    if not len(held):
+    if not len(known):
         return np.zeros(len(events), np.bool_)
-    ordered = np.sort(held)
+    ordered = np.sort(known)
     at = np.minimum(np.searchsorted(ordered, events), len(ordered) - 1)
-    found: NDArray[np.bool_] = ordered[at] == events
-    return found
+    is_known: NDArray[np.bool_] = ordered[at] == events
+    return is_known
 
 
 def _event_labels(events: Keys, is_fraud: NDArray[np.uint8], since: Ints) -> EventLabels:

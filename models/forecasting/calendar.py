@@ -144,8 +144,8 @@ def moments(
     """Return an interval as seen from each segment's place, in their order."""
     seen = [moment(start_us, place, slots_per_day) for place in places]
     return CalendarFeatures(
-        np.array([one.week_slot for one in seen], np.int64),
-        np.array([one.day.holiday is not None for one in seen], np.bool_),
-        np.array([one.day.is_payday for one in seen], np.bool_),
-        np.array([one.day.is_month_end for one in seen], np.bool_),
+        np.array([moment.week_slot for moment in seen], np.int64),
+        np.array([moment.day.holiday is not None for moment in seen], np.bool_),
+        np.array([moment.day.is_payday for moment in seen], np.bool_),
+        np.array([moment.day.is_month_end for moment in seen], np.bool_),
     )

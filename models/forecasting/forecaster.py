@@ -22,9 +22,9 @@ from eddy.models.arrays import Flags, Floats, Ints
 from eddy.models.forecasting.calendar import CalendarFeatures
 from eddy.models.forecasting.conformal import ConformalBand
 from eddy.models.forecasting.deviation import Boundary, Deviation, deviation
-from eddy.models.forecasting.network.contest import Champion, ModelComparison
 from eddy.models.forecasting.network.correction import Baseline
 from eddy.models.forecasting.network.errors import ModelErrors
+from eddy.models.forecasting.network.model_comparison import Champion, ModelComparison
 from eddy.models.forecasting.network.weights import NetworkWeights
 from eddy.models.forecasting.seasonal import COLD_START, LearningRates, SeasonalBand
 from eddy.models.forecasting.shifts import ShiftRule, Shifts
@@ -111,7 +111,7 @@ class Forecaster:
             2 * segments, coverage=coverage, window_intervals=14.0 * slots_per_day
         )
         self.shifts = Shifts(shift or _shift_rule(slots_per_day))
-        self._contest = ModelComparison(segments, slots_per_day)
+        self._comparison = ModelComparison(segments, slots_per_day)
 
     def __len__(self) -> int:
         return len(self.baseline)
@@ -120,13 +120,13 @@ class Forecaster:
         """Make room for `count` entities in all; the new ones are of the segments given."""
         self.baseline.grow(count, segment)
         self.shifts.grow(count)
-        self._contest.grow(count)
+        self._comparison.grow(count)
 
     def forget(self, slots: Ints, segment: Ints | int | None = None) -> None:
         """Clear entities for others to take their place."""
         self.baseline.forget(slots, segment)
         self.shifts.forget(slots)
-        self._contest.forget(slots)
+        self._comparison.forget(slots)
 
     def use(self, network: NetworkWeights | None, champion: Champion = "network") -> bool:
         """Go on with another network, with none, or with the same in another part.
@@ -145,17 +145,17 @@ class Forecaster:
             False where the network is of other inputs or of intervals of another length: it is
             left aside, and the baseline goes on.
         """
-        return self._contest.use(network, champion)
+        return self._comparison.use(network, champion)
 
     @property
     def champion(self) -> Champion:
         """Whose forecasts count."""
-        return self._contest.champion
+        return self._comparison.champion
 
     @property
     def errors(self) -> dict[str, ModelErrors]:
         """Errors one interval ahead by model, over the same intervals; both where a network is."""
-        return self._contest.errors
+        return self._comparison.errors
 
     def forecast(self, when: CalendarFeatures, slots: Ints | None = None) -> Band:
         """Forecast the next interval; changes nothing."""
@@ -167,7 +167,7 @@ class Forecaster:
         For training; LookupError where there is no network.
         """
         at = np.arange(len(self))
-        return self._contest.inputs(self._base(when, *self.baseline.forecast(when), at), at)
+        return self._comparison.inputs(self._base(when, *self.baseline.forecast(when), at), at)
 
     def ahead(self, when: list[CalendarFeatures], slots: Ints | None = None) -> list[Band]:
         """Forecast the next intervals, the first of `when` being the next to close.
@@ -178,7 +178,7 @@ class Forecaster:
         at = np.arange(len(self)) if slots is None else slots
         expected, scale = self.baseline.ahead(when, at)
         bases = [self._base(*step, at) for step in zip(when, expected, scale, strict=True)]
-        counted = self._contest.ahead(bases, at)
+        counted = self._comparison.ahead(bases, at)
         return [self._band(e, s, at) for e, s in zip(counted, scale, strict=True)]
 
     def close(
@@ -207,26 +207,26 @@ class Forecaster:
         is_known = np.ones(len(at), np.bool_) if known is None else known
         y = np.where(is_known, observed, 0.0)
         base = self._base(when, *self.baseline.forecast(when, at), at)
-        bids = self._contest.bids(base, at)
+        bids = self._comparison.bids(base, at)
         band = self._band(bids.counted, base.scale, at)
-        found = deviation(y, band.expected, band.scale, band.group, self.calibration, self.rule)
-        flagged = is_known & ~band.is_cold & (found.score > 1.0)
+        result = deviation(y, band.expected, band.scale, band.group, self.calibration, self.rule)
+        flagged = is_known & ~band.is_cold & (result.score > 1.0)
         learn = is_known & (base.level > 0)
-        self._calibrate(y, band, found, flagged, learn, self.shifts.is_running(at))
-        self._contest.close(bids, y, is_known, flagged, at)
+        self._calibrate(y, band, result, flagged, learn, self.shifts.is_running(at))
+        self._comparison.close(bids, y, is_known, flagged, at)
         self.baseline.update(when, y, known=is_known, flagged=flagged, slots=at)
         rows = np.flatnonzero(is_known)
         shifted, ratio = self.shifts.follow(
             # the level that moves is the baseline's, whoever is the champion
-            *(at[rows], y[rows], base.expected[rows], flagged[rows], found.is_above[rows])
+            *(at[rows], y[rows], base.expected[rows], flagged[rows], result.is_above[rows])
         )
         self.baseline.rebaseline(at[rows[shifted]], ratio)
-        self._contest.forget(at[rows[shifted]])
-        return Closed(band, found, flagged, rows[shifted])
+        self._comparison.forget(at[rows[shifted]])
+        return Closed(band, result, flagged, rows[shifted])
 
     def snapshot(self) -> dict[str, NDArray[Any]]:
         """Return the learned state as named arrays, copied."""
-        parts = (self.baseline, self.calibration, self.shifts, self._contest)
+        parts = (self.baseline, self.calibration, self.shifts, self._comparison)
         return {name: array for part in parts for name, array in part.snapshot().items()}
 
     def restore(self, state: dict[str, NDArray[Any]]) -> None:
@@ -236,7 +236,7 @@ class Forecaster:
         """
         for part in (self.baseline, self.calibration, self.shifts):
             part.restore(state)
-        self._contest.restore(state, len(self))
+        self._comparison.restore(state, len(self))
 
     def _base(self, when: CalendarFeatures, expected: Floats, scale: Floats, at: Ints) -> Baseline:
         return Baseline(
@@ -259,14 +259,14 @@ class Forecaster:
         self,
         y: Floats,
         band: Band,
-        found: Deviation,
+        result: Deviation,
         flagged: Flags,
         learn: Flags,
         is_running: Flags,
     ) -> None:
         """Let the calibration learn; of a deviation its beginning counts, as just beyond."""
         inside = (y >= band.lower) & (y <= band.upper)
-        limit = _JUST_BEYOND * found.boundary
+        limit = _JUST_BEYOND * result.boundary
         residual = y - band.expected
         residual = np.where(flagged, np.clip(residual, -limit, limit), residual)
         counted = ~(flagged & is_running)

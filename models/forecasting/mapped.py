@@ -104,10 +104,10 @@ def _preface(kind: str, digest: str) -> bytes:
 def _digest(file: BinaryIO) -> str:
     file.flush()
     file.seek(_PREFACE)
-    found = sha256()
+    digest = sha256()
     while block := file.read(_BLOCK_BYTES):
-        found.update(block)
-    return found.hexdigest()
+        digest.update(block)
+    return digest.hexdigest()
 
 
 def _next(file: BinaryIO, path: Path) -> NDArray[Any]:

@@ -95,13 +95,13 @@ class ValueStreams:
         is_warm = s["seen"][rows] > self.rule.warming
         self._learn(rows, x, distance, np.where(is_warm[:, None], boundary, np.inf))
         scores = np.full(len(values), np.nan)
-        scores[rows] = np.where(is_warm, self._told(rows, worst, is_warm), np.nan)
+        scores[rows] = np.where(is_warm, self._damped(rows, worst, is_warm), np.nan)
         return scores
 
     def snapshot(self) -> dict[str, NDArray[Any]]:
         """Return the learned state as named arrays, copied."""
-        own = {f"value_{name}": array.copy() for name, array in self._state.items()}
-        return own | self._tails.snapshot()
+        state = {f"value_{name}": array.copy() for name, array in self._state.items()}
+        return state | self._tails.snapshot()
 
     def restore(self, state: dict[str, NDArray[Any]]) -> None:
         """Take over a state that `snapshot` returned; ValueError where it is of other streams."""
@@ -122,19 +122,19 @@ class ValueStreams:
         self, rows: NDArray[np.int64], x: Floats, distance: Floats, boundary: Floats
     ) -> None:
         s = self._state
-        held = np.clip(distance, -1.1 * boundary, 1.1 * boundary)
+        clipped = np.clip(distance, -1.1 * boundary, 1.1 * boundary)
         size = np.maximum(s["size"][rows], _LEAST_STEP)
         group = self._group[rows].ravel()
         inside = np.ones(len(group), np.bool_)
-        is_fit = np.repeat(s["seen"][rows] > 30, held.shape[1])
+        is_fit = np.repeat(s["seen"][rows] > 30, clipped.shape[1])
         self._tails.update(
-            held.ravel()[is_fit], size.ravel()[is_fit], inside[is_fit], group[is_fit]
+            clipped.ravel()[is_fit], size.ravel()[is_fit], inside[is_fit], group[is_fit]
         )
         step = 1.0 / np.minimum(s["seen"][rows], self.rule.memory)
-        s["size"][rows] += step[:, None] * (np.abs(held) - s["size"][rows])
+        s["size"][rows] += step[:, None] * (np.abs(clipped) - s["size"][rows])
         s["mean"][rows] += step * np.clip(x - s["mean"][rows], -boundary[:, 0], boundary[:, 0])
 
-    def _told(self, rows: NDArray[np.int64], worst: Floats, is_warm: Flags) -> Floats:
+    def _damped(self, rows: NDArray[np.int64], worst: Floats, is_warm: Flags) -> Floats:
         """Return the score, 0 where it belongs to a deviation that has been told."""
         calm = self._state["calm"]
         is_out = is_warm & (worst > 1.0)

@@ -89,9 +89,9 @@ class WarmStart:
         ConfigError
             It is no start, damaged, or of another version.
         """
-        found = mapped.read(path, KIND, Head)
-        arrays = dict(found.arrays)
-        return cls(found.head, arrays.pop("keys"), arrays.pop("rows"), arrays, found.sha256)
+        file = mapped.read(path, KIND, Head)
+        arrays = dict(file.arrays)
+        return cls(file.head, arrays.pop("keys"), arrays.pop("rows"), arrays, file.sha256)
 
     def save(self, path: Path) -> str:
         """Write the file, whole or not at all; return its SHA-256."""
@@ -100,11 +100,11 @@ class WarmStart:
 
     def check(self, zone: str, interval_s: int) -> None:
         """Raise ConfigError where the intervals are others than those of a policy."""
-        own = (self.head.zone, self.head.interval_s)
-        if own != (zone, interval_s):
+        head = self.head
+        if (head.zone, head.interval_s) != (zone, interval_s):
             raise ConfigError(
-                f"start: of intervals of {own[1]} s in {own[0]}, but intervals are {interval_s} s "
-                f"in {zone}; run `eddy tpv history` again"
+                f"start: of intervals of {head.interval_s} s in {head.zone}, but intervals are "
+                f"{interval_s} s in {zone}; run `eddy tpv history` again"
             )
 
     def rows_of(self, keys: NDArray[np.uint64]) -> Ints:
@@ -151,12 +151,12 @@ class WarmStart:
         window : int, optional
             The interval they were met in: those since the end of history count as missing.
         """
-        slots, found = slots[rows != UNKNOWN], self.rows[rows[rows != UNKNOWN]]
+        slots, states = slots[rows != UNKNOWN], self.rows[rows[rows != UNKNOWN]]
         if not len(slots):
             return
-        state = {name: found[name] for name in found.dtype.names or ()}
-        own = state["entity_segment"]
-        state["entity_segment"] = np.where(own > 0, own, forecaster.baseline.segment[slots])
+        state = {name: states[name] for name in states.dtype.names or ()}
+        segment = state["entity_segment"]
+        state["entity_segment"] = np.where(segment > 0, segment, forecaster.baseline.segment[slots])
         state["entity_errors"] = state["entity_errors"] * self._kept(window)
         forecaster.baseline.take(slots, state)
         forecaster.shifts.take(slots, state)

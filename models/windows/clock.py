@@ -163,13 +163,13 @@ def _changes(name: str) -> tuple[Ints, Ints]:
     first, last = (
         int(datetime(year, 1, 1, tzinfo=UTC).timestamp()) for year in (FIRST_YEAR, LAST_YEAR)
     )
-    found = [(LONG_AGO, _offset(zone, first))]
+    pairs = [(LONG_AGO, _offset(zone, first))]
     # Not even in the zones that change most often do two changes fall on one day.
     for day in range(first, last, 86_400):
-        if _offset(zone, day + 86_400) != found[-1][1]:
+        if _offset(zone, day + 86_400) != pairs[-1][1]:
             change = _first_with_other_offset(zone, day, day + 86_400)
-            found.append((change * SECOND_US, _offset(zone, change)))
-    changes, offsets = np.array(found, np.int64).T.copy()
+            pairs.append((change * SECOND_US, _offset(zone, change)))
+    changes, offsets = np.array(pairs, np.int64).T.copy()
     return changes, offsets * SECOND_US
 
 

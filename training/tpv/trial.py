@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from eddy.models.arrays import Flags, Floats
-from eddy.models.forecasting.network.contest import Champion
+from eddy.models.forecasting.network.model_comparison import Champion
 from eddy.models.forecasting.network.weights import NetworkWeights
 from eddy.training.tpv.examples import History
 

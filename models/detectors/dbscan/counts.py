@@ -171,7 +171,7 @@ def _neighbours(grid: Grid, rule: NoiseRule, slot: int, least_serial: int, enoug
     """
     x, y = grid.slots[slot]["x"], grid.slots[slot]["y"]
     eps2, home = rule.eps * rule.eps, grid.slots[slot]["cell"]
-    found = 0
+    neighbours = 0
     for k in range(-1, NEIGHBOURS):
         cell = around(grid, rule, home, k, x, y)
         if cell < 0:
@@ -181,11 +181,11 @@ def _neighbours(grid: Grid, rule: NoiseRule, slot: int, least_serial: int, enoug
             if distance2(grid, j, x, y) <= eps2:
                 if _serial(grid, j) < least_serial:
                     break
-                found += 1
-                if found == enough:
-                    return found
+                neighbours += 1
+                if neighbours == enough:
+                    return neighbours
             j = grid.slots[j]["older"]
-    return found
+    return neighbours
 
 
 @compiled
@@ -197,16 +197,16 @@ def _examine(grid: Grid, rule: NoiseRule, slot: int, is_passing: bool) -> bool:
     first, rows = grid.counters[FIRST], grid.counters[ROWS]
     for halvings in range(1, 5):
         serial = first + (rows >> halvings)
-        found = _neighbours(grid, rule, slot, serial, rule.min_samples)
-        if found == rule.min_samples:
+        neighbours = _neighbours(grid, rule, slot, serial, rule.min_samples)
+        if neighbours == rule.min_samples:
             if not is_passing:
                 grid.slots[slot]["state"] = -serial
             return True
         if halvings == 1:
-            found = _neighbours(grid, rule, slot, first, 2 * rule.min_samples)
-            if found < 2 * rule.min_samples:
-                _set_state(grid, rule.min_samples, slot, found)
-                return found >= rule.min_samples
+            neighbours = _neighbours(grid, rule, slot, first, 2 * rule.min_samples)
+            if neighbours < 2 * rule.min_samples:
+                _set_state(grid, rule.min_samples, slot, neighbours)
+                return neighbours >= rule.min_samples
     return True
 
 
@@ -242,10 +242,10 @@ def arrive(grid: Grid, rule: NoiseRule, slot: int) -> bool:
         _recount(grid, rule, slot, 1)
     if cells[cell, SIZE] >= rule.min_samples:
         return True
-    found = _neighbours(grid, rule, slot, grid.counters[FIRST], rule.min_samples)
-    if found < rule.min_samples:
-        _set_state(grid, rule.min_samples, slot, found)
-    return found >= rule.min_samples
+    neighbours = _neighbours(grid, rule, slot, grid.counters[FIRST], rule.min_samples)
+    if neighbours < rule.min_samples:
+        _set_state(grid, rule.min_samples, slot, neighbours)
+    return neighbours >= rule.min_samples
 
 
 @inlined

@@ -82,17 +82,17 @@ def episodes(before: Episode, flags: Iterable[Flag]) -> list[Episode]:
         The run that leads up to the first interval; `NO_EPISODE` for none.
     flags : iterable of Flag
     """
-    found = [before] if before.is_open else []
+    episodes = [before] if before.is_open else []
     for flag in flags:
-        last = found[-1] if found and found[-1].is_open else None
+        last = episodes[-1] if episodes and episodes[-1].is_open else None
         if last is not None and flag.side == last.side:
-            found[-1] = extended(last, flag)
+            episodes[-1] = extended(last, flag)
             continue
         if last is not None:
-            found[-1] = last._replace(is_open=False)
+            episodes[-1] = last._replace(is_open=False)
         if flag.side:
-            found.append(Episode(flag.window, flag.side, flag.score, flag.window, True))
-    return found
+            episodes.append(Episode(flag.window, flag.side, flag.score, flag.window, True))
+    return episodes
 
 
 def extended(episode: Episode, flag: Flag) -> Episode:

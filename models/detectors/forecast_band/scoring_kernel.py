@@ -42,10 +42,10 @@ def _entry(source: int) -> Score:
             else:
                 cell["missed"] = np.float32(0.0)
             cell["score"] = np.float32(min(result, _MOST))
-            told = above[k] if is_above else below[k]
+            reported = above[k] if is_above else below[k]
             limit = cold_score if cell["confidence"] < cold_start else 1.0
             # an entity of which nothing at all is known expects nothing: nothing to judge by
-            flagged = cell["known"] and told and result > limit and cell["expected"] > 0
+            flagged = cell["known"] and reported and result > limit and cell["expected"] > 0
             muted[k] = flagged and cell["muted"] != 0
             side = np.int8(0)
             if flagged and (shows_muted or not muted[k]):

@@ -15,6 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eddy.models.arrays import Floats, Ints
+from eddy.models.detectors.forecast_band.episode_changes import (
+    Cause,
+    EpisodeChange,
+    ForecastPublished,
+)
 from eddy.models.detectors.forecast_band.episodes import (
     NONE,
     Episode,
@@ -22,9 +27,8 @@ from eddy.models.detectors.forecast_band.episodes import (
     changes,
     episodes,
 )
+from eddy.models.detectors.forecast_band.forecast_schedule import ForecastSchedule
 from eddy.models.detectors.forecast_band.judged import ClosedInterval, Runs
-from eddy.models.detectors.forecast_band.notices import Cause, EpisodeChange, ForecastPublished
-from eddy.models.detectors.forecast_band.outlook import ForecastSchedule
 from eddy.models.detectors.forecast_band.scoring import (
     MUTED,
     SPECIAL,
@@ -88,7 +92,7 @@ class Tracker:
     ) -> None:
         self.windows = windows
         self.forecaster = forecaster
-        self.alarms, self.outlook = alarms, ForecastSchedule(windows, forecaster, moments)
+        self.alarms, self.schedule = alarms, ForecastSchedule(windows, forecaster, moments)
         self.tallies: Counter[tuple[str, str]] = Counter()
         self._lateness_us = lateness_us
         self._moments = moments
@@ -142,9 +146,9 @@ class Tracker:
             return  # after a gap: the next row supersedes what would be said
         undecided = [interval.window for interval in self._judged]
         if step.closed is not None:
-            yield from self.outlook.after(undecided, step.stop)
+            yield from self.schedule.after(undecided, step.stop)
         elif step.paused and self.windows.open_window > self._cut:
-            yield from self.outlook.within(undecided, step.stop)
+            yield from self.schedule.within(undecided, step.stop)
 
     def _count(self, step: Step) -> None:
         pooled = int((step.slots[step.untracked - step.start] >= 0).sum())
@@ -173,7 +177,7 @@ class Tracker:
             self._cut = max(self._cut, int(windows[0]))
         self.alarms.meet(slots)
 
-    def heed(self, alarms: AlarmLimits) -> None:
+    def set_alarms(self, alarms: AlarmLimits) -> None:
         """Go on with other alarms."""
         alarms.make_room(self.windows.slots)
         alarms.meet(np.flatnonzero(self.windows.live))
@@ -255,7 +259,7 @@ class Tracker:
         cells["payments"] = totals.sales.astype(np.int64) + totals.refunds
         cells["known"] = self.windows.live & (self.windows.first_seen <= window)
         cells["known"] &= window > self._cut
-        when = [self._moments(one.window) for one in self._judged] + [self._moments(window)]
+        when = [self._moments(cell.window) for cell in self._judged] + [self._moments(window)]
         slots = np.arange(count)
         band = self.forecaster.ahead(when, slots)[-1]
         cells["below"], cells["above"] = boundaries(band, self.forecaster, self.alarms)
@@ -316,8 +320,8 @@ class Tracker:
     ) -> Iterator[EpisodeTransition]:
         interval = self._judged[place]
         before = [] if self._is_quiet(slot) else self._episodes(slot)
-        one = interval.cells[slot : slot + 1]
-        one["observed"], one["payments"], one["known"] = (
+        cell = interval.cells[slot : slot + 1]
+        cell["observed"], cell["payments"], cell["known"] = (
             observed,
             payments,
             interval.window > self._cut,
@@ -407,7 +411,7 @@ class Tracker:
         state = {f"windows_{k}": v for k, v in self.windows.snapshot().items()}
         state |= {f"forecast_{k}": v for k, v in self.forecaster.snapshot().items()}
         state |= self._runs.snapshot() | self._silence.snapshot()
-        state["cut"] = np.array([self._cut, self._is_first, self.outlook.told], np.int64)
+        state["cut"] = np.array([self._cut, self._is_first, self.schedule.last_round], np.int64)
         state["judged"] = np.array([interval.window for interval in self._judged], np.int64)
         for interval in self._judged:
             state[f"judged_{interval.window}"] = _as_bytes(interval.cells)
@@ -426,8 +430,8 @@ class Tracker:
         self._runs.restore(state)
         self._silence.restore(state)
         self._cut, self._is_first = int(state["cut"][0]), bool(state["cut"][1])
-        self.outlook.told = int(state["cut"][2])
-        self.heed(self.alarms)
+        self.schedule.last_round = int(state["cut"][2])
+        self.set_alarms(self.alarms)
         kinds = ClosedInterval.blank(0, 0).cells.dtype
         self._judged = [
             ClosedInterval(window, state[f"judged_{window}"].reshape(-1).view(kinds).copy())

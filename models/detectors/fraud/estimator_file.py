@@ -124,10 +124,10 @@ class _Reader:
         schema = json.loads(self._archive.read(_SCHEMA))
         if schema["protocol"] != _PROTOCOL:
             raise ModelRefused(f"{ESTIMATOR_FILE}: not in skops' format {_PROTOCOL}")
-        found = self._value(schema)
-        if not isinstance(found, EstimatorRecord):
+        value = self._value(schema)
+        if not isinstance(value, EstimatorRecord):
             raise ModelRefused(f"{ESTIMATOR_FILE} holds no estimator")
-        return found
+        return value
 
     def _value(self, node: Node) -> Any:
         check_node(node)

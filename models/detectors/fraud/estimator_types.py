@@ -72,10 +72,10 @@ def check_node(node: Mapping[str, Any]) -> str:
     loader, module, name = (node.get(key) for key in ("__loader__", "__module__", "__class__"))
     if not (isinstance(loader, str) and isinstance(module, str) and isinstance(name, str)):
         raise DamagedModel("the estimator's file holds a node without a type")
-    found = f"{module}.{name}"
-    if found not in ALLOWED.get(loader, ()):
+    path = f"{module}.{name}"
+    if path not in ALLOWED.get(loader, ()):
         raise ModelRefused(
-            f"the estimator's file holds a {found} ({loader}), which is not among the types that "
+            f"the estimator's file holds a {path} ({loader}), which is not among the types that "
             "may be loaded; forests, boosting and isolation forests of scikit-learn may, fitted on "
             "arrays and with whole numbers as seeds"
         )
@@ -84,4 +84,4 @@ def check_node(node: Mapping[str, Any]) -> str:
             "the estimator's file holds an array of Python objects; fit on arrays of numbers, not "
             "on tables with names"
         )
-    return found
+    return path

@@ -149,11 +149,11 @@ class Scorer:
         mathematical libraries do, between machines.
         """
         X = np.array(rows, np.float64).reshape(len(rows), len(self.features))
-        found, expected = self.raw(X), np.array(outputs, np.float64)
+        actual, expected = self.raw(X), np.array(outputs, np.float64)
         if self._ranking.is_exact:
-            return bool(np.array_equal(found, expected))
-        near = _LAST_BITS * np.spacing(np.maximum(np.abs(found), np.abs(expected)))
-        return bool((np.abs(found - expected) <= near).all())
+            return bool(np.array_equal(actual, expected))
+        near = _LAST_BITS * np.spacing(np.maximum(np.abs(actual), np.abs(expected)))
+        return bool((np.abs(actual - expected) <= near).all())
 
     def _complete(self, X: Floats) -> Floats:
         complete: Floats = np.where(np.isfinite(X), X, self._typical)

@@ -34,28 +34,28 @@ class RidesVerdicts:
 
     def anomalies(self, rows: Sequence[int], detected_at: datetime) -> list[Anomaly]:
         """Build the anomalies of `rows`, positions in `flagged`."""
-        chosen = np.asarray(rows, np.int64)
-        if not len(chosen):
+        positions = np.asarray(rows, np.int64)
+        if not len(positions):
             return []
-        at = self.flagged[chosen]
+        at = self.flagged[positions]
         values = self.values[at]
         columns = (
             at,
             self.events.offsets[at],
             self.scores[at],
             self.scored.late[at],
-            self.scored.rows[chosen],
+            self.scored.rows[positions],
             values,
-            in_units(self.scored.nearest[chosen]),
-            in_units(self.scored.low[chosen]),
-            in_units(self.scored.high[chosen]),
-            self._contributions(chosen, features(values)),
+            in_units(self.scored.nearest[positions]),
+            in_units(self.scored.low[positions]),
+            in_units(self.scored.high[positions]),
+            self._contributions(positions, features(values)),
         )
         # Columns become lists once: reading arrays item by item costs more than the rest.
         rows_of = zip(*(column.tolist() for column in columns), strict=True)
         return [self._anomaly(detected_at, *row) for row in rows_of]
 
-    def _contributions(self, chosen: Ints, rows: Floats) -> Floats:
+    def _contributions(self, positions: Ints, rows: Floats) -> Floats:
         """Split each score between the features.
 
         With delta the way from the nearest core point and M = W'W for the transform W, the
@@ -65,7 +65,7 @@ class RidesVerdicts:
         parameters: DbscanParameters = self.model.parameters
         (a, b), (c, d) = parameters.transform
         cross = a * b + c * d
-        delta = rows - self.scored.nearest[chosen]
+        delta = rows - self.scored.nearest[positions]
         # Not delta @ M: BLAS rounds a row otherwise depending on how many come with it.
         first = delta[:, 0] * (a * a + c * c) + delta[:, 1] * cross
         second = delta[:, 0] * cross + delta[:, 1] * (b * b + d * d)

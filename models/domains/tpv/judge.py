@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from eddy.models.arrays import Ints
+from eddy.models.detectors.forecast_band.episode_changes import EpisodeChange, ForecastPublished
 from eddy.models.detectors.forecast_band.episodes import NONE
-from eddy.models.detectors.forecast_band.notices import EpisodeChange, ForecastPublished
 from eddy.models.detectors.forecast_band.scoring import MUTED
 from eddy.models.detectors.forecast_band.tracker import DEAD_US, Tracker
 from eddy.models.domains.tpv.merchants import MOST_SEGMENTS, Merchants
@@ -98,32 +98,32 @@ class TpvJudge:
             pairs = zip(rows[new].tolist(), slots.tolist(), strict=True)
             return np.array([self._meet(slot, events.event(row)) for row, slot in pairs])
 
-        said = self._tracker.take(_rows(events, rows), admit)
-        verdicts = self._verdicts(len(times), said, rows, events.offsets)
+        changes = self._tracker.take(_rows(events, rows), admit)
+        verdicts = self._verdicts(len(times), changes, rows, events.offsets)
         if len(rows):
             self._offset = int(events.offsets[rows[-1]])
         return verdicts
 
     def advance(self, watermark_us: int) -> TpvVerdicts:
         """Let intervals end without a payment."""
-        said = self._tracker.advance(watermark_us)
-        return self._verdicts(0, said, np.zeros(1, np.int64), np.array([self._offset]))
+        changes = self._tracker.advance(watermark_us)
+        return self._verdicts(0, changes, np.zeros(1, np.int64), np.array([self._offset]))
 
     def _verdicts(
         self,
         count: int,
-        said: Iterator[EpisodeChange | ForecastPublished],
+        changes: Iterator[EpisodeChange | ForecastPublished],
         rows: Ints,
         offsets: Ints,
     ) -> TpvVerdicts:
         verdicts = TpvVerdicts(count, self._clock, self.policy, self.identity, self._model)
-        for one in said:  # names at once: a slot may be somebody else's a moment later
-            row = int(rows[one.row])
-            if isinstance(one, EpisodeChange):
-                verdicts.notice(one, self._subject(one), row, int(offsets[row]))
+        for change in changes:  # names at once: a slot may be somebody else's a moment later
+            row = int(rows[change.row])
+            if isinstance(change, EpisodeChange):
+                verdicts.add_change(change, self._subject(change), row, int(offsets[row]))
             else:
-                who = [self._entity(slot) for slot in one.slots.tolist()]
-                verdicts.coming(one, who, int(offsets[row]))
+                who = [self._entity(slot) for slot in change.slots.tolist()]
+                verdicts.coming(change, who, int(offsets[row]))
         verdicts.counts = +self._tracker.tallies
         self._tracker.tallies.clear()
         return verdicts
@@ -146,7 +146,7 @@ class TpvJudge:
     def update_policy(self, policy: TpvPolicy, identity: Identity) -> None:
         """Go on under another policy; the settings in `tpv_policy.FIXED` must be the same."""
         self.policy, self.identity = policy, identity
-        self._tracker.heed(self._rules())
+        self._tracker.set_alarms(self._rules())
         self._look_ahead()
         self._use(self._model)
 
@@ -201,40 +201,40 @@ class TpvJudge:
         kind = "segment" if self._tracker.windows.is_pool[slot] else "merchant"
         return Entity(kind, self.merchants.name(slot))
 
-    def _subject(self, notice: EpisodeChange) -> Subject:
-        muted = MUTED[int(notice.cell["muted"])]
-        unpaid = self._unpaid(notice)
+    def _subject(self, change: EpisodeChange) -> Subject:
+        muted = MUTED[int(change.cell["muted"])]
+        unpaid = self._unpaid(change)
         return Subject(
-            self._entity(notice.slot), unpaid, self._labels(notice), [muted] if muted else []
+            self._entity(change.slot), unpaid, self._labels(change), [muted] if muted else []
         )
 
-    def _unpaid(self, notice: EpisodeChange) -> dict[str, float]:
+    def _unpaid(self, change: EpisodeChange) -> dict[str, float]:
         """Return how many payments were declined and reversed, where any were."""
-        windows, counts = self._tracker.windows, notice.unpaid
-        is_kept = notice.cause == "interval" or notice.window >= windows.oldest
+        windows, counts = self._tracker.windows, change.unpaid
+        is_kept = change.cause == "interval" or change.window >= windows.oldest
         if counts is None and is_kept:
-            cell = windows.cell(notice.window, notice.slot)
+            cell = windows.cell(change.window, change.slot)
             counts = int(cell["declined"]), int(cell["reversed"])
         named = zip(("declined", "reversed"), counts or (), strict=False)
         return {name: float(count) for name, count in named if count}
 
-    def _labels(self, notice: EpisodeChange) -> list[str]:
+    def _labels(self, change: EpisodeChange) -> list[str]:
         """Return what is particular about an anomaly."""
-        cell = notice.cell
-        labels: list[str] = [] if notice.cause == "interval" else [notice.cause]
+        cell = change.cell
+        labels: list[str] = [] if change.cause == "interval" else [change.cause]
         if cell["confidence"] < self._tracker.cold_start:
             labels.append("cold_start")
-        is_below = notice.change.episode.side < 0 and notice.cause != "level_shift"
+        is_below = change.change.episode.side < 0 and change.cause != "level_shift"
         if is_below and not cell["payments"]:
             labels.append("silence")
-        holiday = self._holiday(notice)
+        holiday = self._holiday(change)
         return [*labels, f"holiday:{holiday}"] if holiday else labels
 
-    def _holiday(self, notice: EpisodeChange) -> str | None:
-        country = self.merchants.country(self._tracker.segment(notice.slot))
-        if notice.window != self._day[0]:  # many may be told of one interval
-            begin = datetime.fromtimestamp(int(self._clock.start_us(notice.window)) / 1e6, UTC)
-            self._day = notice.window, begin.astimezone(ZoneInfo(self.policy.timezone)).date()
+    def _holiday(self, change: EpisodeChange) -> str | None:
+        country = self.merchants.country(self._tracker.segment(change.slot))
+        if change.window != self._day[0]:  # many may be told of one interval
+            begin = datetime.fromtimestamp(int(self._clock.start_us(change.window)) / 1e6, UTC)
+            self._day = change.window, begin.astimezone(ZoneInfo(self.policy.timezone)).date()
         return day_of(self._day[1], country).holiday
 
     # -- policy and model ------------------------------------------------------------------------
@@ -246,10 +246,10 @@ class TpvJudge:
         return Rules(self.policy, self.merchants.name, trade)
 
     def _look_ahead(self) -> None:
-        outlook = self._tracker.outlook
-        outlook.horizon = self.policy.forecast_intervals
-        outlook.every = self.policy.forecast_every
-        outlook.nowcast = self.policy.nowcast
+        schedule = self._tracker.schedule
+        schedule.horizon = self.policy.forecast_intervals
+        schedule.every = self.policy.forecast_every
+        schedule.nowcast = self.policy.nowcast
 
     def _moments(self, window: int) -> CalendarFeatures:
         """Return a window as the segments see it; each is asked for again and again."""
@@ -295,13 +295,13 @@ def _load_start(path: str) -> WarmStart:
     return WarmStart.load(Path(path))
 
 
-def _rows(events: Events, chosen: Ints) -> IntervalRows:
-    keys, values = events.keys[chosen], events.values[chosen]
+def _rows(events: Events, rows: Ints) -> IntervalRows:
+    keys, values = events.keys[rows], events.values[rows]
     kinds = np.where(keys[:, _KIND] == np.uint64(_IS_REFUND), REFUND, 0).astype(np.uint8)
     kinds += np.where(keys[:, _STATUS] == np.uint64(_IS_DECLINED), DECLINED, 0).astype(np.uint8)
     kinds += np.where(keys[:, _STATUS] == np.uint64(_IS_REVERSED), REVERSED, 0).astype(np.uint8)
     return IntervalRows.of(
-        events.occurred_at[chosen],
+        events.occurred_at[rows],
         keys[:, _MERCHANT],
         values[:, _AMOUNT],
         kinds,

@@ -35,9 +35,11 @@ class Rules:
             *policy.snoozes,
             *policy.calendars,
         ]
-        self._all = sum(1 << k for k, one in enumerate(self._selections) if _is_all(one))
-        self._by_merchant = _bits(one.merchants for one in self._selections)
-        self._by_segment = _bits(one.segments for one in self._selections)
+        self._all = sum(
+            1 << k for k, selection in enumerate(self._selections) if _is_all(selection)
+        )
+        self._by_merchant = _bits(selection.merchants for selection in self._selections)
+        self._by_segment = _bits(selection.segments for selection in self._selections)
         self._concerned = np.zeros(0, np.uint64)
         self.above, self.below = np.zeros(0, np.bool_), np.zeros(0, np.bool_)
         self.min_absolute, self.min_relative = np.zeros(0), np.zeros(0)
@@ -120,8 +122,8 @@ class Rules:
         return np.asarray(self._concerned[:count] & np.uint64(1 << number) != _NOBODY, np.bool_)
 
 
-def _is_all(one: Selection) -> bool:
-    return not one.merchants and not one.segments
+def _is_all(selection: Selection) -> bool:
+    return not selection.merchants and not selection.segments
 
 
 def _bits(names: Iterable[list[str]]) -> dict[str, int]:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eddy.models.arrays import Ints
-from eddy.models.detectors.forecast_band.notices import EpisodeChange, ForecastPublished
+from eddy.models.detectors.forecast_band.episode_changes import EpisodeChange, ForecastPublished
 from eddy.models.detectors.forecast_band.nowcast import NowcastColumns
 from eddy.models.domains.tpv.policy import TpvPolicy
 from eddy.models.judge import Counts, Identity, Model
@@ -62,12 +62,12 @@ class TpvVerdicts:
         self.counts: Counts = {}
         self._clock, self._policy = clock, policy
         self._identity, self._model = identity, model
-        self._notices: list[tuple[EpisodeChange, Subject, int, int]] = []
+        self._changes: list[tuple[EpisodeChange, Subject, int, int]] = []
         self._coming: list[tuple[ForecastPublished, list[Entity], int]] = []
 
-    def notice(self, notice: EpisodeChange, subject: Subject, row: int, offset: int) -> None:
+    def add_change(self, change: EpisodeChange, subject: Subject, row: int, offset: int) -> None:
         """Add an anomaly, brought about by the event of a row."""
-        self._notices.append((notice, subject, row, offset))
+        self._changes.append((change, subject, row, offset))
 
     def coming(self, coming: ForecastPublished, who: list[Entity], offset: int) -> None:
         """Add forecasts, one for each of `who`."""
@@ -76,11 +76,11 @@ class TpvVerdicts:
     @property
     def flagged(self) -> Ints:
         """The rows that closed or revised an interval, one for each anomaly; shape (m,)."""
-        return np.array([row for _, _, row, _ in self._notices], np.int64)
+        return np.array([row for _, _, row, _ in self._changes], np.int64)
 
     def anomalies(self, rows: Sequence[int], detected_at: datetime) -> list[Anomaly]:
         """Build the anomalies of `rows`, positions in `flagged`."""
-        return [self._anomaly(*self._notices[row], detected_at) for row in rows]
+        return [self._anomaly(*self._changes[row], detected_at) for row in rows]
 
     def forecasts(self) -> Iterator[Forecast]:
         """Build what is forecast, for each merchant of which something is known."""
@@ -88,10 +88,10 @@ class TpvVerdicts:
             yield from self._forecasts(coming, who, offset)
 
     def _anomaly(
-        self, notice: EpisodeChange, subject: Subject, _: int, offset: int, detected_at: datetime
+        self, change: EpisodeChange, subject: Subject, _: int, offset: int, detected_at: datetime
     ) -> Anomaly:
-        cell, episode = notice.cell, notice.change.episode
-        begin, end = self._bounds(notice.window)
+        cell, episode = change.cell, change.change.episode
+        begin, end = self._bounds(change.window)
         first = self._bounds(episode.start)[0]
         # an id is a merchant's or a segment's: both may have the same name
         entity = subject.entity
@@ -101,7 +101,7 @@ class TpvVerdicts:
         actual, expected = float(cell["observed"]), float(cell["expected"])
         return Anomaly(
             anomaly_id=identifier,
-            op=notice.change.op,
+            op=change.change.op,
             episode_id=identifier,
             domain="tpv",
             detector=DETECTOR,

@@ -38,11 +38,11 @@ class FlaggedEvents:
         by : ndarray of uint8, shape (n,)
             `CHAMPION`, `CHALLENGER` or both.
         """
-        held = self._flagged
+        flagged = self._flagged
         for event, flags in zip(events.tolist(), by.tolist(), strict=True):
-            held[event] = held.get(event, 0) | flags
-        for event in list(islice(held, max(0, len(held) - self._most))):
-            del held[event]
+            flagged[event] = flagged.get(event, 0) | flags
+        for event in list(islice(flagged, max(0, len(flagged) - self._most))):
+            del flagged[event]
 
     def forget_challenger(self) -> None:
         """Forget what a challenger flagged, because it is another one now."""

@@ -96,7 +96,7 @@ class TransactionsVerdicts:
             for value, usual, gone in zip(values, typical, missing, strict=True)
         ]
         columns = zip(scorer.features, filled, typical, parts, strict=True)
-        reasons = [Reason(*one) for one in columns]
+        reasons = [Reason(*row) for row in columns]
         reasons.sort(key=lambda reason: -abs(reason.contribution))
         first = reasons[0]
         return Anomaly(

@@ -52,14 +52,14 @@ def module(name: str = "mlflow") -> Any:
         for variable, value in _SETTINGS.items():
             os.environ.setdefault(variable, value)
         try:
-            found = importlib.import_module(name)
+            imported = importlib.import_module(name)
         except ModuleNotFoundError as error:
             raise MissingResource(
                 f"storage.registry: MLflow needs {error.name}: {pip_install('mlflow')}"
             ) from error
     for logger in ("mlflow", "alembic"):
         logging.getLogger(logger).setLevel(logging.WARNING)
-    return found
+    return imported
 
 
 def connect(uri: str) -> Any:

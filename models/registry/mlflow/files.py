@@ -73,12 +73,12 @@ class ServedFiles:
             answer.raise_for_status()
             return self._body(answer.raw, f"{place}/{name}", limit_bytes)
 
-    def _ask(self, method: str, path: str, **how: Any) -> Any:
+    def _ask(self, method: str, path: str, **options: Any) -> Any:
         rest, credentials = module("mlflow.utils.rest_utils"), module("mlflow.utils.credentials")
         host = credentials.get_default_host_creds(self._uri)
         endpoint = f"/api/2.0/mlflow-artifacts/artifacts/{path}"
         timeout = (_CONNECT_S, _READ_S)
-        return rest.http_request(host, endpoint, method, timeout=timeout, max_retries=0, **how)
+        return rest.http_request(host, endpoint, method, timeout=timeout, max_retries=0, **options)
 
     def _body(self, raw: Any, where: str, limit_bytes: int) -> bytes:
         parts, left = [], limit_bytes

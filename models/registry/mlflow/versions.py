@@ -23,16 +23,16 @@ _PAGE = 1000
 
 def models_in(client: Any) -> list[str]:
     """Return the names of the models that have versions made here, sorted."""
-    found = _all_pages(lambda token: client.search_registered_models(page_token=token))
-    return sorted(model.name for model in found if is_name(model.name) and _is_ours(model))
+    models = _all_pages(lambda token: client.search_registered_models(page_token=token))
+    return sorted(model.name for model in models if is_name(model.name) and _is_ours(model))
 
 
 def versions_of(client: Any, name: str) -> list[str]:
     """Return the versions of a model, oldest first."""
-    found = _all_pages(
+    versions = _all_pages(
         lambda token: client.search_model_versions(_of(name), _PAGE, page_token=token)
     )
-    return sorted((str(version.version) for version in found), key=int)
+    return sorted((str(version.version) for version in versions), key=int)
 
 
 def find(client: Any, name: str, which: str) -> Any:
@@ -101,16 +101,18 @@ def manifest_of(version: Any, name: str) -> Manifest:
 
 
 def _newest(client: Any, name: str) -> Any:
-    found = client.search_model_versions(_of(name), 1, ["version_number DESC"])
-    if not found:
+    versions = client.search_model_versions(_of(name), 1, ["version_number DESC"])
+    if not versions:
         raise UnknownModel(f"model {name!r} has no versions")
-    return found[0]
+    return versions[0]
 
 
 def _is_ours(model: Any) -> bool:
     """Whether it was made here, or its newest version was; one without versions is none yet."""
     newest = model.latest_versions
-    return bool(newest) and any(MADE_HERE.items() <= one.tags.items() for one in (model, *newest))
+    return bool(newest) and any(
+        MADE_HERE.items() <= holder.tags.items() for holder in (model, *newest)
+    )
 
 
 def _of(name: str) -> str:
@@ -119,8 +121,8 @@ def _of(name: str) -> str:
 
 def _all_pages(search: Callable[[str | None], Any]) -> list[Any]:
     page = search(None)
-    found = list(page)
+    entries = list(page)
     while page.token:
         page = search(page.token)
-        found += page
-    return found
+        entries += page
+    return entries

@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 
 from eddy.models.arrays import Ints
-from eddy.models.detectors.forecast_band.notices import ForecastPublished
+from eddy.models.detectors.forecast_band.episode_changes import ForecastPublished
 from eddy.models.detectors.forecast_band.nowcast import nowcast
 from eddy.models.forecasting.calendar import CalendarFeatures
 from eddy.models.forecasting.forecaster import Band, Forecaster
@@ -42,7 +42,7 @@ class ForecastSchedule:
     ) -> None:
         self._windows, self._forecaster, self._moments = windows, forecaster, moments
         self.horizon, self.every = 0, 1
-        self.told = 0
+        self.last_round = 0
         self.nowcast: Literal["none", "outside", "all"] = "none"
 
     def after(self, undecided: Sequence[int], row: int) -> Iterator[ForecastPublished]:
@@ -56,8 +56,8 @@ class ForecastSchedule:
             The row of the batch that closed it.
         """
         round_ = self._windows.open_window // self.every
-        if self.horizon and round_ != self.told:
-            self.told = round_
+        if self.horizon and round_ != self.last_round:
+            self.last_round = round_
             slots = np.arange(self._windows.slots)
             slots = slots[self._windows.live & (self._forecaster.baseline.level(slots) > 0)]
             if len(slots):
@@ -72,15 +72,15 @@ class ForecastSchedule:
         begin, end = int(clock.start_us(window)), int(clock.end_us(window))
         now = windows.watermark_us or begin
         passed = min(max((now - begin) / (end - begin), 0.0), 1.0)
-        found = nowcast(windows.totals(window).net, band, passed, now)
-        chosen = windows.live & (band.expected > 0)
+        estimate = nowcast(windows.totals(window).net, band, passed, now)
+        is_due = windows.live & (band.expected > 0)
         if self.nowcast == "outside":
-            leaves = (found.upper < band.lower) | (found.lower > band.upper)
-            chosen &= leaves & ~band.is_cold
-        slots = np.flatnonzero(chosen)
+            leaves = (estimate.upper < band.lower) | (estimate.lower > band.upper)
+            is_due &= leaves & ~band.is_cold
+        slots = np.flatnonzero(is_due)
         if len(slots):
             bands = self._bands(slots, max(self.horizon, 1), undecided)
-            yield ForecastPublished(row, slots, bands, found.of(slots))
+            yield ForecastPublished(row, slots, bands, estimate.of(slots))
 
     def _bands(self, slots: Ints, horizon: int, undecided: Sequence[int]) -> list[tuple[int, Band]]:
         clock, windows = self._windows.clock, [self._windows.open_window]
