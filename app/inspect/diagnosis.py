@@ -64,10 +64,10 @@ def _guarded(
 ) -> DoctorCheck:
     """Return the check's outcome; an error on purpose is a failure that says what to do."""
     try:
-        found = check(settings)
+        result = check(settings)
     except EddyError as error:
         return DoctorCheck(name, "fail", str(error))
-    return msgspec.structs.replace(found, name=name)
+    return msgspec.structs.replace(result, name=name)
 
 
 def _ok(detail: str) -> DoctorCheck:
@@ -209,8 +209,8 @@ def _model(domain: Domain, settings: Settings) -> DoctorCheck:
 
 
 def _broker(settings: Settings) -> DoctorCheck:
-    found = kafka_topics.cluster_topics(settings.kafka, timeout_s=_BROKER_PATIENCE_S)
-    return _ok(f"{settings.kafka.bootstrap_servers} answers, {len(found)} topics")
+    existing = kafka_topics.cluster_topics(settings.kafka, timeout_s=_BROKER_PATIENCE_S)
+    return _ok(f"{settings.kafka.bootstrap_servers} answers, {len(existing)} topics")
 
 
 def _topics(settings: Settings) -> DoctorCheck:
@@ -241,8 +241,8 @@ def _clock(settings: Settings) -> DoctorCheck:
     for domain in wiring.chosen_domains(settings):
         name = wiring.topics(settings, domain).events
         if name in kafka_topics.cluster_topics(settings.kafka):
-            found = inspection.newest_timestamp_ms(settings.kafka, name)
-            newest = max(filter(None, (newest, found)), default=None)
+            newest_ms = inspection.newest_timestamp_ms(settings.kafka, name)
+            newest = max(filter(None, (newest, newest_ms)), default=None)
     if newest is None:
         return _ok("no records yet to compare with")
     ahead_s = newest / 1e3 - time.time()

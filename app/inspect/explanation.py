@@ -45,14 +45,14 @@ def explain(reader: TopicReader, topics: Sequence[str], wanted: str) -> AnomalyE
     MissingResource
         Where there is none.
     """
-    found = [anomaly for topic in topics for anomaly in _search(reader, topic, wanted)]
-    if not found:
+    anomalies = [anomaly for topic in topics for anomaly in _search(reader, topic, wanted)]
+    if not anomalies:
         raise MissingResource(
             f"no anomaly {wanted} on {', '.join(topics)}; `eddy tail --from-beginning` shows "
             "those there are. Why an event was not flagged cannot be told yet"
         )
-    last = found[-1]
-    updates = sum(1 for anomaly in found if anomaly.anomaly_id == last.anomaly_id)
+    last = anomalies[-1]
+    updates = sum(1 for anomaly in anomalies if anomaly.anomaly_id == last.anomaly_id)
     event, missing = _event(reader, last)
     return AnomalyExplanation(anomaly=last, event=event, event_missing=missing, updates=updates)
 

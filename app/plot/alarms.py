@@ -67,10 +67,10 @@ def alarms_of(anomalies: Sequence[Anomaly], intervals: Sequence[Span]) -> tuple[
         if anomaly.window_start is not None and anomaly.window_end is not None:
             episodes.setdefault(anomaly.anomaly_id, []).append(anomaly)
     ids = _ids(anomalies, intervals)
-    found = [_alarm(records, ids, end) for records in episodes.values()]
+    alarms = [_alarm(records, ids, end) for records in episodes.values()]
     shown = [
         replace(alarm, start=max(alarm.start, begin), end=min(alarm.end, end))
-        for alarm in found
+        for alarm in alarms
         if alarm.start < end and alarm.end > begin
     ]
     return tuple(sorted(shown, key=lambda alarm: (alarm.start, alarm.anomaly_id)))
@@ -84,12 +84,12 @@ def _ids(anomalies: Sequence[Anomaly], intervals: Sequence[Span]) -> dict[str, d
 
 def _alarm(records: Sequence[Anomaly], ids: dict[str, datetime], until: datetime) -> Alarm:
     last = records[-1]
-    told = [one for one in records if one.op in ("open", "update")] or records
-    spans = [_window(one) for one in told]
+    active = [one for one in records if one.op in ("open", "update")] or records
+    spans = [_window(one) for one in active]
     # the record that opens it may be about a late payment in an interval before it
     start = ids.get(last.anomaly_id, min(first for first, _ in spans))
     state = _STATES[last.op]
-    worst = max(told, key=lambda one: one.score)
+    worst = max(active, key=lambda one: one.score)
     return Alarm(
         anomaly_id=last.anomaly_id,
         start=start,

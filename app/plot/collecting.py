@@ -19,7 +19,7 @@ from eddy.schemas.forecasts import Forecast
 from eddy.schemas.payments import Payment
 from eddy.streams.reading import TopicReader, TopicRecord
 
-Told = Callable[[int], None]
+ProgressCallback = Callable[[int], None]
 """Called with how many more records were read."""
 
 _BATCH = 8_000
@@ -100,7 +100,10 @@ class PlotQuery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def collect(
-    settings: Settings, merchant: str, frame: PlotQuery, told: Told = lambda _: None
+    settings: Settings,
+    merchant: str,
+    frame: PlotQuery,
+    on_progress: ProgressCallback = lambda _: None,
 ) -> Picture:
     """Read the topics of domain ``tpv`` and put a merchant's picture together.
 
@@ -122,13 +125,13 @@ def collect(
         start=frame.start,
         stop=frame.stop,
     )
-    found = MerchantPayments(merchant, settings.engine.max_skew_s)
+    payments = MerchantPayments(merchant, settings.engine.max_skew_s)
     reader = TopicReader(settings.kafka)
     try:
         for batch in _batches(_payments(reader, topics.events, frame, settings)):
-            found.add(batch)
-            told(len(batch))
-        seen_until = found.seen_until
+            payments.add(batch)
+            on_progress(len(batch))
+        seen_until = payments.seen_until
         # a segment of the same name, whose merchants are judged together, is another one
         forecasts = [
             one
@@ -142,7 +145,7 @@ def collect(
         ]
     finally:
         reader.close()
-    return picture(merchant, found.payments, seen_until, forecasts, anomalies, view)
+    return picture(merchant, payments.payments, seen_until, forecasts, anomalies, view)
 
 
 def _payments(

@@ -107,7 +107,7 @@ def _ahead(axes: Any, picture: Picture) -> None:
 
 
 def _alarms(axes: Any, picture: Picture) -> None:
-    told: set[str] = set()
+    named: set[str] = set()
     for alarm in picture.alarms:
         colour, hollow = SEVERITIES[alarm.severity], alarm.state == "retracted"
         kind = "retracted alarm" if hollow else f"{alarm.severity} alarm"
@@ -119,10 +119,10 @@ def _alarms(axes: Any, picture: Picture) -> None:
             alpha=None if hollow else _ALARM,
             linestyle="--" if hollow else "-",
             linewidth=2 if hollow else 0,
-            label="" if kind in told else kind,
+            label="" if kind in named else kind,
             zorder=0,
         )
-        told.add(kind)
+        named.add(kind)
         text = f"{alarm.score:.1f}" if len(picture.alarms) <= _MANY else ""
         axes.annotate(
             f"{ARROWS[alarm.direction]} {text}".strip(),
@@ -165,10 +165,10 @@ def _heights(picture: Picture) -> tuple[float, float]:
     """Return the range of amounts, from zero or below to a little above all."""
     slots: list[Slot] = [*picture.intervals, *picture.ahead]
     names = ("actual", "upper", "lower")
-    found = [getattr(slot, name, None) for slot in slots for name in names]
+    values = [getattr(slot, name, None) for slot in slots for name in names]
     if picture.nowcast is not None:
-        found.append(picture.nowcast.upper)
-    known = [value for value in found if value is not None]
+        values.append(picture.nowcast.upper)
+    known = [value for value in values if value is not None]
     low, high = min(0.0, *known), max(0.0, *known)
     room = (high - low or 1.0) * 0.06
     return low - (room if low < 0 else 0.0), high + room

@@ -137,16 +137,16 @@ def _nowcast(drawn: Any, local: _Local, picture: Picture) -> None:
 
 def _hover(drawn: Any, local: _Local, picture: Picture) -> None:
     """Add what is shown at the pointer: all about the interval, from one invisible series."""
-    found = list(hovers(picture))
+    points = list(hovers(picture))
     slots: list[Slot] = [*picture.intervals, *picture.ahead]
     starts = [start_of(slot) for slot in slots]
     drawn.add_trace(
         Scatter(
-            x=[local(middle) for middle, _, _ in found],
-            y=[round(height, 2) for _, height, _ in found],
+            x=[local(middle) for middle, _, _ in points],
+            y=[round(height, 2) for _, height, _ in points],
             customdata=[
                 [local(start)[:16], "<br>".join(map(escape, lines))]
-                for start, (_, _, lines) in zip(starts, found, strict=True)
+                for start, (_, _, lines) in zip(starts, points, strict=True)
             ],
             mode="markers",
             marker={"size": 7, "opacity": 0},
@@ -158,7 +158,7 @@ def _hover(drawn: Any, local: _Local, picture: Picture) -> None:
 
 
 def _alarms(drawn: Any, local: _Local, picture: Picture) -> None:
-    told: set[str] = set()
+    named: set[str] = set()
     for alarm in picture.alarms:
         colour, hollow = SEVERITIES[alarm.severity], alarm.state == "retracted"
         kind = "retracted alarm" if hollow else f"{alarm.severity} alarm"
@@ -175,9 +175,9 @@ def _alarms(drawn: Any, local: _Local, picture: Picture) -> None:
             line={"width": 1.5 if hollow else 0, "dash": "dash", "color": colour},
             name=kind,
             legendgroup=kind,
-            showlegend=kind not in told,
+            showlegend=kind not in named,
         )
-        told.add(kind)
+        named.add(kind)
         drawn.add_annotation(
             x=local(alarm.start + (alarm.end - alarm.start) / 2),
             y=1,

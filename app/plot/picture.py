@@ -231,8 +231,8 @@ def _totals(
 def _inside(intervals: Sequence[PlotInterval], published: dict[_Span, Band]) -> float | None:
     """Return the share within the band; bands that anomalies alone tell would make it too small."""
     verdicts = [one.is_inside for one in intervals if (one.start, one.end) in published]
-    told = [inside for inside in verdicts if inside is not None]
-    return sum(told) / len(told) if told else None
+    outcomes = [inside for inside in verdicts if inside is not None]
+    return sum(outcomes) / len(outcomes) if outcomes else None
 
 
 def _rows(payments: Sequence[Payment]) -> IntervalRows:
@@ -261,14 +261,14 @@ def _published(forecasts: Sequence[Forecast]) -> dict[_Span, Band]:
 
 def _judged(anomalies: Sequence[Anomaly]) -> dict[_Span, Band]:
     """Return the bands that anomalies were judged by."""
-    found: dict[_Span, Band] = {}
+    bands: dict[_Span, Band] = {}
     for anomaly in anomalies:
         start, end = anomaly.window_start, anomaly.window_end
         known = [bounds.get("tpv") for bounds in (anomaly.expected, anomaly.lower, anomaly.upper)]
         # an upper bound of nothing is that of a merchant of whom nothing was known
         if start and end and None not in known and anomaly.upper["tpv"] > 0:
-            found[start, end] = (anomaly.expected["tpv"], *_bounds(anomaly))
-    return found
+            bands[start, end] = (anomaly.expected["tpv"], *_bounds(anomaly))
+    return bands
 
 
 def _bounds(anomaly: Anomaly) -> tuple[float, float]:
@@ -284,8 +284,8 @@ def _nowcast(newest: Forecast | None, last: PlotInterval) -> Nowcast | None:
 
 
 def _currency(payments: Sequence[Payment]) -> str:
-    found = Counter(payment.currency for payment in payments if payment.currency)
-    return "+".join(currency for currency, _ in found.most_common())
+    counts = Counter(payment.currency for payment in payments if payment.currency)
+    return "+".join(currency for currency, _ in counts.most_common())
 
 
 def _micros(moment: datetime) -> int:
