@@ -2,14 +2,22 @@
 
 from typing import Any, Protocol
 
-import numpy as np
 from numpy.typing import NDArray
 
-from eddy.models.arrays import Floats
+from eddy.models.arrays import Floats, Ints
+
+
+class Scores(Protocol):
+    """What a detector gives for n rows; each has more to say of the rows it flags."""
+
+    @property
+    def scores(self) -> Floats:
+        """Shape (n,): 1.0 is the boundary. NaN while warming: too little was seen to say."""
+        ...
 
 
 class Detector(Protocol):
-    """Scores batches of feature rows, in order, and learns from them after scoring.
+    """What a judge holds: scores batches of feature rows in order, then learns from them.
 
     Constructors take hyper-parameters only; time and randomness come in as arguments. The result
     is a deterministic function of (hyper-parameters, model, rows so far): how the rows were cut
@@ -18,7 +26,7 @@ class Detector(Protocol):
 
     name: str
 
-    def score(self, features: Floats, times: NDArray[np.int64]) -> Floats:
+    def judge(self, features: Floats, times: Ints) -> Scores:
         """Score rows and learn from them.
 
         Parameters
@@ -27,11 +35,6 @@ class Detector(Protocol):
             Finite.
         times : ndarray of int64, shape (n,)
             Event time in microseconds since 1970, UTC.
-
-        Returns
-        -------
-        ndarray of float64, shape (n,)
-            1.0 is the boundary. NaN while warming: the detector has seen too little to say.
         """
         ...
 

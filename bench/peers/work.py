@@ -28,18 +28,18 @@ class Windows:
     def __init__(self) -> None:
         self._detectors: dict[int, WindowedDbscan] = {}
         self._one, self._time = np.zeros((1, 2)), np.zeros(1, np.int64)
-        _new_detector().score(self._one, self._time)  # compiles before the first event
+        _new_detector().judge(self._one, self._time)  # compiles before the first event
 
     def noise(self, partition: int, numbers: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Return which rows (distance_km, duration_s) of a partition are noise, and learn them."""
         times = np.zeros(len(numbers), np.int64)
-        return self._detector(partition).score(features(numbers), times) > 1.0
+        return self._detector(partition).judge(features(numbers), times).scores > 1.0
 
     def is_noise(self, partition: int, distance_km: float, duration_s: float) -> bool:
         """Return the same of one row."""
         one = self._one
         one[0, 0], one[0, 1] = _feature(distance_km), _feature(duration_s / 60.0)
-        return bool(self._detector(partition).score(one, self._time)[0] > 1.0)
+        return bool(self._detector(partition).judge(one, self._time).scores[0] > 1.0)
 
     def _detector(self, partition: int) -> WindowedDbscan:
         detector = self._detectors.get(partition)

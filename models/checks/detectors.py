@@ -14,28 +14,28 @@ DetectorCheck = Callable[[MakeDetector, Floats, Ints], None]
 
 def check_same_input_same_scores(make: MakeDetector, features: Floats, times: Ints) -> None:
     """Two detectors of one making, given the same rows, give the same scores, bit by bit."""
-    same(make().score(features, times), make().score(features, times), "a second run")
+    same(make().judge(features, times).scores, make().judge(features, times).scores, "a second run")
 
 
 def check_batches_do_not_matter(make: MakeDetector, features: Floats, times: Ints) -> None:
     """Rows one by one, cut at random, and all at once give the same scores, bit by bit."""
-    whole = make().score(features, times)
+    whole = make().judge(features, times).scores
     for cuts in ways_to_cut(len(features)):
         same(_scores(make(), features, times, cuts), whole, f"{len(cuts)} cuts")
 
 
 def check_snapshot_round_trip(make: MakeDetector, features: Floats, times: Ints) -> None:
     """Whoever takes over a snapshot, taken anywhere, goes on with the same scores."""
-    whole = make().score(features, times)
+    whole = make().judge(features, times).scores
     for at in places(len(features)):
         first, second = make(), make()
-        first.score(features[:at], times[:at])
+        first.judge(features[:at], times[:at])
         # what was learned before must give way to the snapshot
-        second.score(features[-10:], times[-10:])
+        second.judge(features[-10:], times[-10:])
         state = first.snapshot()
-        first.score(features[at:], times[at:])  # must not reach into what it gave away
+        first.judge(features[at:], times[at:])  # must not reach into what it gave away
         second.restore(state)
-        same(second.score(features[at:], times[at:]), whole[at:], f"a snapshot at {at}")
+        same(second.judge(features[at:], times[at:]).scores, whole[at:], f"a snapshot at {at}")
 
 
 def check_memory_is_bounded(make: MakeDetector, features: Floats, times: Ints) -> None:
@@ -46,7 +46,7 @@ def check_memory_is_bounded(make: MakeDetector, features: Floats, times: Ints) -
         return sum(array.nbytes for array in detector.snapshot().values())
 
     def run(start: int, stop: int) -> int:
-        detector.score(features[start:stop], times[start:stop])
+        detector.judge(features[start:stop], times[start:stop])
         return size()
 
     bounded(run, half, len(features))
@@ -57,19 +57,19 @@ def check_scores_are_numbers(make: MakeDetector, features: Floats, times: Ints) 
 
     Give rows that leave no gap in which a detector would have to warm anew.
     """
-    numbers(make().score(features, times), len(features))
+    numbers(make().judge(features, times).scores, len(features))
 
 
 def check_input_is_left_alone(make: MakeDetector, features: Floats, times: Ints) -> None:
     """Scoring writes nothing into the arrays it is given, nor keeps hold of them."""
     mine, moments = features.copy(), times.copy()
     detector, half = make(), len(features) // 2
-    before = detector.score(mine[:half], moments[:half])
+    before = detector.judge(mine[:half], moments[:half]).scores
     same(mine, features, "the features, after scoring")
     same(moments, times, "the times, after scoring")
     mine[:half], moments[:half] = 0.0, 0
-    after = detector.score(features[half:], times[half:])
-    whole = make().score(features, times)
+    after = detector.judge(features[half:], times[half:]).scores
+    whole = make().judge(features, times).scores
     same(np.concatenate([before, after]), whole, "after the caller used its arrays anew")
 
 
@@ -85,4 +85,4 @@ DETECTOR_CHECKS: tuple[DetectorCheck, ...] = (
 
 def _scores(detector: Detector, features: Floats, times: Ints, cuts: Sequence[int]) -> Floats:
     cut = batches(len(features), cuts)
-    return np.concatenate([detector.score(features[a:b], times[a:b]) for a, b in cut])
+    return np.concatenate([detector.judge(features[a:b], times[a:b]).scores for a, b in cut])

@@ -1,11 +1,16 @@
 """What every detector does; `eddy.models.checks` says it."""
 
+import inspect
 from collections.abc import Callable
+from importlib import import_module
+from pkgutil import walk_packages
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
+import eddy.models.detectors
 from eddy.models.checks import DETECTOR_CHECKS
 from eddy.models.detector import Detector
 from eddy.models.detectors.dbscan.windowed import WindowedDbscan
@@ -42,6 +47,20 @@ DETECTORS: dict[str, tuple[Callable[[], Detector], int]] = {
 }
 
 
+def test_every_detector_there_is_is_checked() -> None:
+    package = eddy.models.detectors
+    modules = walk_packages(package.__path__, f"{package.__name__}.")
+    classes = {
+        value
+        for module in modules
+        for value in vars(import_module(module.name)).values()
+        if inspect.isclass(value) and value.__module__ == module.name
+    }
+    verbs = ("name", "judge", "snapshot", "restore")
+    detectors = {one for one in classes if all(hasattr(one, verb) for verb in verbs)}
+    assert detectors == {type(make()) for make, _ in DETECTORS.values()}
+
+
 @pytest.mark.parametrize("check", DETECTOR_CHECKS, ids=lambda check: check.__name__)
 @pytest.mark.parametrize("name", DETECTORS)
 def test_every_detector(name: str, check: Callable[..., None]) -> None:
@@ -52,7 +71,7 @@ def test_every_detector(name: str, check: Callable[..., None]) -> None:
 @pytest.mark.parametrize("name", DETECTORS)
 def test_something_is_found(name: str) -> None:
     make, width = DETECTORS[name]
-    scores = make().score(*clouds(900, width))
+    scores = make().judge(*clouds(900, width)).scores
     assert 0.005 < np.mean(scores > 1) < 0.3
 
 
@@ -64,7 +83,7 @@ class Broken:
     def __init__(self, fault: str) -> None:
         self.fault, self.seen, self.kept = fault, 0, []
 
-    def score(self, features: np.ndarray, times: np.ndarray) -> np.ndarray:
+    def judge(self, features: np.ndarray, times: np.ndarray) -> SimpleNamespace:
         first = self.seen
         self.seen += len(features)
         scores = np.arange(first, self.seen, dtype=np.float64)
@@ -80,7 +99,7 @@ class Broken:
             features *= 2
         if self.fault == "grows":
             self.kept.append(features.copy())
-        return scores
+        return SimpleNamespace(scores=scores)
 
     def snapshot(self) -> dict[str, np.ndarray]:
         kept = np.concatenate([np.empty((0, 2)), *self.kept])

@@ -158,11 +158,11 @@ def test_crowds(seed: int, min_samples: int, window_rows: int, timed: bool) -> N
 def test_a_snapshot_anywhere_changes_nothing(rule, gaps, at, data) -> None:
     drawn = data.draw(st.lists(on_grid, min_size=len(gaps), max_size=len(gaps)))
     rows, times = np.array(drawn) * rule["eps"] / 2, clock(gaps)
-    whole = WindowedDbscan(**rule).score(rows, times)
+    whole = WindowedDbscan(**rule).judge(rows, times).scores
     first, second = WindowedDbscan(**rule), WindowedDbscan(**rule)
-    first.score(rows[:at], times[:at])
+    first.judge(rows[:at], times[:at])
     second.restore(first.snapshot())
-    assert second.score(rows[at:], times[at:]).tobytes() == whole[at:].tobytes()
+    assert second.judge(rows[at:], times[at:]).scores.tobytes() == whole[at:].tobytes()
 
 
 @settings(max_examples=100, deadline=None)
@@ -176,19 +176,19 @@ def test_full_means_that_older_rows_cannot_matter(rule, gaps, start, data) -> No
 
 def test_full_is_never_claimed_of_a_window_bounded_by_time() -> None:
     detector = WindowedDbscan(eps=0.5, min_samples=3, window_rows=20, window_us=20, min_window=2)
-    detector.score(np.zeros((100, 2)), np.arange(100, dtype=np.int64))
+    detector.judge(np.zeros((100, 2)), np.arange(100, dtype=np.int64))
     assert detector.rows <= 20
     assert not detector.full
 
 
 def begun_late(rows: Any, times: Any, start: int, **rule: Any) -> None:
     """Begin in the middle; once full, every score must be that of the whole run."""
-    whole, late_comer = WindowedDbscan(**rule).score(rows, times), WindowedDbscan(**rule)
+    whole, late_comer = WindowedDbscan(**rule).judge(rows, times).scores, WindowedDbscan(**rule)
     for at in range(start, len(rows)):
         if late_comer.full:
-            assert late_comer.score(rows[at:], times[at:]).tobytes() == whole[at:].tobytes()
+            assert late_comer.judge(rows[at:], times[at:]).scores.tobytes() == whole[at:].tobytes()
             return
-        late_comer.score(rows[at : at + 1], times[at : at + 1])
+        late_comer.judge(rows[at : at + 1], times[at : at + 1])
 
 
 # --- real rides ---------------------------------------------------------------------------------
@@ -221,7 +221,7 @@ def rides_detector(window_rows: int, **more: Any) -> WindowedDbscan:
 def test_real_rides_are_labelled_as_scikit_learn_does(real: tuple[Any, Any]) -> None:
     rows, times = real
     window = 2_000
-    scores = rides_detector(window).score(rows, times)
+    scores = rides_detector(window).judge(rows, times).scores
     model = DEFAULT_PARAMETERS
     (a, b), (c, d) = model.transform
     x, y = rows[:, 0] - model.center[0], rows[:, 1] - model.center[1]
@@ -242,11 +242,11 @@ def test_real_rides_in_any_batches_score_the_same(
     real: tuple[Any, Any], window_us: int | None
 ) -> None:
     rows, times = real
-    whole = rides_detector(2_500, window_us=window_us).score(rows, times)
+    whole = rides_detector(2_500, window_us=window_us).judge(rows, times).scores
     for size in (1_000, 7_777):
         detector = rides_detector(2_500, window_us=window_us)
         parts = [
-            detector.score(rows[at : at + size], times[at : at + size])
+            detector.judge(rows[at : at + size], times[at : at + size])
             for at in range(0, len(rows), size)
         ]
         assert np.concatenate(parts).tobytes() == whole.tobytes()

@@ -85,10 +85,6 @@ class WindowedDbscan:
         self._set_rule(center, transform, eps, min_samples)
         self._grid = empty_grid(window_rows + 1)
 
-    def score(self, features: Floats, times: Ints) -> Floats:
-        """Score rows and learn from them; see `eddy.models.detector.Detector`."""
-        return self.judge(features, times).scores
-
     def judge(self, features: Floats, times: Ints) -> DbscanScores:
         """Score rows, learn from them, and tell what each noise row was compared with.
 

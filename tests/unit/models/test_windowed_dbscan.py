@@ -34,19 +34,19 @@ def test_a_rule_that_means_nothing_is_refused(rule: dict[str, Any]) -> None:
 
 
 def test_nothing_is_said_while_warming() -> None:
-    scores = make().score(CROWD, at(*range(10)))
+    scores = make().judge(CROWD, at(*range(10))).scores
     np.testing.assert_array_equal(np.isnan(scores), [True] * 4 + [False] * 6)
     assert (scores[4:] == 0.0).all()
 
 
 def test_nothing_is_said_without_a_core_point() -> None:
     alone = np.arange(8.0)[:, None] * [10.0, 0.0]
-    assert np.isnan(make().score(alone, at(*range(8)))).all()
+    assert np.isnan(make().judge(alone, at(*range(8))).scores).all()
 
 
 def test_the_score_is_the_distance_to_the_nearest_core_point_in_eps() -> None:
     detector = make(eps=0.5)
-    detector.score(CROWD, at(*range(10)))
+    detector.judge(CROWD, at(*range(10)))
     said = detector.judge(np.array([[0.5, 0.0], [-3.0, 4.0]]), at(10, 11))
     assert said.scores.tolist() == [0.0, 10.0]  # ten others within eps of the first: it is core
     assert said.noise.tolist() == [1]
@@ -58,7 +58,7 @@ def test_the_score_is_the_distance_to_the_nearest_core_point_in_eps() -> None:
 def test_a_border_point_is_no_noise() -> None:
     detector = make(min_samples=4)
     crowd = np.array([[0.0, 0.0], [0.1, 0.0], [-0.1, 0.0], [0.0, 0.1], [0.0, -0.1]])
-    detector.score(crowd, at(*range(5)))
+    detector.judge(crowd, at(*range(5)))
     said = detector.judge(row(1.1), at(5))  # exactly one neighbour within eps: (0.1, 0)
     assert said.scores[0] == pytest.approx(1.0)
     assert len(said.noise) == int(said.scores[0] > 1.0)
@@ -73,23 +73,23 @@ def test_no_rows_are_no_problem() -> None:
 
 def test_the_window_is_full_once_it_has_dropped_a_row() -> None:
     detector = make(window_rows=10)
-    detector.score(CROWD, at(*range(10)))
+    detector.judge(CROWD, at(*range(10)))
     assert (detector.rows, detector.full) == (10, False)
-    detector.score(row(0.0), at(10))
+    detector.judge(row(0.0), at(10))
     assert (detector.rows, detector.full) == (10, True)
 
 
 def test_old_rows_leave_by_time() -> None:
     detector = make(window_us=5)
-    detector.score(CROWD, at(*range(10)))
+    detector.judge(CROWD, at(*range(10)))
     assert detector.rows == 6  # 4 to 9
-    assert np.isnan(detector.score(row(0.0), at(1_000))[0])  # alone again: warming
+    assert np.isnan(detector.judge(row(0.0), at(1_000)).scores[0])  # alone again: warming
     assert detector.rows == 1
 
 
 def test_late_rows_are_judged_and_not_kept() -> None:
     detector = make(window_us=50)
-    detector.score(CROWD, at(*range(100, 110)))
+    detector.judge(CROWD, at(*range(100, 110)))
     before = detector.snapshot()
     said = detector.judge(np.array([[9.0, 0.0], [0.0, 0.0]]), at(58, 59))
     assert said.late.tolist() == [True, False]  # 109 - 50 is the oldest that counts
@@ -101,7 +101,7 @@ def test_late_rows_are_judged_and_not_kept() -> None:
 
 def test_a_late_row_does_not_make_others_core() -> None:
     detector = make(window_us=50, min_samples=2)
-    detector.score(CROWD, at(*range(100, 110)))
+    detector.judge(CROWD, at(*range(100, 110)))
     first = detector.judge(row(9.0), at(1))
     again = detector.judge(row(9.0), at(1))
     assert first.scores[0] == again.scores[0] == 9.0
@@ -109,17 +109,17 @@ def test_a_late_row_does_not_make_others_core() -> None:
 
 def test_another_model_judges_the_same_window() -> None:
     detector = make()
-    detector.score(CROWD, at(*range(10)))
+    detector.judge(CROWD, at(*range(10)))
     before = detector.snapshot()
     detector.adopt((0.0, 0.0), ((2.0, 0.0), (0.0, 1.0)), 0.5, 3)
     after = detector.snapshot()
     assert all(after[name].tobytes() == before[name].tobytes() for name in before)
-    assert detector.score(row(3.0), at(10)).tolist() == [12.0]
+    assert detector.judge(row(3.0), at(10)).scores.tolist() == [12.0]
 
 
 def test_a_snapshot_is_a_copy() -> None:
     detector = make()
-    detector.score(CROWD, at(*range(10)))
+    detector.judge(CROWD, at(*range(10)))
     state = detector.snapshot()
     state["features"][:] = 99.0
     assert (detector.snapshot()["features"] == 0.0).all()
@@ -130,7 +130,7 @@ def test_a_snapshot_is_a_copy() -> None:
 
 def good() -> dict[str, np.ndarray]:
     detector = make()
-    detector.score(CROWD, at(*range(10)))
+    detector.judge(CROWD, at(*range(10)))
     return detector.snapshot()
 
 
@@ -154,17 +154,19 @@ def good() -> dict[str, np.ndarray]:
 def test_a_state_that_is_no_window_is_refused(change: dict[str, Any]) -> None:
     state = {name: array for name, array in {**good(), **change}.items() if array is not None}
     detector = make()
-    detector.score(CROWD[:3], at(0, 1, 2))
+    detector.judge(CROWD[:3], at(0, 1, 2))
     with pytest.raises(ValueError, match=r"."):
         detector.restore(state)
     assert detector.rows == 3
-    assert detector.score(CROWD, at(*range(3, 13)))[-1] == 0.0
+    assert detector.judge(CROWD, at(*range(3, 13))).scores[-1] == 0.0
 
 
 def test_rows_out_of_all_proportion_are_noise_and_harm_nothing() -> None:
     detector = make()
-    detector.score(CROWD, at(*range(10)))
-    scores = detector.score(np.array([[1e300, -1e300], [1e18, 0.0], [0.0, 0.0]]), at(10, 11, 12))
+    detector.judge(CROWD, at(*range(10)))
+    scores = detector.judge(
+        np.array([[1e300, -1e300], [1e18, 0.0], [0.0, 0.0]]), at(10, 11, 12)
+    ).scores
     assert np.isfinite(scores).all()
     assert (scores[:2] > 1e5).all()
     assert scores[2] == 0.0
