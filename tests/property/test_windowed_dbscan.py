@@ -246,7 +246,7 @@ def test_real_rides_in_any_batches_score_the_same(
     for size in (1_000, 7_777):
         detector = rides_detector(2_500, window_us=window_us)
         parts = [
-            detector.judge(rows[at : at + size], times[at : at + size])
+            detector.judge(rows[at : at + size], times[at : at + size]).scores
             for at in range(0, len(rows), size)
         ]
         assert np.concatenate(parts).tobytes() == whole.tobytes()
