@@ -49,7 +49,7 @@ def command_help(words: Sequence[str], app: "App") -> str:
     """
     name = " ".join(("eddy", *words))
     if app.default_command is None:
-        commands = [(child.name[0], first_sentence(child)) for child in app.subapps]
+        commands = [(child.name[0], first_sentence(child)) for child in app.subapps if child.show]
         return (
             f"Usage: {name} COMMAND [OPTIONS]\n\n{_wrapped(app.help)}\n\nCommands:\n"
             f"{_list(commands)}\n\nExample:\n  {name} {commands[0][0]} --help\n"

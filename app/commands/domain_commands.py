@@ -43,6 +43,8 @@ def _with_packages(app: App, command: Callable[[str], Callable[..., Any]]) -> Ap
 simulate = _with_packages(
     group("simulate", "Send simulated events.", COMMANDS["simulate"]), simulate_domain
 )
+# The domain's own name, which the help of `payments` mentions.
+simulate.command(COMMANDS["simulate"]["payments"], name="tpv", show=False)
 prepare = group("prepare", "Make the table a model learns from.", COMMANDS["prepare"])
 train = _with_packages(
     group("train", "Train a model and put it into the registry.", COMMANDS["train"]), train_domain

@@ -121,7 +121,8 @@ def payments(
 ) -> int:
     """Send weeks of merchants' payments at accelerated event time, with known incidents.
 
-    Ctrl-C ends it cleanly: what was sent is delivered and counted; exit code 130.
+    `eddy simulate tpv` does the same. Ctrl-C ends it cleanly: what was sent is delivered and
+    counted; exit code 130.
 
     Examples
     --------

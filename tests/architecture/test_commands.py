@@ -77,7 +77,8 @@ def commands(app, path=()):
     if app.default_command is not None:
         yield path, app
     for child in app.subapps:
-        yield from commands(child, (*path, child.name[0]))
+        if child.show:  # an alias shows the example of the command it stands for
+            yield from commands(child, (*path, child.name[0]))
 
 
 COMMANDS = dict(commands(command_line.build()))

@@ -141,7 +141,8 @@ def helps(words: list[str], app: App) -> Iterator[str]:
     yield fenced(help_text.command_help(words, app))
     if app.default_command is None:
         for child in app.subapps:
-            yield from helps([*words, child.name[0]], child)
+            if child.show:
+                yield from helps([*words, child.name[0]], child)
 
 
 def fenced(text: str) -> str:
