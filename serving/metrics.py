@@ -17,7 +17,8 @@ class ServingMetrics:
         registry = self.registry = CollectorRegistry()
         self.requests = Counter(
             "eddy_serving_requests",
-            "Requests answered; routes there are none of are `other`.",
+            "Requests answered; `other` is every path there is not, `disconnected` a client "
+            "that did not wait.",
             ["route", "status"],
             registry=registry,
         )
@@ -29,11 +30,13 @@ class ServingMetrics:
             registry=registry,
         )
         self.in_flight = Gauge(
-            "eddy_serving_requests_in_flight", "Requests being answered.", registry=registry
+            "eddy_serving_requests_in_flight",
+            "Requests being answered, this one too.",
+            registry=registry,
         )
         self.predictions = Counter(
             "eddy_serving_predictions",
-            "Rows scored.",
+            "Rows scored: `inlier` or `outlier`.",
             ["name", "verdict"],
             registry=registry,
         )
@@ -54,7 +57,7 @@ class ServingMetrics:
         )
         self.model_reloads = Counter(
             "eddy_serving_model_reloads",
-            "Looks at the registry that found something new.",
+            "Looks at the registry that found something new: `reloaded` or `refused`.",
             ["name", "outcome"],
             registry=registry,
         )

@@ -15,31 +15,34 @@ class LearningMetrics:
         )
         self.labels = Counter(
             "eddy_learning_labels",
-            "Labels, by what came of them.",
+            "Labels: `learned`; `corrected`, against an earlier verdict, and learned, too; "
+            "`repeated`; `given_up`, their decision never came or is gone; `ignored`, on no "
+            "event; `silent`, rows learned as genuine because nobody spoke of them.",
             ["name", "outcome"],
             registry=registry,
         )
         self.records_lost = Counter(
             "eddy_learning_records_lost",
-            "Records that retention deleted before they were read.",
+            "Records that retention deleted before they were read; must be 0.",
             ["topic"],
             registry=registry,
         )
         self.records_refused = Counter(
             "eddy_learning_records_refused",
-            "Records that are not what their topic is for.",
+            "Records that are no decisions, or no labels.",
             ["topic"],
             registry=registry,
         )
         self.decisions_evicted = Counter(
             "eddy_learning_decisions_evicted",
-            "Decisions that made room before they were labelled, or after.",
+            "Decisions that made room: of `age`, or for want of `room` (then give more with "
+            "`--most-rows`).",
             ["name", "reason"],
             registry=registry,
         )
         self.decisions_kept = Gauge(
             "eddy_learning_decisions_kept",
-            "Decisions that wait for labels.",
+            "Decisions that wait for their labels.",
             ["name"],
             registry=registry,
         )
@@ -69,7 +72,7 @@ class LearningMetrics:
         )
         self.drift = Counter(
             "eddy_drift_detected",
-            "Changes of the distribution of scores and features.",
+            "Changes of the distribution of the `score` or of a feature.",
             ["name", "what"],
             registry=registry,
         )
@@ -81,13 +84,13 @@ class LearningMetrics:
         )
         self.versions = Counter(
             "eddy_learning_versions",
-            "Versions registered, by whether they became the challenger.",
+            "Versions registered: as `challenger`, or as `none`.",
             ["name", "alias"],
             registry=registry,
         )
         self.checkpoints = Counter(
             "eddy_learning_checkpoints",
-            "Checkpoints written, or not.",
+            "Checkpoints `written`, `corrupt`, `incompatible` or `failed`.",
             ["outcome"],
             registry=registry,
         )

@@ -15,7 +15,7 @@ class Metrics:
     def __init__(self) -> None:
         registry = self.registry = CollectorRegistry()
         self.events_consumed = Counter(
-            "eddy_events_consumed", "Records read, good or bad.", ["domain"], registry=registry
+            "eddy_events_consumed", "Records read live, good or bad.", ["domain"], registry=registry
         )
         self.events_judged = Counter(
             "eddy_events_judged", "Valid events judged live.", ["domain"], registry=registry
@@ -28,7 +28,7 @@ class Metrics:
         )
         self.events_lost = Counter(
             "eddy_events_lost",
-            "Records that retention deleted before they were read.",
+            "Records that retention deleted before they were read; must be 0.",
             ["domain"],
             registry=registry,
         )
@@ -98,13 +98,14 @@ class Metrics:
         )
         self.model_reloads = Counter(
             "eddy_model_reloads",
-            "Looks at the registry that found something new.",
+            "Looks at the registry that found something new: `reloaded` or `refused`.",
             ["name", "outcome"],
             registry=registry,
         )
         self.forecast_error = Gauge(
             "eddy_forecast_error_ratio",
-            "Absolute errors over volume of intervals since the model was taken up.",
+            "Absolute errors over volume, one interval ahead, of the `baseline` and of a "
+            "`network` beside it, over the same intervals since the model was taken up.",
             ["domain", "forecaster"],
             registry=registry,
         )
@@ -116,7 +117,8 @@ class Metrics:
         )
         self.checkpoints = Counter(
             "eddy_checkpoints",
-            "Checkpoints written, found, missing, refused or failed.",
+            "Checkpoints `written`, `found`, `missing`, `corrupt`, `incompatible`, "
+            "`unavailable` or `failed`.",
             ["outcome"],
             registry=registry,
         )
@@ -129,49 +131,56 @@ class Metrics:
         )
         self.late_events = Counter(
             "eddy_late_events",
-            "Events of intervals that were closed: those that revised one, and those too late.",
+            "Events of intervals that were closed: `revised` one, or `dropped`, too late for "
+            "any; transactions later than `lateness_s`, whose features are `incomplete`; "
+            "labels that came after they should have counted: `label`.",
             ["domain", "outcome"],
             registry=registry,
         )
         self.untracked_events = Counter(
             "eddy_untracked_events",
-            "Events of entities without room: counted to their segment, or to nobody.",
+            "Events of entities without room: `pooled` in their segment, or `dropped`.",
             ["domain", "outcome"],
             registry=registry,
         )
         self.evicted_entities = Counter(
             "eddy_evicted_entities",
-            "Entities that had to make room.",
+            "Entities that had to make room; of transactions `card`, `terminal`, single "
+            "events of theirs (`card_event`, `terminal_event`) and `label`.",
             ["domain", "reason"],
             registry=registry,
         )
         self.suppressed = Counter(
             "eddy_suppressed",
-            "Anomalies that the policy held back.",
+            "Alarms of intervals, as they closed, that a `snooze` or a `calendar` held back "
+            "or marked.",
             ["domain", "reason"],
             registry=registry,
         )
         self.scores = Counter(
             "eddy_scores",
-            "Scores of champion and challenger, by class; up to 1 is no anomaly.",
+            'Scores of the `champion` and the `challenger` by class; above `upto="1"` they '
+            "are anomalies.",
             ["domain", "role", "upto"],
             registry=registry,
         )
         self.shadow_events = Counter(
             "eddy_shadow_events",
-            "Events that champion and challenger both judged.",
+            "Events on which champion and challenger `agree` or `disagree`.",
             ["domain", "outcome"],
             registry=registry,
         )
         self.shadow_disagreement = Gauge(
             "eddy_shadow_disagreement_ratio",
-            "Share of events on which the challenger is of another opinion, since it was taken up.",
+            "Share of events on which champion and challenger disagree, since this challenger was "
+            "taken up.",
             ["name"],
             registry=registry,
         )
         self.labels = Counter(
             "eddy_labels",
-            "Labels learned, by how right the champion and the challenger were.",
+            "Labels learned: frauds `found` and `missed`, others a `false_alarm` or `passed`, "
+            "by the champion and by the challenger.",
             ["domain", "role", "outcome"],
             registry=registry,
         )
@@ -183,16 +192,20 @@ class Metrics:
         )
         self.alert_precision = Gauge(
             "eddy_alert_precision_ratio",
-            "Share of labelled alarms that were right.",
+            "Share of labelled alarms that were right, since the start.",
             ["domain"],
             registry=registry,
         )
         self.feedback = Counter(
-            "eddy_feedback", "Labels read, by verdict.", ["verdict"], registry=registry
+            "eddy_feedback",
+            "Labels read, by verdict; `refused` are none, `unresolved` name no event, `lost` "
+            "were deleted before they were read.",
+            ["verdict"],
+            registry=registry,
         )
         self.config_reloaded = Gauge(
             "eddy_config_last_reload_successful",
-            "Whether the settings that stand in the file are those in use.",
+            "1 while the settings in the file are those in use.",
             registry=registry,
         )
         self.config_reloaded.set(1)

@@ -42,7 +42,9 @@ class CompactionMetrics:
         self.snapshots = Gauge(
             "eddy_lake_sweep_snapshots", "Snapshots left.", ["table"], registry=registry
         )
-        self.seconds = Gauge("eddy_lake_compaction_seconds", "Of the last run.", registry=registry)
+        self.seconds = Gauge(
+            "eddy_lake_compaction_seconds", "Duration of the last run.", registry=registry
+        )
         self.last_success = Gauge(
             "eddy_lake_compaction_last_success_timestamp_seconds",
             "When the last run ended well.",

@@ -12,7 +12,7 @@ class WatchMetrics:
         registry = self.registry = CollectorRegistry()
         self.connector_up = Gauge(
             "eddy_lake_connector_up",
-            "Whether the connector and all its tasks run.",
+            "1 while the connector and all its tasks run.",
             ["connector"],
             registry=registry,
         )
@@ -30,7 +30,7 @@ class WatchMetrics:
         )
         self.missing_rows = Gauge(
             "eddy_lake_missing_rows",
-            "Records without a row, by the last check.",
+            "Records without a row, by the last check; must be 0.",
             ["table"],
             registry=registry,
         )

@@ -13,15 +13,20 @@ from typing import Any
 
 import httpx
 from cyclopts import App
+from prometheus_client import CollectorRegistry
 
 from eddy.app import help as help_text
 from eddy.app.command_line import build as build_commands
 from eddy.app.commands.table import SECTIONS
 from eddy.app.settings import reference as settings
+from eddy.lake.compaction.metrics import CompactionMetrics
+from eddy.lake.sink.metrics import WatchMetrics
 from eddy.schemas.json_schema import published
 from eddy.serving.app import build as build_service
 from eddy.serving.config import ServingConfig
 from eddy.serving.metrics import ServingMetrics
+from eddy.streams.learning_metrics import LearningMetrics
+from eddy.streams.metrics import Metrics
 
 FOLDER = Path(__file__).parents[2] / "docs" / "reference"
 TOPICS = {
@@ -224,10 +229,40 @@ def openapi() -> dict[str, Any]:
     return asyncio.run(get())
 
 
+def metrics() -> str:
+    """Return the page of metrics: those of every kind of process."""
+    parts = [
+        "# Metrics",
+        "Base units; `_total` is a counter. Counters count what this process did, including what a "
+        "later abort undid; topics, not counters, are the books. This page is made from the code.",
+    ]
+    processes: dict[str, CollectorRegistry] = {
+        "`eddy run`, on `/metrics` of the health port": Metrics().registry,
+        "`eddy learn transactions`, on `/metrics` of its health port": LearningMetrics().registry,
+        "`eddy lake watch`, on `/metrics` of its health port": WatchMetrics().registry,
+        "`eddy lake compact --metrics-file FILE`, for the node exporter": (
+            CompactionMetrics().registry
+        ),
+        "`eddy serve`, on `/metrics` of its own port": ServingMetrics().registry,
+    }
+    for process, registry in processes.items():
+        parts.append(f"## {process}")
+        rows = ["| metric | type | labels | meaning |", "|---|---|---|---|"]
+        for collector in registry._collector_to_names:
+            for family in collector.describe():
+                name = family.name + ("_total" if family.type == "counter" else "")
+                labels = ", ".join(collector._labelnames)
+                meaning = cell(family.documentation)
+                rows.append(f"| `{name}` | {family.type} | {labels} | {meaning} |")
+        parts.append("\n".join(rows))
+    return "\n\n".join(parts) + "\n"
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "records.md": records,
     "commands.md": commands,
     "http.md": http,
+    "metrics.md": metrics,
     "settings.md": settings.markdown,
 }
 
