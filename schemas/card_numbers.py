@@ -57,7 +57,7 @@ def redacted(content: bytes | None) -> bytes | None:
     # as long as before, so that what is found in the one has its place in the other
     plain = readable.translate(_WHITE_TO_SPACE)
     if b"\\" in plain or not plain.isascii():
-        plain = _ODD.sub(lambda found: (b" " if found[1] else b"x") * len(found[0]), plain)
+        plain = _ODD.sub(lambda match: (b" " if match[1] else b"x") * len(match[0]), plain)
     if not _CANDIDATE.search(plain):
         return content
     places = _places(np.frombuffer(plain, np.uint8))
@@ -107,9 +107,9 @@ def _places(data: NDArray[np.uint8]) -> NDArray[np.int64]:
         first = np.flatnonzero(begins[: len(at) - length + 1] & ends[length - 1 :])
         behind = first + length
         total = sums[behind & 1, behind] - sums[behind & 1, first]
-        found = first[(run[first] == run[behind - 1]) & (total % 10 == 0)]
+        starts = first[(run[first] == run[behind - 1]) & (total % 10 == 0)]
         for k in range(length - SHOWN_DIGITS):
-            hidden[found + k] = True
+            hidden[starts + k] = True
     places: NDArray[np.int64] = kept[at[hidden]]
     return places
 

@@ -119,8 +119,8 @@ class Columns:
     @classmethod
     def blank(cls, program: Program, n: int) -> "Columns":
         """Return `n` rows that hold what absent fields mean; none is valid yet."""
-        numbers = [one.default for one in program.fields if one.is_number]
-        keys = [_key(one.default) for one in program.fields if one.is_key]
+        numbers = [member.default for member in program.fields if member.is_number]
+        keys = [_key(member.default) for member in program.fields if member.is_key]
         return cls(
             occurred_at=np.zeros(n, np.int64),
             values=np.tile(np.array(numbers, np.float64), (n, 1)),  # None becomes NaN
@@ -172,17 +172,17 @@ def _program(event_type: type[msgspec.Struct]) -> Program:
         raise TypeError(f"{name}: array_like, tag and forbid_unknown_fields are not supported")
     if len(info.fields) > MOST_FIELDS:
         raise TypeError(f"{name}: more than {MOST_FIELDS} fields")
-    fields = tuple(Field.of(one) for one in info.fields)
-    if not any(one.takes & TIME for one in fields):
+    fields = tuple(Field.of(member) for member in info.fields)
+    if not any(member.takes & TIME for member in fields):
         raise TypeError(f"{name}: wants a required field {OCCURRED_AT}: datetime, Meta(tz=True)")
-    vectors = [one for one in fields if one.is_vector]
+    vectors = [member for member in fields if member.is_vector]
     if len(vectors) > 1:
         raise TypeError(f"{name}: only one field can be a vector, not {len(vectors)}")
     return Program(
         event_type=event_type,
         fields=fields,
-        numbers=tuple(one.name for one in fields if one.is_number),
-        keys=tuple(one.name for one in fields if one.is_key),
+        numbers=tuple(member.name for member in fields if member.is_number),
+        keys=tuple(member.name for member in fields if member.is_key),
         vector=vectors[0].name if vectors else None,
         longest_vector=vectors[0].longest if vectors else 0,
         table=build(fields, all_strict=hasattr(event_type, "__post_init__")),

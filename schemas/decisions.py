@@ -165,6 +165,6 @@ def _check_shapes(decisions: Decisions) -> None:
     if not decisions.challenger_scores.size:
         wanted["challenger_scores"] = (0,)
     for name, shape in wanted.items():
-        found = getattr(decisions, name).shape
-        if found != shape:
-            raise ValueError(f"a decision record of {n} rows with {name} of shape {found}")
+        actual = getattr(decisions, name).shape
+        if actual != shape:
+            raise ValueError(f"a decision record of {n} rows with {name} of shape {actual}")

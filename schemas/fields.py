@@ -65,10 +65,10 @@ class Field:
         base = cls(field.name, field.encode_name, field.required, _default(field))
         members, extra = _members(field.type)
         kinds = [member for member in members if not isinstance(member, inspect.NoneType)]
-        found = _with_kind(base, kinds)
+        described = _with_kind(base, kinds)
         if len(kinds) < len(members):
-            found = _nullable(found)
-        return _with_refusal(_with_key(found, kinds, extra), kinds, extra)
+            described = _nullable(described)
+        return _with_refusal(_with_key(described, kinds, extra), kinds, extra)
 
 
 def is_plain(text: str) -> bool:
@@ -89,9 +89,9 @@ def _members(kind: inspect.Type) -> tuple[list[inspect.Type], Mapping[str, Any]]
             members, more = _members(inner)
             return members, {**more, **(extra or {})}
         case inspect.UnionType(types=types):
-            found = [_members(member) for member in types]
-            members = [member for members, _ in found for member in members]
-            return members, {name: x for _, extra in found for name, x in extra.items()}
+            alternatives = [_members(member) for member in types]
+            members = [member for members, _ in alternatives for member in members]
+            return members, {name: x for _, extra in alternatives for name, x in extra.items()}
         case inspect.LiteralType(values=values) if None in values:
             rest = tuple(value for value in values if value is not None)
             return [inspect.LiteralType(values=rest), inspect.NoneType()], {}

@@ -70,7 +70,7 @@ def _of(record: type[msgspec.Struct]) -> dict[str, Any]:
 def _dedented(schema: Any) -> Any:
     """Return a schema whose descriptions, which are docstrings, have lost their indentation."""
     if isinstance(schema, list):
-        return [_dedented(one) for one in schema]
+        return [_dedented(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
     cleaned = {name: _dedented(inner) for name, inner in schema.items()}
@@ -138,12 +138,12 @@ class _Comparison:
     def lost(self, wide: Schema, narrow: Schema, where: str) -> Iterator[tuple[str, str]]:
         """Yield where `narrow` refuses something that `wide` accepts, and what."""
         candidates = _alternatives(narrow, self._narrow)
-        for kind, one in _alternatives(wide, self._wide):
+        for kind, alternative in _alternatives(wide, self._wide):
             fitting = [other for name, other in candidates if _holds(name, kind)]
             if not fitting:
                 yield where, f"{kind} is not accepted"
                 continue
-            losses = [list(self._lost_in(one, other, where)) for other in fitting]
+            losses = [list(self._lost_in(alternative, other, where)) for other in fitting]
             yield from min(losses, key=len)
 
     def _lost_in(self, wide: Schema, narrow: Schema, where: str) -> Iterator[tuple[str, str]]:
@@ -170,16 +170,16 @@ class _Comparison:
     def dropped(self, wide: Schema, narrow: Schema, where: str) -> Iterator[str]:
         """Yield the properties of `wide` that `narrow` does not name, at any depth."""
         others = dict(_alternatives(narrow, self._narrow))
-        for kind, one in _alternatives(wide, self._wide):
+        for kind, alternative in _alternatives(wide, self._wide):
             other = others.get(kind, {})
-            for name, inner in one.get("properties", {}).items():
+            for name, inner in alternative.get("properties", {}).items():
                 if name not in other.get("properties", {}):
                     yield f"{where}.{name}"
                 else:
                     yield from self.dropped(inner, other["properties"][name], f"{where}.{name}")
             for part, mark in (("items", "[]"), ("additionalProperties", ".*")):
-                if isinstance(one.get(part), dict) and isinstance(other.get(part), dict):
-                    yield from self.dropped(one[part], other[part], f"{where}{mark}")
+                if isinstance(alternative.get(part), dict) and isinstance(other.get(part), dict):
+                    yield from self.dropped(alternative[part], other[part], f"{where}{mark}")
 
 
 def _alternatives(schema: Schema, document: Schema) -> list[tuple[str, Schema]]:
@@ -187,7 +187,7 @@ def _alternatives(schema: Schema, document: Schema) -> list[tuple[str, Schema]]:
     if "$ref" in schema:
         return _alternatives(document["$defs"][schema["$ref"].rpartition("/")[2]], document)
     if "anyOf" in schema:
-        return [found for one in schema["anyOf"] for found in _alternatives(one, document)]
+        return [pair for part in schema["anyOf"] for pair in _alternatives(part, document)]
     kinds = schema.get("type", _kinds_of_values(schema))
     return [(kind, schema) for kind in ([kinds] if isinstance(kinds, str) else kinds)]
 

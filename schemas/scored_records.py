@@ -66,10 +66,10 @@ class JudgedEvents:
 
 def verdicts(scores: NDArray[np.float64], flagged: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the number in `VERDICTS` of each row's verdict."""
-    found = np.full(len(scores), _NORMAL, np.int64)
-    found[flagged] = _ANOMALY
-    found[np.isnan(scores)] = _WARMING
-    return found
+    numbers = np.full(len(scores), _NORMAL, np.int64)
+    numbers[flagged] = _ANOMALY
+    numbers[np.isnan(scores)] = _WARMING
+    return numbers
 
 
 def scored_records(judged: JudgedEvents, model: ModelRef, topic: str, partition: int) -> Spans:

@@ -37,6 +37,6 @@ class Spans(NamedTuple):
             for address, length in zip(self.addresses.tolist(), self.lengths.tolist(), strict=True)
         ]
 
-    def chosen(self, rows: NDArray[np.bool_]) -> "Spans":
-        """Return some of them, in their order."""
+    def selected(self, rows: NDArray[np.bool_]) -> "Spans":
+        """Return the byte strings where `rows` is true, in their order."""
         return Spans(self.kept, self.addresses[rows], self.lengths[rows])

@@ -157,7 +157,7 @@ class Publisher:
             if refused.any():
                 _raise_unless_full(codes[refused])
                 self.poll(0.05)
-            values, keys = values.chosen(refused), keys.chosen(refused)
+            values, keys = values.selected(refused), keys.selected(refused)
 
     def _wait_for_room(self, count: int) -> None:
         """Wait until the queue takes so many records at once: else they could change places."""

@@ -133,7 +133,7 @@ class TpvHistory:
             steps.month(month, how, number, why)
 
         cache = PaymentCache(self._folder, self._clock)
-        pieces = fetch(source, wanted, cache, sleep=time.sleep, told=told, refresh=refresh)
+        pieces = fetch(source, wanted, cache, sleep=time.sleep, on_progress=told, refresh=refresh)
         return self._learn(cache.pieces(), pieces, fetched, steps)
 
     def _learn(

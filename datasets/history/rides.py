@@ -172,12 +172,12 @@ LAYOUTS = (_own_layout(), _tlc_layout("lpep"), _tlc_layout("tpep"))
 
 
 def _layout(path: Path) -> Layout:
-    found = column_names(path)
+    names = column_names(path)
     for layout in LAYOUTS:
-        if set(layout.required) <= set(found):
+        if set(layout.required) <= set(names):
             return layout
     expected = " | ".join(", ".join(layout.required) for layout in LAYOUTS)
-    raise ConfigError(f"{path}: columns {', '.join(found) or 'none'}; expected one of {expected}")
+    raise ConfigError(f"{path}: columns {', '.join(names) or 'none'}; expected one of {expected}")
 
 
 def _zone(name: str) -> ZoneInfo:

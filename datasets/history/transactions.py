@@ -138,13 +138,13 @@ _read_labels = msgspec.json.Decoder(_Labels, strict=False).decode
 
 
 def _labelled_lines(lines: list[bytes]) -> LabelledRecords:
-    found = [_labels_of(line) for line in lines]
+    labels = [_labels_of(line) for line in lines]
     return LabelledRecords(
         lines,
-        [one.event_id for one in found],
-        np.array([UNSAID if one.is_fraud is None else int(one.is_fraud) for one in found], np.int8),
-        np.array([_micros(one.labelled_at) for one in found], np.int64),
-        np.array([one.weight for one in found], np.float64),
+        [label.event_id for label in labels],
+        np.array([UNSAID if x.is_fraud is None else int(x.is_fraud) for x in labels], np.int8),
+        np.array([_micros(label.labelled_at) for label in labels], np.int64),
+        np.array([label.weight for label in labels], np.float64),
     )
 
 
@@ -192,14 +192,14 @@ def _records(chunk: RowChunk, layout: _Layout, zone: ZoneInfo, stem: str) -> Lab
         payloads[row] = text
     return LabelledRecords(
         payloads,
-        [str(one) for one in fields["event_id"]],
-        _said(fields.get("is_fraud"), chunk.rows, np.int8, UNSAID),
-        _said(fields.get("labelled_at"), chunk.rows, np.int64, UNSAID),
-        _said(fields.get("weight"), chunk.rows, np.float64, 1.0),
+        [str(name) for name in fields["event_id"]],
+        _label_column(fields.get("is_fraud"), chunk.rows, np.int8, UNSAID),
+        _label_column(fields.get("labelled_at"), chunk.rows, np.int64, UNSAID),
+        _label_column(fields.get("weight"), chunk.rows, np.float64, 1.0),
     )
 
 
-def _said(column: list[Any] | None, rows: int, kind: Any, nothing: float) -> NDArray[Any]:
+def _label_column(column: list[Any] | None, rows: int, kind: Any, nothing: float) -> NDArray[Any]:
     if column is None:
         return np.full(rows, nothing, kind)
     try:
@@ -290,13 +290,13 @@ _LAYOUTS = (
 
 
 def _layout(path: Path) -> _Layout:
-    found = column_names(path)
+    names = column_names(path)
     for layout in _LAYOUTS:
-        if set(layout.required) <= set(found):
+        if set(layout.required) <= set(names):
             return layout
     shown = ("time, v1 to v28, amount, class", *(", ".join(x.required) for x in _LAYOUTS[:2]))
     raise ConfigError(
-        f"{path}: columns {', '.join(found) or 'none'}; expected one of {' | '.join(shown)}"
+        f"{path}: columns {', '.join(names) or 'none'}; expected one of {' | '.join(shown)}"
     )
 
 

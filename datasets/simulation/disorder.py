@@ -16,19 +16,19 @@ class Disorder:
 
     def __init__(self) -> None:
         self._due = np.empty(0, np.int64)
-        self._held: list[SimulatedRecord] = []
+        self._records: list[SimulatedRecord] = []
 
     def put(self, due_us: NDArray[np.int64], records: Iterable[SimulatedRecord]) -> None:
         """Add records and when they are due, in microseconds since 1970."""
-        self._held.extend(records)
+        self._records.extend(records)
         self._due = np.concatenate([self._due, due_us])
 
     def take(self, until_us: int | None = None) -> list[SimulatedRecord]:
         """Return the records due before `until_us`, or all of them, in order."""
         order = np.argsort(self._due, kind="stable")
         count = len(order) if until_us is None else int(np.sum(self._due < until_us))
-        taken = [self._held[i] for i in order[:count].tolist()]
+        taken = [self._records[i] for i in order[:count].tolist()]
         rest = np.sort(order[count:])
-        self._held = [self._held[i] for i in rest.tolist()]
+        self._records = [self._records[i] for i in rest.tolist()]
         self._due = self._due[rest]
         return taken

@@ -251,7 +251,7 @@ def _entries(
 
     @compiled_and_kept
     def learn(
-        m: Memory, labels: EventLabels, found: Codes, times: Ints, start: int
+        m: Memory, labels: EventLabels, codes: Codes, times: Ints, start: int
     ) -> tuple[int, int, int]:
         """Note labels of events that are remembered, from slot `start` on, and when these were."""
         for s in range(start, m.table.counters[0]):
@@ -264,7 +264,7 @@ def _entries(
                 newest, event = m.heads[s]["newest"], labels.events[i]
                 is_past = time_at(m, s, k) <= newest - m.windows[0]
                 while i < len(labels.events) and labels.events[i] == event:
-                    found[i] = FOUND_LATE if is_past and labels.since[i] <= newest else FOUND
+                    codes[i] = FOUND_LATE if is_past and labels.since[i] <= newest else FOUND
                     times[i] = time_at(m, s, k)
                     i += 1
         return m.table.counters[0], DONE, source

@@ -163,15 +163,15 @@ class TransactionHistory:
             return Learned(np.empty(0, np.bool_), np.empty(0, np.int64), 0)
         since = labels.labelled_at // 1_000 + _ms(self.settings.label_grace_s)
         by_event = self._waiting.sorted_by_event(labels.events, labels.is_fraud, since)
-        found = np.zeros(len(by_event.events), np.uint8)
-        times = np.zeros(len(found), np.int64)
+        codes = np.zeros(len(by_event.events), np.uint8)
+        times = np.zeros(len(codes), np.int64)
         slot, used = 0, self._terminals.table.used
-        while (slot := self._learn(by_event, found, times, slot)) < used:
+        while (slot := self._learn(by_event, codes, times, slot)) < used:
             self._terminals.grow_frauds()
-        self._waiting.add(by_event, found == kernel.NOT_FOUND)
+        self._waiting.add(by_event, codes == kernel.NOT_FOUND)
         back = np.argsort(event_order(labels.events, since), kind="stable")
-        late = int(np.sum(found == kernel.FOUND_LATE))
-        return Learned((found != kernel.NOT_FOUND)[back], times[back], late)
+        late = int(np.sum(codes == kernel.FOUND_LATE))
+        return Learned((codes != kernel.NOT_FOUND)[back], times[back], late)
 
     def tallies(self) -> dict[tuple[str, str], int]:
         """Return what had to make room or came too late since last asked."""
@@ -250,9 +250,9 @@ class TransactionHistory:
             grow[why]()
 
     def _learn(
-        self, labels: kernel.EventLabels, found: NDArray[np.uint8], times: Ints, slot: int
+        self, labels: kernel.EventLabels, codes: NDArray[np.uint8], times: Ints, slot: int
     ) -> int:
-        return kernel.learn(self._terminals.arrays, labels, found, times, slot)[0]
+        return kernel.learn(self._terminals.arrays, labels, codes, times, slot)[0]
 
     @property
     def _terminals_watermark_ms(self) -> int:
@@ -280,8 +280,8 @@ def features_of(
     -------
     ndarray of float64, shape (n, len(FEATURES))
     """
-    chosen = settings or HistorySettings()
-    wide = msgspec.structs.replace(chosen, most_labels=max(chosen.most_labels, len(labels) + 1))
+    settings = settings or HistorySettings()
+    wide = msgspec.structs.replace(settings, most_labels=max(settings.most_labels, len(labels) + 1))
     history = TransactionHistory(wide)
     history.learn(labels)
     return np.concatenate(

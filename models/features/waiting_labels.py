@@ -80,7 +80,7 @@ class WaitingLabels:
             raise ValueError(f"labels without {error}") from error
         events, is_fraud, since = columns
         dtypes = [column.dtype for column in columns]
-        if dtypes != [np.uint64, np.uint8, np.int64] or len({len(one) for one in columns}) != 1:
+        if dtypes != [np.uint64, np.uint8, np.int64] or len(set(map(len, columns))) != 1:
             raise ValueError("labels of other types, or of different lengths")
         if (np.diff(event_order(events, since)) != 1).any():
             raise ValueError("labels that are not in order")

@@ -161,8 +161,8 @@ class SeasonalBand:
         at = self._all(slots)
         expected, scale = np.empty((len(when), len(at))), np.empty((len(when), len(at)))
         last = np.zeros(len(at))
-        for step, one in enumerate(when):
-            now = self._segments.now(one)
+        for step, interval in enumerate(when):
+            now = self._segments.now(interval)
             kernel.ahead(
                 self._entities, now, self._rates, at, step, last, expected[step], scale[step]
             )

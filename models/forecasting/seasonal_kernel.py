@@ -134,12 +134,12 @@ def _learn_profile(e: Entities, now: Now, r: Rates, i: int, ratio: float) -> Non
 def _learn_spread(e: Entities, now: Now, r: Rates, i: int, residual: float, unit: float) -> float:
     """Move the spread towards a residual; return the residual in units, cut off."""
     s = e.segment[i]
-    own, group = spread_of(e, now, i, s), 1 + now.group[s]
+    spread, group = spread_of(e, now, i, s), 1 + now.group[s]
     factor = np.float64(e.spread[i, group])
-    seen = min(abs(residual) / unit, _RESIDUAL_MOST * own * factor)
+    seen = min(abs(residual) / unit, _RESIDUAL_MOST * spread * factor)
     step = max(1.0 / (e.learned[i] + 13.0), r.spread)  # the segment's counts for a day
-    e.spread[i, 0] = np.float32(own + step * (seen / max(factor, 1e-6) - own))
-    relative = seen / max(own, 1e-12)
+    e.spread[i, 0] = np.float32(spread + step * (seen / max(factor, 1e-6) - spread))
+    relative = seen / max(spread, 1e-12)
     moved = factor + r.group * (relative - factor)
     e.spread[i, group] = np.float32(min(max(moved, 0.2), 5.0))
     return seen

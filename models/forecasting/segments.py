@@ -102,15 +102,15 @@ class Segments:
 
     def _prior(self, week_slot: NDArray[np.int64], day_slot: NDArray[np.int64]) -> Floats:
         rows = np.arange(len(self))
-        own = self._state["profile"][rows, week_slot]
+        of_slot = self._state["profile"][rows, week_slot]
         if (self._state["counts"][rows, week_slot] > 0).all():
-            return np.asarray(own, np.float64)
+            return np.asarray(of_slot, np.float64)
         shape = (len(self), 7, self._slots)
         of_days = self._state["profile"].reshape(shape)[rows, :, day_slot]
         seen = self._state["counts"].reshape(shape)[rows, :, day_slot] > 0
         mean = np.where(seen, of_days, 0.0).sum(axis=1) / np.maximum(seen.sum(axis=1), 1)
         other = np.where(seen.any(axis=1), mean, 1.0)
-        return np.where(self._state["counts"][rows, week_slot] > 0, own, other)
+        return np.where(self._state["counts"][rows, week_slot] > 0, of_slot, other)
 
     def _active(self, when: CalendarFeatures) -> NDArray[np.bool_]:
         """Return which of holiday, payday, month end hold; a holiday is nothing but a holiday."""

@@ -43,7 +43,7 @@ class Ring(NamedTuple):
     ----------
     cells : ndarray of CELL, shape (depth, S)
     held : ndarray of int64, shape (depth,)
-        Which window's cells a column holds.
+        The window whose cells each column holds.
     first_seen, last_seen : ndarray of int32, shape (S,)
         The entity's earliest and latest window with a counted row, or `NEVER`.
     is_pool : ndarray of bool, shape (S,)
@@ -52,7 +52,7 @@ class Ring(NamedTuple):
     """
 
     cells: NDArray[np.void]
-    held: Ints
+    windows: Ints
     first_seen: Slots
     last_seen: Slots
     is_pool: NDArray[np.bool_]
@@ -94,11 +94,11 @@ def empty_ring(depth: int, slots: int) -> Ring:
 
 def widened(ring: Ring, slots: int) -> Ring:
     """Return the ring with room for more slots."""
-    wide, n = empty_ring(len(ring.held), slots), len(ring.last_seen)
+    wide, n = empty_ring(len(ring.windows), slots), len(ring.last_seen)
     wide.cells[:, :n] = ring.cells
     wide.first_seen[:n], wide.last_seen[:n] = ring.first_seen, ring.last_seen
     wide.is_pool[:n] = ring.is_pool
-    wide.held[:], wide.counters[:] = ring.held, ring.counters
+    wide.windows[:], wide.counters[:] = ring.windows, ring.counters
     return wide
 
 
@@ -113,14 +113,14 @@ def _retire(ring: Ring, zone: Zone, rule: WindowRule) -> None:
 @compiled
 def _claim(ring: Ring, window: int, used: int) -> None:
     """Give a window the column of one that is past."""
-    column = window % len(ring.held)
+    column = window % len(ring.windows)
     for slot in range(used):
         ring.cells[column, slot]["net"] = 0.0
         ring.cells[column, slot]["sales"] = 0
         ring.cells[column, slot]["refunds"] = 0
         ring.cells[column, slot]["declined"] = 0
         ring.cells[column, slot]["reversed"] = 0
-    ring.held[column] = window
+    ring.windows[column] = window
 
 
 @inlined
@@ -180,11 +180,11 @@ def _pool(ring: Ring, entities: Table, rule: WindowRule, key: int) -> int:
     c = ring.counters
     if rule.most_pools == 0:
         return NO_ROOM
-    for one in (key, OTHERS):
+    for pool in (key, OTHERS):
         # the last one is kept for the others
-        may = c[POOLS] < rule.most_pools - (one != OTHERS)
+        may = c[POOLS] < rule.most_pools - (pool != OTHERS)
         count = entities.counters[USED] - entities.counters[FREE]
-        slot = find_or_add(entities, one, count + may)
+        slot = find_or_add(entities, pool, count + may)
         if slot >= 0 and not ring.is_pool[slot]:
             ring.is_pool[slot] = True
             c[POOLS] += 1
@@ -229,8 +229,8 @@ def _run(
             _drop(out.untracked, r, out.counts, ROOMLESS, c, UNTRACKED)
         if slot == NO_ROOM:
             continue
-        column = window % len(ring.held)
-        if ring.held[column] != window:
+        column = window % len(ring.windows)
+        if ring.windows[column] != window:
             _claim(ring, window, entities.counters[USED])
         out.slots[r] = slot
         _count(ring, column, slot, rows.amounts[r], rows.kinds[r], rows.counts[r])

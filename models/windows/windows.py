@@ -131,8 +131,8 @@ class IntervalWindows:
         """
         if window < self.oldest:
             raise LookupError(f"window {window} is past; the oldest kept is {self.oldest}")
-        column = window % len(self._ring.held)
-        if self._ring.held[column] != window:
+        column = window % len(self._ring.windows)
+        if self._ring.windows[column] != window:
             return Totals.of(np.zeros(self._table.used, CELL))
         return Totals.of(self._ring.cells[column, : self._table.used])
 
@@ -146,8 +146,8 @@ class IntervalWindows:
         """
         if window < self.oldest:
             raise LookupError(f"window {window} is past; the oldest kept is {self.oldest}")
-        column = window % len(self._ring.held)
-        if self._ring.held[column] != window:
+        column = window % len(self._ring.windows)
+        if self._ring.windows[column] != window:
             return np.zeros(1, CELL)[0]
         return self._ring.cells[column, slot].copy()
 
@@ -166,14 +166,14 @@ class IntervalWindows:
             A slot has no entity, is named twice, is a pool, or counts in a window from `oldest`
             on.
         """
-        chosen = np.ascontiguousarray(slots, np.int32)
-        self._table.check(chosen)
-        if self.is_pool[chosen].any():
+        slots = np.ascontiguousarray(slots, np.int32)
+        self._table.check(slots)
+        if self.is_pool[slots].any():
             raise ValueError("a pool")
-        if (self.last_seen[chosen] >= self.oldest).any():
+        if (self.last_seen[slots] >= self.oldest).any():
             raise ValueError(f"entities that were seen from window {self.oldest} on")
-        self._table.free(chosen)
-        self._ring.first_seen[chosen] = self._ring.last_seen[chosen] = NEVER
+        self._table.free(slots)
+        self._ring.first_seen[slots] = self._ring.last_seen[slots] = NEVER
 
     def lookup(self, keys: NDArray[np.uint64]) -> Slots:
         """Return the slots of keys, -1 for those not tracked."""
@@ -263,9 +263,9 @@ class IntervalWindows:
 
     def snapshot(self) -> dict[str, NDArray[Any]]:
         """Return the state as arrays; the m windows that can be read, over all n slots."""
-        held = self._ring.held
-        windows = np.sort(held[held >= self.oldest])
-        cells = self._ring.cells[windows % len(self._ring.held), : self._table.used]
+        windows = self._ring.windows
+        windows = np.sort(windows[windows >= self.oldest])
+        cells = self._ring.cells[windows % len(self._ring.windows), : self._table.used]
         return {
             **self._table.snapshot(),
             **{name: np.ascontiguousarray(cells[name]) for name in CELL.names or ()},
@@ -288,18 +288,18 @@ class IntervalWindows:
         ValueError
             It is not one, or one of windows of another length or zone.
         """
-        held = checked(state, self.clock)
-        windows, n = held["windows"], len(held["keys"])
+        arrays = checked(state, self.clock)
+        windows, n = arrays["windows"], len(arrays["keys"])
         table = EntityTable(self._table.most)
-        table.restore(held)
+        table.restore(arrays)
         ring = kernel.empty_ring(max(self._depth, spread(windows)), table.capacity)
-        columns = windows % len(ring.held)
-        ring.held[columns] = windows
+        columns = windows % len(ring.windows)
+        ring.windows[columns] = windows
         for name in CELL.names or ():
-            ring.cells[name][columns, :n] = held[name]
-        ring.first_seen[:n], ring.last_seen[:n] = held["first_seen"], held["last_seen"]
-        ring.is_pool[:n] = held["is_pool"]
-        ring.counters[:] = held["counters"]
+            ring.cells[name][columns, :n] = arrays[name]
+        ring.first_seen[:n], ring.last_seen[:n] = arrays["first_seen"], arrays["last_seen"]
+        ring.is_pool[:n] = arrays["is_pool"]
+        ring.counters[:] = arrays["counters"]
         self._table, self._ring = table, ring
         if self.watermark_us is not None:
             ring.counters[OPEN_END] = self.clock.end_us(ring.counters[OPEN])

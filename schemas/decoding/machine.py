@@ -30,8 +30,8 @@ def compiled(function: Function) -> Function:
     A call costs more than most of these functions do. Division follows numpy's rules, because
     checking for zero costs a branch and an exception.
     """
-    made = numba.njit(nogil=True, error_model="numpy", forceinline=True)(function)
-    return cast("Function", made)
+    inlined = numba.njit(nogil=True, error_model="numpy", forceinline=True)
+    return cast("Function", inlined(function))
 
 
 def compiled_and_kept(function: Function) -> Function:

@@ -252,18 +252,18 @@ def _vector(at: int, end: int, row: int, components: int, count: int) -> int:
     """Read a list of numbers, from behind its bracket."""
     takes, longest = read_int(row + TAKES), read_int(row + LONGEST)
     low, high = read_float(row + LOW), read_float(row + HIGH)
-    found = 0
+    length = 0
     at = _space(at, end)
     here = byte(at, end)
     while takes & VECTOR and here != _CLOSE_LIST:
         after, negative, mantissa, power, _ = number(at, end)
-        if after < 0 or found == longest:
+        if after < 0 or length == longest:
             return -1
         is_read, value = to_float(negative, mantissa, power)
         if not is_read or not low <= value <= high:
             return -1
-        store_float(components + 8 * found, value)
-        found += 1
+        store_float(components + 8 * length, value)
+        length += 1
         at = _space(after, end)
         here = byte(at, end)
         if here == _COMMA:
@@ -271,9 +271,9 @@ def _vector(at: int, end: int, row: int, components: int, count: int) -> int:
             here = 0  # a bracket behind a comma is no JSON; no number begins with one
         elif here != _CLOSE_LIST:
             return -1
-    if not takes & VECTOR or found < read_int(row + SHORTEST):
+    if not takes & VECTOR or length < read_int(row + SHORTEST):
         return -1
-    store_int(count, found)
+    store_int(count, length)
     return at + 1
 
 

@@ -68,7 +68,7 @@ class StrictDecoder:
             event = self._decoder.decode(payload)
         except msgspec.ValidationError as error:
             self._check_syntax(payload)
-            raise RejectedRecord("schema_violation", _told(error)) from None
+            raise RejectedRecord("schema_violation", _violation(error)) from None
         except msgspec.DecodeError as error:
             raise RejectedRecord("malformed_json", _fault(error)) from None
         if self._ints:
@@ -119,7 +119,7 @@ def _check_nesting(payload: bytes) -> None:
             raise RejectedRecord("malformed_json", f"nested more than {MOST_NESTED} deep")
 
 
-def _told(error: msgspec.ValidationError) -> str:
+def _violation(error: msgspec.ValidationError) -> str:
     """Return msgspec's message as ``field: what is wrong``, without any of the record's content."""
     if error.__cause__ is not None:  # a rule of the struct's own, which words its message itself
         return str(error.__cause__)

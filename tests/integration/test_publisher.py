@@ -156,4 +156,4 @@ def test_an_unknown_version_is_left_alone(monkeypatch):
 def test_spans_are_chosen_in_their_order():
     spans = Spans.of([b"a", None, b"", b"d"])
     assert spans.texts() == [b"a", None, b"", b"d"]
-    assert spans.chosen(np.array([False, True, False, True])).texts() == [None, b"d"]
+    assert spans.selected(np.array([False, True, False, True])).texts() == [None, b"d"]

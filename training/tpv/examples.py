@@ -29,7 +29,7 @@ class Examples:
 
     Attributes
     ----------
-    own : ndarray of float32, shape (T, k, inputs of an entity)
+    individual : ndarray of float32, shape (T, k, inputs of an entity)
     shared : ndarray of float32, shape (T, s, inputs of a segment)
     expected, observed : ndarray of float32, shape (T, k)
         By the baseline, and what came; in the merchant's level at the time.
@@ -38,7 +38,7 @@ class Examples:
     segment : ndarray of int64, shape (k,)
     """
 
-    own: Singles
+    individual: Singles
     shared: Singles
     expected: Singles
     observed: Singles
@@ -46,12 +46,12 @@ class Examples:
     segment: Ints
 
     def __len__(self) -> int:
-        return len(self.own)
+        return len(self.individual)
 
     def inputs(self, begin: int, stop: int, merchant: int) -> Singles:
         """Return the inputs of a run of intervals, shape (stop - begin, inputs)."""
         shared = self.shared[begin:stop, self.segment[merchant]]
-        return np.concatenate([self.own[begin:stop, merchant], shared], axis=1)
+        return np.concatenate([self.individual[begin:stop, merchant], shared], axis=1)
 
 
 def blank(slots_per_day: int, width: int = 1) -> NetworkWeights:
@@ -99,8 +99,8 @@ class History:
             yield moments(start, self._places, slots), net, known
 
 
-def examples(history: History, chosen: Ints, warming: int) -> Examples:
-    """Return the examples of the chosen merchants, of which the first `warming` weigh nothing.
+def examples(history: History, merchants: Ints, warming: int) -> Examples:
+    """Return the examples of some merchants; the first `warming` intervals weigh nothing.
 
     A merchant's weight is half that of every other, and half its share of the volume.
     """
@@ -108,23 +108,23 @@ def examples(history: History, chosen: Ints, warming: int) -> Examples:
     forecaster.use(blank(totals.slots_per_day), "baseline")
     rows = []
     for when, net, known in history.intervals():
-        level = forecaster.baseline.level()[chosen]
-        own, shared = forecaster.inputs(when)
+        level = forecaster.baseline.level()[merchants]
+        individual, shared = forecaster.inputs(when)
         closed = forecaster.close(when, net, known=known)
-        expected, y = closed.band.expected[chosen], np.nan_to_num(net[chosen])
-        is_fit = known[chosen] & ~closed.flagged[chosen] & (level > 0) & (expected > 0)
+        expected, y = closed.band.expected[merchants], np.nan_to_num(net[merchants])
+        is_fit = known[merchants] & ~closed.flagged[merchants] & (level > 0) & (expected > 0)
         unit = np.where(is_fit, level, 1.0)
-        columns = own[chosen], shared, expected / unit, y / unit, is_fit
+        columns = individual[merchants], shared, expected / unit, y / unit, is_fit
         rows.append([np.asarray(column, np.float32) for column in columns])
     inputs, common, base, came, weight = _stacked(rows)
-    found = Examples(inputs, common, base, came, weight, history.segment[chosen])
-    volume = np.nansum(np.maximum(totals.net[:, chosen], 0.0), axis=0)
+    result = Examples(inputs, common, base, came, weight, history.segment[merchants])
+    volume = np.nansum(np.maximum(totals.net[:, merchants], 0.0), axis=0)
     share = volume / max(volume.mean(), 1e-300)
-    found.expected[found.weight == 0] = 0.0
-    found.weight[:] *= (0.5 + 0.5 * share).astype(np.float32)
-    found.weight[:warming] = 0.0
-    np.clip(found.observed, 0.0, _OBSERVED_MOST, out=found.observed)
-    return found
+    result.expected[result.weight == 0] = 0.0
+    result.weight[:] *= (0.5 + 0.5 * share).astype(np.float32)
+    result.weight[:warming] = 0.0
+    np.clip(result.observed, 0.0, _OBSERVED_MOST, out=result.observed)
+    return result
 
 
 def _stacked(rows: list[list[Singles]]) -> list[Singles]:

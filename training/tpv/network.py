@@ -21,7 +21,7 @@ from eddy.schemas.errors import ConfigError
 from eddy.schemas.installation import pip_install
 from eddy.training.tpv.examples import Examples
 
-Told = Callable[[int, int], None]
+OnProgress = Callable[[int, int], None]
 """Called with the epochs done and their greatest number."""
 
 _WINDOW_DAYS = 14
@@ -36,7 +36,7 @@ _LOSING = INPUTS.index("difference"), INPUTS.index("is_known"), INPUTS.index("co
 
 @dataclass(frozen=True, slots=True)
 class Fitting:
-    """How to fit a network.
+    """Parameters of fitting a network.
 
     Attributes
     ----------
@@ -62,19 +62,23 @@ def keras() -> Any:
     os.environ.setdefault("KERAS_BACKEND", "jax")
     try:
         import jax  # noqa: F401, PLC0415 # takes seconds, and judging does without
-        import keras as found  # noqa: PLC0415
+        import keras as module  # noqa: PLC0415
     except ImportError as error:
         raise ConfigError(
             f"training a network needs Keras and JAX: {pip_install('train-network')}, "
             "or train without it: --no-network"
         ) from error
-    if found.backend.backend() != "jax":
-        raise ConfigError(f"KERAS_BACKEND: jax, not {found.backend.backend()}")
-    return found
+    if module.backend.backend() != "jax":
+        raise ConfigError(f"KERAS_BACKEND: jax, not {module.backend.backend()}")
+    return module
 
 
 def fit(
-    examples: Examples, stops: tuple[int, int], how: Fitting, slots_per_day: int, told: Told
+    examples: Examples,
+    stops: tuple[int, int],
+    fitting: Fitting,
+    slots_per_day: int,
+    on_progress: OnProgress,
 ) -> NetworkWeights:
     """Return the weights that forecast the validation part best.
 
@@ -83,20 +87,20 @@ def fit(
     examples : Examples
     stops : (int, int)
         Where the training part and the validation part end; what comes after is not looked at.
-    how : Fitting
+    fitting : Fitting
     slots_per_day : int
-    told : callable
+    on_progress : callable
     """
-    model, random = _model(how), np.random.default_rng(how.seed)
+    model, random = _model(fitting), np.random.default_rng(fitting.seed)
     window = int(np.clip(_WINDOW_DAYS * slots_per_day, _WINDOW_LEAST, _WINDOW_MOST))
     window = min(window, stops[0])
     learned = _Runs(examples, 0, stops[0], window)
     judged = _Runs(examples, stops[0] - window // _WARM_SHARE, stops[1], window, every=True)
     best, best_weights, since = _loss(model, judged), model.get_weights(), 0
-    for epoch in range(how.epochs):
+    for epoch in range(fitting.epochs):
         for batch in learned.batches(random):
             model.train_on_batch(*batch)
-        told(epoch + 1, how.epochs)
+        on_progress(epoch + 1, fitting.epochs)
         loss = _loss(model, judged)
         since = 0 if loss < best else since + 1
         if loss < best:
@@ -115,7 +119,7 @@ class _Runs:
         self._examples, self._window = examples, window
         self._warm = window // _WARM_SHARE
         last = max(stop - window, begin)
-        merchants = examples.own.shape[1]
+        merchants = examples.individual.shape[1]
         stride = window - self._warm
         if not every:  # of few merchants, runs overlap
             stride = int(np.clip((last - begin) * merchants // _RUNS_LEAST, 1, stride))
@@ -146,38 +150,38 @@ class _Runs:
 
     def _stack(self, rows: Ints) -> tuple[Singles, Singles, Singles]:
         """Return inputs (b, window, d), targets (b, window, 2) and weights (b, window)."""
-        found, size = self._examples, self._window
+        examples, size = self._examples, self._window
         inputs = np.zeros((len(rows), size, len(INPUTS)), np.float32)
         targets = np.zeros((len(rows), size, 2), np.float32)
         weight = np.zeros((len(rows), size), np.float32)
         for k, row in enumerate(rows.tolist()):
             begin, merchant = int(self._begin[row]), int(self._merchant[row])
             stop = min(begin + size, self._stop)
-            inputs[k, : stop - begin] = found.inputs(begin, stop, merchant)
-            targets[k, : stop - begin, 0] = found.observed[begin:stop, merchant]
-            targets[k, : stop - begin, 1] = found.expected[begin:stop, merchant]
-            weight[k, : stop - begin] = found.weight[begin:stop, merchant]
+            inputs[k, : stop - begin] = examples.inputs(begin, stop, merchant)
+            targets[k, : stop - begin, 0] = examples.observed[begin:stop, merchant]
+            targets[k, : stop - begin, 1] = examples.expected[begin:stop, merchant]
+            weight[k, : stop - begin] = examples.weight[begin:stop, merchant]
         weight[:, : self._warm] = 0.0
         return inputs, targets, weight
 
 
-def _model(how: Fitting) -> Any:
-    """Return the network: what it answers at first is nothing."""
-    found = keras()
-    seeds = [1_000_003 * how.seed + k for k in range(2)]
-    model = found.Sequential(
+def _model(fitting: Fitting) -> Any:
+    """Return the network; before it is trained it corrects nothing."""
+    library = keras()
+    seeds = [1_000_003 * fitting.seed + k for k in range(2)]
+    model = library.Sequential(
         [
-            found.layers.LSTM(
-                how.width,
+            library.layers.LSTM(
+                fitting.width,
                 return_sequences=True,
-                kernel_initializer=found.initializers.GlorotUniform(seed=seeds[0]),
-                recurrent_initializer=found.initializers.Orthogonal(seed=seeds[1]),
+                kernel_initializer=library.initializers.GlorotUniform(seed=seeds[0]),
+                recurrent_initializer=library.initializers.Orthogonal(seed=seeds[1]),
             ),
-            found.layers.Dense(1, kernel_initializer="zeros"),
+            library.layers.Dense(1, kernel_initializer="zeros"),
         ]
     )
     model.build((None, None, len(INPUTS)))
-    optimizer = found.optimizers.Adam(how.rate, clipnorm=1.0)
+    optimizer = library.optimizers.Adam(fitting.rate, clipnorm=1.0)
     model.compile(optimizer=optimizer, loss=_error)
     return model
 

@@ -19,7 +19,7 @@ from eddy.models.artefact import digest
 from eddy.models.domains.tpv.parameters import BandParameters
 from eddy.schemas.errors import ConfigError
 from eddy.training.tpv.examples import History, examples
-from eddy.training.tpv.network import Fitting, Told, fit
+from eddy.training.tpv.network import Fitting, OnProgress, fit
 from eddy.training.tpv.trial import Trial, bias, gain, lagged, trial, wape
 
 _WARMING_DAYS = 14
@@ -67,11 +67,11 @@ class TpvTraining(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _quiet(done: int, most: int) -> None:
-    """Tell nobody."""
+    """Report nothing."""
 
 
 def train(
-    totals: IntervalTotals, how: TpvTraining, told: Told = _quiet
+    totals: IntervalTotals, options: TpvTraining, on_progress: OnProgress = _quiet
 ) -> tuple[BandParameters, dict[str, float]]:
     """Train a network and compare it with the baseline.
 
@@ -79,9 +79,9 @@ def train(
     ----------
     totals : IntervalTotals
         Six weeks at least.
-    how : TpvTraining
-    told : callable
-        ``told(done, most)`` after each epoch.
+    options : TpvTraining
+    on_progress : callable
+        ``on_progress(done, most)`` after each epoch.
 
     Returns
     -------
@@ -101,20 +101,22 @@ def train(
     _check(totals)
     history = History(totals)
     stops = int(len(totals) * _LEARNED), int(len(totals) * _CHOSEN)
-    base = trial(history, None, "baseline", how.coverage)
+    base = trial(history, None, "baseline", options.coverage)
     metrics = _reported(totals, history, base, stops[1], "baseline") | _yardsticks(totals, stops[1])
-    parameters = BandParameters(coverage=how.coverage, false_alarm_rate=how.false_alarm_rate)
-    if not how.network:
+    parameters = BandParameters(
+        coverage=options.coverage, false_alarm_rate=options.false_alarm_rate
+    )
+    if not options.network:
         return parameters, metrics
     slots = totals.slots_per_day
-    learned = examples(history, _drawn(totals, how), _WARMING_DAYS * slots)
-    fitting = Fitting(how.epochs, how.width, how.seed, how.rate)
-    network = fit(learned, stops, fitting, slots, told)
-    found = trial(history, network, "network", how.coverage)
-    metrics |= _reported(totals, history, found, stops[1], "network")
-    is_better, chosen = _chosen(totals, history, base, found, stops)
+    learned = examples(history, _drawn(totals, options), _WARMING_DAYS * slots)
+    fitting = Fitting(options.epochs, options.width, options.seed, options.rate)
+    network = fit(learned, stops, fitting, slots, on_progress)
+    challenger = trial(history, network, "network", options.coverage)
+    metrics |= _reported(totals, history, challenger, stops[1], "network")
+    is_better, comparison = _comparison(totals, history, base, challenger, stops)
     uses = "network" if is_better else "baseline"
-    metrics |= chosen | {"uses_network": float(is_better)}
+    metrics |= comparison | {"uses_network": float(is_better)}
     return msgspec.structs.replace(parameters, network=network, uses=uses), metrics
 
 
@@ -125,13 +127,13 @@ def data_sha256(totals: IntervalTotals) -> str:
     return digest(b"".join([*(array.tobytes() for array in arrays), text]))
 
 
-def _drawn(totals: IntervalTotals, how: TpvTraining) -> NDArray[np.int64]:
+def _drawn(totals: IntervalTotals, options: TpvTraining) -> NDArray[np.int64]:
     """Return the merchants to learn from, ascending."""
     volume = np.nansum(np.maximum(totals.net, 0.0), axis=0)
     order = np.argsort(-volume, kind="stable")
-    half = (how.most_merchants + 1) // 2
-    others = np.random.default_rng(how.seed).permutation(order[half:])
-    return np.sort(np.concatenate([order[:half], others[: how.most_merchants - half]]))
+    half = (options.most_merchants + 1) // 2
+    others = np.random.default_rng(options.seed).permutation(order[half:])
+    return np.sort(np.concatenate([order[:half], others[: options.most_merchants - half]]))
 
 
 def _volumes(totals: IntervalTotals, history: History) -> Floats:
@@ -139,15 +141,15 @@ def _volumes(totals: IntervalTotals, history: History) -> Floats:
 
 
 def _reported(
-    totals: IntervalTotals, history: History, found: Trial, begin: int, name: str
+    totals: IntervalTotals, history: History, result: Trial, begin: int, name: str
 ) -> dict[str, float]:
     volumes = _volumes(totals, history)[begin:]
     known = history.known[begin:]
     return {
-        f"wape_{name}": wape(volumes, found.expected[begin:]),
-        f"wape_{name}_two_ahead": wape(volumes, found.later[begin:]),
-        f"coverage_{name}": float(found.inside[begin:][known].mean()),
-        f"bias_{name}": bias(volumes, found.expected[begin:]),
+        f"wape_{name}": wape(volumes, result.expected[begin:]),
+        f"wape_{name}_two_ahead": wape(volumes, result.later[begin:]),
+        f"coverage_{name}": float(result.inside[begin:][known].mean()),
+        f"bias_{name}": bias(volumes, result.expected[begin:]),
     }
 
 
@@ -160,22 +162,22 @@ def _yardsticks(totals: IntervalTotals, begin: int) -> dict[str, float]:
     return metrics
 
 
-def _chosen(
-    totals: IntervalTotals, history: History, base: Trial, found: Trial, stops: tuple[int, int]
+def _comparison(
+    totals: IntervalTotals, history: History, base: Trial, challenger: Trial, stops: tuple[int, int]
 ) -> tuple[bool, dict[str, float]]:
-    """Return whether the network is to be the champion, and by what."""
+    """Return whether the network is to be the champion, and the metrics that decide it."""
     part = slice(*stops)
     volumes, slots = _volumes(totals, history)[part], totals.slots_per_day
-    one = gain(volumes, found.expected[part], base.expected[part], slots)
-    two = gain(volumes, found.later[part], base.later[part], slots)
+    one_ahead = gain(volumes, challenger.expected[part], base.expected[part], slots)
+    two_ahead = gain(volumes, challenger.later[part], base.later[part], slots)
     metrics = {
-        "validation_wape_network": wape(volumes, found.expected[part]),
+        "validation_wape_network": wape(volumes, challenger.expected[part]),
         "validation_wape_baseline": wape(volumes, base.expected[part]),
-        "validation_gain": one.mean,
-        "validation_gain_error": one.error,
-        "validation_gain_two_ahead": two.mean,
+        "validation_gain": one_ahead.mean,
+        "validation_gain_error": one_ahead.error,
+        "validation_gain_two_ahead": two_ahead.mean,
     }
-    return one.is_sure and two.mean >= 0, metrics
+    return one_ahead.is_sure and two_ahead.mean >= 0, metrics
 
 
 def _check(totals: IntervalTotals) -> None:

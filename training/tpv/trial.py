@@ -87,14 +87,14 @@ def bias(volumes: Floats, expected: Floats) -> float:
     return float((expected - volumes)[known].sum()) / total if total > 0 else float("nan")
 
 
-def gain(volumes: Floats, one: Floats, other: Floats, slots_per_day: int) -> Gain:
-    """Return by how much `one` forecasts better than `other`; all of shape (T, n)."""
-    known = np.isfinite(volumes) & np.isfinite(one) & np.isfinite(other)
-    better = np.where(known, np.abs(volumes - other) - np.abs(volumes - one), 0.0).sum(axis=1)
-    days = np.add.reduceat(better, np.arange(0, len(better), slots_per_day))
+def gain(volumes: Floats, forecast: Floats, reference: Floats, slots_per_day: int) -> Gain:
+    """Return by how much `forecast` is better than `reference`; all of shape (T, n)."""
+    known = np.isfinite(volumes) & np.isfinite(forecast) & np.isfinite(reference)
+    gains = np.where(known, np.abs(volumes - reference) - np.abs(volumes - forecast), 0.0)
+    days = np.add.reduceat(gains.sum(axis=1), np.arange(0, len(gains), slots_per_day))
     total = max(float(np.abs(np.where(known, volumes, 0.0)).sum()), 1e-300)
     error = float(days.std(ddof=1)) * np.sqrt(len(days)) if len(days) > 1 else np.inf
-    return Gain(float(days.sum()) / total, float(error) / total, wape(volumes, other))
+    return Gain(float(days.sum()) / total, float(error) / total, wape(volumes, reference))
 
 
 def lagged(volumes: Floats, lags: list[int]) -> Floats:

@@ -45,8 +45,10 @@ class WarmStartLearner:
         self._begin_us: int | None = None
         self._window = -1
 
-    def take(self, totals: IntervalTotals, told: Callable[[int], None] | None = None) -> None:
-        """Learn from the next piece of time; tell of each interval.
+    def take(
+        self, totals: IntervalTotals, on_progress: Callable[[int], None] | None = None
+    ) -> None:
+        """Learn from the next piece of time; report each interval.
 
         An interval of which nothing is known of any merchant is skipped: the feed was down.
 
@@ -65,8 +67,8 @@ class WarmStartLearner:
         slots = self._meet(totals)
         for row, start_us in enumerate(totals.window_starts_us.tolist()):
             self._close(start_us, slots, totals.net[row], totals.payments[row])
-            if told is not None:
-                told(1)
+            if on_progress is not None:
+                on_progress(1)
         if self._begin_us is None:
             self._begin_us = int(totals.window_starts_us[0])
         self._window = int(windows[-1])
@@ -128,8 +130,8 @@ class WarmStartLearner:
         self._silence.learn(np.maximum(y, 0.0), number, np.zeros(count), ordinary)
 
     def _state(self) -> tuple[dict[str, NDArray[Any]], dict[str, NDArray[Any]]]:
-        own = self.forecaster.snapshot()
-        entities = {name: own[name] for name in own if name.startswith(_OF_ENTITIES)}
+        state = self.forecaster.snapshot()
+        entities = {name: state[name] for name in state if name.startswith(_OF_ENTITIES)}
         silence = self._silence.snapshot()
         entities |= {name: silence[name] for name in ("silence_volume", "silence_payments")}
         baseline, calibration = self.forecaster.baseline, self.forecaster.calibration

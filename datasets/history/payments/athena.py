@@ -145,7 +145,7 @@ class AthenaHistory:
         except EddyError:
             raise
         except Exception as error:
-            raise _told(error, seen[-1] if seen else None) from error
+            raise _translated(error, seen[-1] if seen else None) from error
 
     def _connect(self, pyathena: Any, seen: Callable[[Any], None]) -> Any:
         from botocore.config import Config  # noqa: PLC0415 # comes with pyathena
@@ -182,27 +182,27 @@ def _read(s3: Any, location: str) -> Any:
     return csv.read_csv(body, parse_options=layout, convert_options=options)
 
 
-def _told(error: Exception, execution: Any) -> EddyError:
-    """Return what an error of pyathena or the AWS client means."""
+def _translated(error: Exception, execution: Any) -> EddyError:
+    """Return an error of pyathena or the AWS client as one of Eddy's."""
     cause = error.__cause__ or error
-    told = str(error) or type(error).__name__
+    message = str(error) or type(error).__name__
     response = getattr(cause, "response", None)
     if response is not None:
         code = response.get("Error", {}).get("Code", "")
         status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         if code in _TRANSIENT or status >= 500:
-            return Unavailable(f"Athena: {told}")
+            return Unavailable(f"Athena: {message}")
         return (ConfigError if code == "InvalidRequestException" else MissingResource)(
-            f"Athena: {told}"
+            f"Athena: {message}"
         )
     if execution is not None and execution.state in {"FAILED", "CANCELLED"}:
         return (Unavailable if execution.retryable else ConfigError)(
-            f"Athena could not run the query: {told}"
+            f"Athena could not run the query: {message}"
         )
-    return _of_client(cause, told)
+    return _of_client(cause, message)
 
 
-def _of_client(cause: BaseException, told: str) -> EddyError:
+def _of_client(cause: BaseException, message: str) -> EddyError:
     from botocore import exceptions  # noqa: PLC0415 # comes with pyathena
 
     unanswered = (
@@ -213,10 +213,10 @@ def _of_client(cause: BaseException, told: str) -> EddyError:
         ConnectionError,
     )
     if isinstance(cause, unanswered):
-        return Unavailable(f"Athena does not answer: {told}")
+        return Unavailable(f"Athena does not answer: {message}")
     if isinstance(cause, exceptions.NoCredentialsError):
         return MissingResource("Athena: no AWS credentials in the environment")
-    return ConfigError(f"Athena: {told}")
+    return ConfigError(f"Athena: {message}")
 
 
 def _pyathena() -> Any:

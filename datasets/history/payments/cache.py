@@ -115,12 +115,12 @@ class PaymentCache:
             The pieces do not fit one another.
         """
         names = sorted(n.removesuffix(".json") for n in entries(self.folder) if n.endswith(".json"))
-        found = [piece for piece in map(self._note, names) if piece is not None]
-        if not found:
+        pieces = [piece for piece in map(self._note, names) if piece is not None]
+        if not pieces:
             raise MissingResource(f"{self.folder} holds no history; see `eddy tpv history`")
-        for before, after in pairwise(found):
+        for before, after in pairwise(pieces):
             self._match(before, after)
-        return found
+        return pieces
 
     def read(self, piece: Piece) -> Any:
         """Return a month's totals, a pyarrow.Table; ConfigError where its file was altered."""

@@ -20,7 +20,7 @@ _GRACE_US = DAY_US
 
 How = Literal["kept", "fetched", "waiting"]
 Told = Callable[["Month", How, int, str], None]
-"""``told(month, how, number, why)``: rows where kept or fetched, else which attempt failed, why."""
+"""``on_progress(month, outcome, number, why)``; the number is of rows, or of attempts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +70,11 @@ def months(first: str, last: str, clock: WindowClock, now_us: int) -> list[Month
     begin, end = _first_day(first), _next(_first_day(last))
     if begin >= end:
         raise ConfigError(f"--to {last}: before --from {first}")
-    found = []
+    result = []
     while begin < end:
-        found.append(_month(begin, clock, now_us))
+        result.append(_month(begin, clock, now_us))
         begin = _next(begin)
-    return found
+    return result
 
 
 def fetch(
@@ -83,7 +83,7 @@ def fetch(
     cache: PaymentCache,
     *,
     sleep: Callable[[float], None],
-    told: Told,
+    on_progress: Told,
     patience: Patience | None = None,
     refresh: bool = False,
 ) -> list[Piece]:
@@ -96,7 +96,7 @@ def fetch(
     cache : PaymentCache
     sleep : callable
         ``sleep(seconds)``.
-    told : callable
+    on_progress : callable
         See `Told`.
     patience : Patience, optional
     refresh : bool
@@ -113,7 +113,7 @@ def fetch(
     for month in wanted:
         kept = None if refresh or not month.is_over else cache.find(month.name, source.fingerprint)
         if kept is None:
-            table = _fetch(source, month, sleep, told, patience or Patience())
+            table = _fetch(source, month, sleep, on_progress, patience or Patience())
             kept = cache.keep(
                 table,
                 month=month.name,
@@ -123,9 +123,9 @@ def fetch(
                 end_us=month.end_us,
                 is_over=month.is_over,
             )
-            told(month, "fetched", kept.rows, "")
+            on_progress(month, "fetched", kept.rows, "")
         else:
-            told(month, "kept", kept.rows, "")
+            on_progress(month, "kept", kept.rows, "")
         pieces.append(kept)
     return pieces
 
@@ -134,7 +134,7 @@ def _fetch(
     source: PaymentHistory,
     month: Month,
     sleep: Callable[[float], None],
-    told: Told,
+    on_progress: Told,
     patience: Patience,
 ) -> object:
     wait_s = patience.first_s
@@ -142,7 +142,7 @@ def _fetch(
         try:
             return source.interval_totals(month.begin_us, month.end_us)
         except Unavailable as error:
-            told(month, "waiting", attempt, str(error))
+            on_progress(month, "waiting", attempt, str(error))
             sleep(wait_s)
             wait_s = min(2 * wait_s, patience.most_s)
     return source.interval_totals(month.begin_us, month.end_us)

@@ -137,7 +137,7 @@ class _Session:
                 self._connection.execute(_secret(os.environ))
         except self._errors.Error as error:
             self._connection.close()
-            raise self._told(error) from error
+            raise self._translated(error) from error
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -146,8 +146,8 @@ class _Session:
     def columns(self, source: str) -> dict[str, str]:
         """Return the type of each column."""
         # the statement is made of validated names only
-        found = self.table(f"DESCRIBE SELECT * FROM {source}", [])  # noqa: S608
-        rows = (found["column_name"].to_pylist(), found["column_type"].to_pylist())
+        description = self.table(f"DESCRIBE SELECT * FROM {source}", [])  # noqa: S608
+        rows = (description["column_name"].to_pylist(), description["column_type"].to_pylist())
         return dict(zip(*rows, strict=True))
 
     def table(self, text: str, parameters: list[object]) -> Any:
@@ -155,24 +155,24 @@ class _Session:
         try:
             return self._connection.sql(text, params=parameters).to_arrow_table()
         except self._errors.Error as error:
-            raise self._told(error) from error
+            raise self._translated(error) from error
 
-    def _told(self, error: Exception) -> Exception:
+    def _translated(self, error: Exception) -> Exception:
         text = str(error)
-        told = text.splitlines()[0]
+        message = text.splitlines()[0]
         if "extension" in text and "httpfs" in text:
             return MissingResource(
                 "reading s3:// needs DuckDB's extension httpfs, which is fetched once from the "
-                f"network: run `INSTALL httpfs` in duckdb where there is one; {told}"
+                f"network: run `INSTALL httpfs` in duckdb where there is one; {message}"
             )
         if self._is_remote and isinstance(
             error, (self._errors.HTTPException, self._errors.IOException)
         ):
             is_refused = any(code in text for code in ("403", "404", "400"))
-            return (MissingResource if is_refused else Unavailable)(told)
+            return (MissingResource if is_refused else Unavailable)(message)
         if isinstance(error, self._errors.IOException):
-            return MissingResource(told)
-        return ConfigError(told)
+            return MissingResource(message)
+        return ConfigError(message)
 
 
 def _duckdb() -> Any:

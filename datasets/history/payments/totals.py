@@ -45,8 +45,8 @@ class _Known:
             codes = coded.indices.fill_null(-1).to_numpy()
             rows = np.flatnonzero(codes >= 0)
             # the last row of a place is the first of the rows turned round
-            found, at = np.unique(places[rows][::-1], return_index=True)
-            for place, code in zip(found.tolist(), codes[rows][::-1][at].tolist(), strict=True):
+            distinct, at = np.unique(places[rows][::-1], return_index=True)
+            for place, code in zip(distinct.tolist(), codes[rows][::-1][at].tolist(), strict=True):
                 pair = list(self.segments[place])
                 pair[part] = texts[code]
                 self.segments[place] = (pair[0], pair[1])

@@ -168,19 +168,19 @@ def _apart(ordered: Incidents) -> Incidents:
     return ordered.taken(ordered.start + offset >= np.concatenate([[0], latest[:-1]]))
 
 
-def expected_payments(found: Incidents, merchants: SimulatedMerchants, busy: Floats) -> Floats:
+def expected_payments(incidents: Incidents, merchants: SimulatedMerchants, busy: Floats) -> Floats:
     """Return how many payments each incident's hours would have seen without it, on average."""
     until = np.concatenate([np.zeros((len(busy), 1)), np.cumsum(busy, axis=1)], axis=1)
-    shape = merchants.shape[found.merchant]
-    ordinary = merchants.payments_per_day[found.merchant] * (
-        until[shape, found.end] - until[shape, found.start]
+    shape = merchants.shape[incidents.merchant]
+    ordinary = merchants.payments_per_day[incidents.merchant] * (
+        until[shape, incidents.end] - until[shape, incidents.start]
     )
-    shifts = found.taken(found.kind == LEVEL_SHIFT)
+    shifts = incidents.taken(incidents.kind == LEVEL_SHIFT)
     begins = np.full(len(merchants.shape), np.iinfo(np.int64).max)
     level = np.ones(len(merchants.shape))
     begins[shifts.merchant], level[shifts.merchant] = shifts.start, shifts.factor
-    shifted = found.start > begins[found.merchant]
-    return np.asarray(np.where(shifted, ordinary * level[found.merchant], ordinary))
+    shifted = incidents.start > begins[incidents.merchant]
+    return np.asarray(np.where(shifted, ordinary * level[incidents.merchant], ordinary))
 
 
 class Active:

@@ -67,16 +67,16 @@ class Incident(msgspec.Struct, frozen=True, gc=False):
 def incidents(seed: int, options: PaymentSimulation) -> list[Incident]:
     """Return the truth of a simulation, by ascending start: what `simulate` put in."""
     world = World.draw(seed, options)
-    found, start_us = world.incidents, _micros(options.start)
-    expected = expected_payments(found, world.merchants, world.busy)
+    drawn, start_us = world.incidents, _micros(options.start)
+    expected = expected_payments(drawn, world.merchants, world.busy)
     return [
         Incident(merchant_id(who), NAMES[kind], start, end, factor, payments)
         for who, kind, start, end, factor, payments in zip(
-            found.merchant.tolist(),
-            found.kind.tolist(),
-            (start_us + found.start * HOUR_US).tolist(),
-            (start_us + found.end * HOUR_US).tolist(),
-            found.factor.tolist(),
+            drawn.merchant.tolist(),
+            drawn.kind.tolist(),
+            (start_us + drawn.start * HOUR_US).tolist(),
+            (start_us + drawn.end * HOUR_US).tolist(),
+            drawn.factor.tolist(),
             expected.tolist(),
             strict=True,
         )
@@ -160,9 +160,9 @@ def _draw_values(
     status = np.searchsorted(fails, rng.random(n), "right")
     return _Values(
         amount=np.maximum(np.round(amount, 2), 0.01).tolist(),
-        kind=["refund" if one else "sale" for one in refund.tolist()],
-        status=[_STATUSES[one] for one in status.tolist()],
-        segment=[SEGMENT_NAMES[one] for one in merchants.segment[who].tolist()],
+        kind=["refund" if is_refund else "sale" for is_refund in refund.tolist()],
+        status=[_STATUSES[code] for code in status.tolist()],
+        segment=[SEGMENT_NAMES[segment] for segment in merchants.segment[who].tolist()],
     )
 
 
@@ -181,7 +181,7 @@ def _records(
 ) -> list[SimulatedRecord]:
     moments = drawn.occurred_us.astype("M8[us]").tolist()
     names = [merchant_id(who) for who in drawn.merchant.tolist()]
-    said = zip(values.amount, values.kind, values.status, values.segment, strict=True)
+    columns = zip(values.amount, values.kind, values.status, values.segment, strict=True)
     payloads = [
         _encode(
             Payment(
@@ -197,7 +197,7 @@ def _records(
             )
         )
         for event_id, moment, name, (amount, kind, status, segment) in zip(
-            ids, moments, names, said, strict=True
+            ids, moments, names, columns, strict=True
         )
     ]
     ends = (drawn.anomaly.tolist(), fates.malformed.tolist(), fates.late.tolist())

@@ -151,8 +151,8 @@ def _draw_times(rng: np.random.Generator, people: Population, clock_us: int) -> 
 
 def _draw_terminals(rng: np.random.Generator, people: Population, who: Ints) -> Ints:
     counts = people.first[who + 1] - people.first[who]
-    chosen = (rng.random(len(who)) * counts).astype(np.int64)
-    return np.asarray(people.reached[people.first[who] + chosen], np.int64)
+    drawn = (rng.random(len(who)) * counts).astype(np.int64)
+    return np.asarray(people.reached[people.first[who] + drawn], np.int64)
 
 
 def _draw_amounts(rng: np.random.Generator, people: Population, who: Ints) -> Floats:

@@ -113,7 +113,7 @@ class _Cells:
         if not counts.all():  # where there are but a few terminals, somebody may live far off
             lonely = np.flatnonzero(counts == 0)
             at = np.cumsum(counts)[lonely]
-            near = np.insert(near, at, [self._nearest(homes[one]) for one in lonely])
+            near = np.insert(near, at, [self._nearest(homes[row]) for row in lonely])
             counts[lonely] = 1
         return counts, near.astype(np.int32)
 

@@ -73,7 +73,7 @@ _encode: Callable[[Transaction], bytes] = msgspec.json.Encoder().encode
 def _records(
     seed: int, options: TransactionSimulation, day: TransactionDay, rows: slice
 ) -> list[SimulatedRecord]:
-    cards = [card_token(one) for one in day.card[rows].tolist()]
+    cards = [card_token(card) for card in day.card[rows].tolist()]
     first = day.first_row + rows.start
     ids = [event_id(seed, row) for row in range(first, first + len(cards))]
     truth = (day.occurred_us, day.scenario, day.fates.late)
@@ -96,9 +96,9 @@ def _payloads(
 ) -> list[bytes]:
     # adding up is many times quicker than giving a time zone to each
     since = day.occurred_us[rows].astype("m8[us]").tolist()
-    terminals = [terminal_id(one) for one in day.terminal[rows].tolist()]
+    terminals = [terminal_id(terminal) for terminal in day.terminal[rows].tolist()]
     vectors = day.vector[rows].tolist() if options.vector else [None] * len(ids)
-    said = zip(ids, since, cards, terminals, day.amount[rows].tolist(), vectors, strict=True)
+    columns = zip(ids, since, cards, terminals, day.amount[rows].tolist(), vectors, strict=True)
     currency = options.currency
     return [
         _encode(
@@ -112,7 +112,7 @@ def _payloads(
                 vector=vector,
             )
         )
-        for name, after, card, terminal, amount, vector in said
+        for name, after, card, terminal, amount, vector in columns
     ]
 
 

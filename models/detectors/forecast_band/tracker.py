@@ -217,9 +217,9 @@ class Tracker:
         self.tallies["evicted", "silent"] += len(silent)
 
     def _end_episode(self, slot: int, row: int, cause: Cause) -> Iterator[EpisodeChange]:
-        found = self._episodes(slot)
-        if found and found[-1].is_open:
-            change = EpisodeTransition("close", found[-1]._replace(is_open=False))
+        listed = self._episodes(slot)
+        if listed and listed[-1].is_open:
+            change = EpisodeTransition("close", listed[-1]._replace(is_open=False))
             last = self._judged[-1]
             yield EpisodeChange(row, slot, change, _cell(last, slot), last.window, cause)
 
@@ -234,10 +234,10 @@ class Tracker:
             return
         interval = self._judge(window)
         candidates = self._active() | (_padded(interval.cells["side"], len(self._runs)) != 0)
-        found = np.flatnonzero(candidates).tolist()
-        before = {slot: self._episodes(slot) for slot in found}
+        slots = np.flatnonzero(candidates).tolist()
+        before = {slot: self._episodes(slot) for slot in slots}
         self._judged.append(interval)
-        for slot in found:
+        for slot in slots:
             for change in changes(before[slot], self._episodes(slot)):
                 yield EpisodeChange(row, slot, change, _cell(interval, slot), window)
 
@@ -399,12 +399,12 @@ class Tracker:
 
     def open_episodes(self) -> dict[int, Episode]:
         """Return the open episodes by slot."""
-        found = {}
+        by_slot = {}
         for slot in np.flatnonzero(self._active()).tolist():
             last = self._episodes(slot)[-1]
             if last.is_open:
-                found[slot] = last
-        return found
+                by_slot[slot] = last
+        return by_slot
 
     def snapshot(self) -> dict[str, NDArray[Any]]:
         """Return the state as named arrays, copied."""

@@ -217,10 +217,10 @@ def _isolating(
         raise ModelRefused("a tree's path lengths do not belong to it")
     is_leaf = nodes.left < 0
     # a tree may have been given some of the features only
-    own = np.where(is_leaf, 0, nodes.feature)
-    if ((own < 0) | (own >= len(features))).any():
+    columns = np.where(is_leaf, 0, nodes.feature)
+    if ((columns < 0) | (columns >= len(features))).any():
         raise ModelRefused("a tree leads out of its arrays")
-    return nodes._replace(feature=features[own].astype(np.int64), values=depths + lengths - 1.0)
+    return nodes._replace(feature=features[columns].astype(np.int64), values=depths + lengths - 1.0)
 
 
 def _average_path_length(samples: int) -> float:

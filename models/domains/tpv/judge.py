@@ -183,10 +183,10 @@ class TpvJudge:
     @property
     def forecast_errors(self) -> dict[str, tuple[float, float]]:
         """See `eddy.models.judge.ForecastingJudge`."""
-        found = self._tracker.forecaster.errors
+        errors = self._tracker.forecaster.errors
         return {
-            name: (float(one.absolute.sum()), float(one.volume.sum()))
-            for name, one in found.items()
+            name: (float(error.absolute.sum()), float(error.volume.sum()))
+            for name, error in errors.items()
         }
 
     # -- who is meant ----------------------------------------------------------------------------
@@ -256,11 +256,11 @@ class TpvJudge:
         places = self.merchants.places()
         if places != self._places or len(self._seen_moments) > _MOST_MOMENTS:
             self._places, self._seen_moments = places, {}
-        found = self._seen_moments.get(window)
-        if found is None:
+        features = self._seen_moments.get(window)
+        if features is None:
             start = int(self._clock.start_us(window))
-            found = self._seen_moments[window] = moments(start, places, self._slots_per_day)
-        return found
+            features = self._seen_moments[window] = moments(start, places, self._slots_per_day)
+        return features
 
     def _use(self, model: Model) -> None:
         self._model = model

@@ -140,11 +140,11 @@ class TpvVerdicts:
             for name in ("expected", "lower", "upper")
         )
         running = [None] * len(who) if now is None else _running(now, spans[0])
-        for entity, expected, lower, upper, one in zip(who, *columns, running, strict=True):
+        for entity, expected, lower, upper, nowcast in zip(who, *columns, running, strict=True):
             yield Forecast(
                 merchant_id=entity.id,
                 entity_type=entity.type,
-                issued_at=bounds[0] if one is None else one.as_of,
+                issued_at=bounds[0] if nowcast is None else nowcast.as_of,
                 source=source,
                 model=self._model.ref,
                 config_hash=self._identity.config_hash,
@@ -152,7 +152,7 @@ class TpvVerdicts:
                 expected=expected,
                 lower=lower,
                 upper=upper,
-                nowcast=one,
+                nowcast=nowcast,
             )
 
     def _source(self, offset: int) -> Source:

@@ -51,24 +51,24 @@ class Cell:
     """
 
     def __init__(self, weights: NetworkWeights, shared: int) -> None:
-        own = len(weights.inputs) - shared
+        count = len(weights.inputs) - shared
         kernel = np.array(weights.kernel, np.float32).reshape(-1, GATES * weights.width)
         recurrent = np.array(weights.recurrent, np.float32)
         self.width = weights.width
         self._bias = np.array(weights.bias, np.float32)
-        self._shared = kernel[own:]
-        self._each = np.concatenate([kernel[:own], recurrent])  # what differs from entity to entity
+        self._shared = kernel[count:]
+        self._each = np.concatenate([kernel[:count], recurrent])  # differs from entity to entity
         self._output = np.array(weights.output, np.float32)
         self._output_bias = np.float32(weights.output_bias)
 
     def step(
-        self, own: Singles, shared: Singles, segment: Ints, h: Singles, c: Singles
+        self, individual: Singles, shared: Singles, segment: Ints, h: Singles, c: Singles
     ) -> tuple[Singles, Singles, Singles]:
         """Take the next step of k entities; changes nothing.
 
         Parameters
         ----------
-        own : ndarray of float32, shape (k, inputs less shared)
+        individual : ndarray of float32, shape (k, inputs less shared)
         shared : ndarray of float32, shape (s, shared)
             Of each segment.
         segment : ndarray of int64, shape (k,)
@@ -88,7 +88,7 @@ class Cell:
         for start in range(0, len(h), _BLOCK):
             block = slice(start, start + _BLOCK)
             z = gates[:, segment[block]]
-            z = _add_products(z, self._each, np.concatenate([own[block], h[block]], axis=1))
+            z = _add_products(z, self._each, np.concatenate([individual[block], h[block]], axis=1))
             state_h, state_c = self._states(z, c[block].T)
             after_h[block], after_c[block] = state_h.T, state_c.T
             output[block] = self._answer(state_h)

@@ -15,7 +15,7 @@ from eddy.models.forecasting.network.features import (
     common_difference,
     difference,
     factor,
-    own_inputs,
+    individual_inputs,
     shared_inputs,
 )
 from eddy.models.forecasting.network.hidden import Hidden, State
@@ -167,16 +167,16 @@ class Correction:
         common_day_ago = self._hidden.common_days[np.arange(len(day_slot)), day_slot]
         if not is_seen_day_ago:
             day_ago, common_day_ago = np.zeros_like(day_ago), np.zeros_like(common_day_ago)
-        own = own_inputs(
+        individual = individual_inputs(
             past.surprise, day_ago, base.confidence, base.expected, base.scale, base.level
         )
-        return own, shared_inputs(past.common, common_day_ago, base.when, self._slots)
+        return individual, shared_inputs(past.common, common_day_ago, base.when, self._slots)
 
     def _step(
         self, base: Baseline, past: Past, slots: Ints, *, is_seen_day_ago: bool
     ) -> tuple[Past, Floats]:
-        own, shared = self._inputs(base, past, slots, is_seen_day_ago=is_seen_day_ago)
-        h, c, answer = self._cell.step(own, shared, base.segment, past.h, past.c)
+        individual, shared = self._inputs(base, past, slots, is_seen_day_ago=is_seen_day_ago)
+        h, c, answer = self._cell.step(individual, shared, base.segment, past.h, past.c)
         return replace(past, h=h, c=c), base.expected * factor(answer)
 
 

@@ -17,7 +17,7 @@ from eddy.models.arrays import Floats, Ints, Singles
 from eddy.models.forecasting.calendar import CalendarFeatures
 from eddy.models.forecasting.network.cell import tanh
 
-OWN = ("difference", "is_known", "day_ago", "confidence", "noise", "size")
+INDIVIDUAL = ("difference", "is_known", "day_ago", "confidence", "noise", "size")
 """Of an entity: how it differed in the last interval and whether that is known, how it did in the
 slot to come a day ago; how well it is known, the forecast's scale and size."""
 SHARED = (
@@ -28,7 +28,7 @@ SHARED = (
 )
 """Of a segment: how all differed together, then and a day before the interval to come; and that
 interval's calendar."""
-INPUTS = OWN + SHARED
+INPUTS = INDIVIDUAL + SHARED
 
 _LEAST = 0.1  # of the level: differences of next to nothing count for little
 _RATIO_MOST = 8.0
@@ -55,7 +55,7 @@ def common_difference(
     return np.asarray((y - e) / (y + e + _FEW), np.float64)
 
 
-def own_inputs(
+def individual_inputs(
     surprise: Singles,
     day_ago: Singles,
     confidence: Floats,
@@ -63,7 +63,7 @@ def own_inputs(
     scale: Floats,
     level: Floats,
 ) -> Singles:
-    """Return the inputs of k entities, shape (k, len(OWN)).
+    """Return the inputs of k entities, shape (k, len(INDIVIDUAL)).
 
     Parameters
     ----------

@@ -130,8 +130,8 @@ class ModelComparison:
 
     def snapshot(self) -> State:
         """Return the state as named arrays, copied."""
-        own = self._errors.snapshot()
-        return own | self._network.snapshot() if self._network else own
+        state = self._errors.snapshot()
+        return state | self._network.snapshot() if self._network else state
 
     def restore(self, state: State, count: int) -> None:
         """Take over a snapshot of `count` entities.

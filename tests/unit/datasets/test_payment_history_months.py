@@ -51,7 +51,7 @@ def bring(source, folder, first="2026-01", last="2026-03", now_us=NOW, **options
         months(first, last, CLOCK, now_us),
         PaymentCache(folder, CLOCK),
         sleep=slept.append,
-        told=lambda month, how, number, why: told.append((month.name, how, number)),
+        on_progress=lambda month, how, number, why: told.append((month.name, how, number)),
         **options,
     )
     return pieces, told, slept
@@ -195,7 +195,7 @@ def test_a_folder_with_other_intervals_is_refused(tmp_path):
     bring(Source(), tmp_path, "2026-01", "2026-01")
     cache = PaymentCache(tmp_path, WindowClock(HOUR_US, "Europe/Berlin"))
     hourly = months("2026-02", "2026-02", WindowClock(HOUR_US, "Europe/Berlin"), NOW)
-    fetch(Source(), hourly, cache, sleep=print, told=lambda *_: None)
+    fetch(Source(), hourly, cache, sleep=print, on_progress=lambda *_: None)
     with pytest.raises(ConfigError, match="other intervals"):
         load_totals(tmp_path)
 

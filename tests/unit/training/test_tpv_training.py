@@ -59,7 +59,7 @@ def test_what_comes_back_two_intervals_later_is_learned_and_the_network_chosen(e
     learned = examples(History(echoes), np.arange(24), 0)
     arrays = [net.kernel, net.recurrent, net.bias, [[w] for w in net.output], [net.output_bias]]
     model = keras_lstm([np.array(a, np.float32) for a in arrays])
-    answers, _, _ = run(net, learned.own[:90], learned.shared[:90], learned.segment)
+    answers, _, _ = run(net, learned.individual[:90], learned.shared[:90], learned.segment)
     inputs = np.stack([learned.inputs(0, 90, k) for k in range(24)])
     expected = model.predict_on_batch(inputs)[..., 0].T
     np.testing.assert_allclose(answers, expected, atol=1e-5)
@@ -102,7 +102,7 @@ def test_without_a_network_keras_is_not_needed(echoes, monkeypatch):
 def test_examples_are_what_the_stream_is_told(echoes):
     history, chosen = History(echoes), np.array([3, 10])
     found = examples(history, chosen, 20)
-    assert found.own.shape[0] == len(found) == len(echoes)
+    assert found.individual.shape[0] == len(found) == len(echoes)
     assert found.inputs(5, 25, 1).shape == (20, len(INPUTS))
     assert not found.weight[:20].any()
     assert found.weight[20:].any(axis=0).all()
@@ -117,7 +117,7 @@ def test_examples_are_what_the_stream_is_told(echoes):
         echoes.interval_s,
     )
     before = examples(History(cut), chosen, 20)
-    np.testing.assert_array_equal(before.own, found.own[:200])
+    np.testing.assert_array_equal(before.individual, found.individual[:200])
     np.testing.assert_array_equal(before.expected, found.expected[:200])
 
 
