@@ -20,7 +20,7 @@ from bench.cases import (
     tpv,
     transactions,
 )
-from bench.peers.table import PEERS, chosen
+from bench.peers.table import PEERS, selected
 from bench.site import Site, open_site
 from bench.usage import require_proc
 from eddy.schemas.errors import ConfigError, EddyError
@@ -68,7 +68,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--report", type=Path, help="also write a Markdown page")
     options = parser.parse_args(arguments)
     options.case = options.case or list(CASES)
-    options.peers = chosen(options.peers)
+    options.peers = selected(options.peers)
     if options.events < _FEWEST:
         raise ConfigError(f"--events: at least {_FEWEST:,}")
     return options

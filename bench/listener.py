@@ -82,5 +82,5 @@ class Listener:
 
 def probe_ns(value: bytes) -> int | None:
     """Return when a far-out ride was sent, from its anomaly; None for other anomalies."""
-    found = _NAME.search(value)
-    return int(found[1]) if found else None
+    match = _NAME.search(value)
+    return int(match[1]) if match else None

@@ -17,13 +17,13 @@ _LOOK_EVERY = 5_000
 _TICK_S = 0.005
 
 Show = Callable[[int], None]
-"""Told how many events are sent, for a progress bar."""
+"""Takes the number of events sent, for a progress bar."""
 
 
 def fill(bootstrap: str, topic: str, rides: Sequence[Template], count: int, show: Show) -> None:
     """Send `count` rides to a topic, keyed by zone."""
-    chosen = ((rides[number % len(rides)], number) for number in range(count))
-    send(bootstrap, topic, ((ride.key, ride.numbered(number)) for ride, number in chosen), show)
+    templates = ((rides[number % len(rides)], number) for number in range(count))
+    send(bootstrap, topic, ((ride.key, ride.numbered(number)) for ride, number in templates), show)
 
 
 def send(bootstrap: str, topic: str, records: Iterable[tuple[bytes, bytes]], show: Show) -> None:

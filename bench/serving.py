@@ -69,8 +69,8 @@ def _port(log: Path, process: subprocess.Popen[bytes]) -> int:
     end = time.monotonic() + _PATIENCE_S
     while time.monotonic() < end and process.poll() is None:
         text = re.sub(r"\x1b\[[0-9;]*m", "", log.read_text())
-        if found := re.search(r"serving .*port=(\d+)", text):
-            return int(found[1])
+        if match := re.search(r"serving .*port=(\d+)", text):
+            return int(match[1])
         time.sleep(0.05)
     raise SystemExit(f"the service did not start:\n{log.read_text()}")
 
@@ -125,9 +125,9 @@ def _measure(
     random: np.random.Generator,
 ) -> None:
     connection.request("GET", "/model_information")
-    told = json.loads(connection.getresponse().read())
-    print(f"a {told['detector']} of {len(told['features'])} features")
-    rows = random.normal(0.0, 3.0, (options.rows, len(told["features"]))).tolist()
+    information = json.loads(connection.getresponse().read())
+    print(f"a {information['detector']} of {len(information['features'])} features")
+    rows = random.normal(0.0, 3.0, (options.rows, len(information["features"]))).tolist()
     ones = [json.dumps({"feature_vector": row, "score": True}).encode() for row in rows[:200]]
     many = [json.dumps({"feature_vectors": rows}).encode()]
     for path, bodies, n, size in (

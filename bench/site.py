@@ -116,10 +116,10 @@ class Site:
             yield show
 
     def add(self, result: Result) -> None:
-        """Keep a result, and say it."""
+        """Keep a result, and print it."""
         self.results.append(result)
-        said = [cell for cell in result.cells() if cell]
-        self.console.print("  " + " · ".join(said), highlight=False)
+        cells = [cell for cell in result.cells() if cell]
+        self.console.print("  " + " · ".join(cells), highlight=False)
 
     def skip(self, what: str, why: object) -> None:
         """Say in one line what could not run."""

@@ -55,7 +55,9 @@ class Day:
         return self.date.isoformat()
 
 
-def chosen(day: str | None, since: str | None, until: str | None, now: datetime) -> list[Day]:
+def selected_days(
+    day: str | None, since: str | None, until: str | None, now: datetime
+) -> list[Day]:
     """Return the days that ``--date`` or ``--since`` and ``--until`` name, ascending.
 
     Parameters

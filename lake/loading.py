@@ -117,8 +117,8 @@ class FileLoad:
         self._file = file
         self._sha256 = sha256
         self._schema: pa.Schema = table.schema().as_arrow()
-        self._held: list[pa.Table] = []
-        self._held_rows = 0
+        self._pending: list[pa.Table] = []
+        self._pending_rows = 0
         self._written: list[DataFile] = []
         self._write = uuid.uuid4()
         self._numbers = itertools.count(0)
@@ -134,10 +134,10 @@ class FileLoad:
         """
         if not len(rows.numbers):
             return
-        self._held.append(arrow_table(self._schema, self._file, rows))
-        self._held_rows += len(rows.numbers)
+        self._pending.append(arrow_table(self._schema, self._file, rows))
+        self._pending_rows += len(rows.numbers)
         self.rows += len(rows.numbers)
-        if self._held_rows >= ROWS_A_WRITE:
+        if self._pending_rows >= ROWS_A_WRITE:
             self._flush()
 
     def commit(self) -> LoadNote | None:
@@ -174,10 +174,10 @@ class FileLoad:
                         append.append_data_file(file)
 
     def _flush(self) -> None:
-        if not self._held:
+        if not self._pending:
             return
-        rows = pa.concat_tables(self._held)
-        self._held, self._held_rows = [], 0
+        rows = pa.concat_tables(self._pending)
+        self._pending, self._pending_rows = [], 0
         with named_outages("lake.warehouse"):
             self._written += _dataframe_to_data_files(
                 self._table.metadata, rows, self._table.io, self._write, self._numbers

@@ -60,7 +60,7 @@ class Stack:
 
     def __init__(self, directory: Path = DEFAULT_DIRECTORY) -> None:
         self.directory = directory.absolute()
-        self._own: list[ProcessRecord] = []  # what this object started, for `end_own`
+        self._started: list[ProcessRecord] = []  # what this object started, for `end_started`
 
     def up(self, processes: Sequence[BackgroundProcess], say: Say = _silent) -> list[ProcessStatus]:
         """Start what does not run yet, one after the other, each when the one before is ready.
@@ -74,13 +74,13 @@ class Stack:
         ConfigError
             When a process of that name already runs with other settings.
         """
-        before = list(self._own)
+        before = list(self._started)
         with self._turn():
             try:
                 for process in processes:
                     self._up_one(process, say)
             except BaseException:  # also Ctrl-C
-                self._end([record for record in self._own if record not in before], say)
+                self._end([record for record in self._started if record not in before], say)
                 raise
         return self.status()
 
@@ -91,12 +91,12 @@ class Stack:
         with self._turn():
             return self._end(read_state(self._state), say)
 
-    def end_own(self, say: Say = _silent) -> list[str]:
+    def end_started(self, say: Say = _silent) -> list[str]:
         """End what this very object started and leave the rest; return the names."""
-        if not self._own:
+        if not self._started:
             return []
         with self._turn():
-            return self._end(self._own, say)
+            return self._end(self._started, say)
 
     def status(self) -> list[ProcessStatus]:
         """Return the state of each process started and not taken down, in starting order."""
@@ -146,7 +146,7 @@ class Stack:
         process.prepare()
         log = self.directory / "logs" / f"{process.name}.log"
         record = ProcessRecord.of(process, started := launch(process, log), log)
-        self._own.append(record)
+        self._started.append(record)
         write_state(self._state, [*(r for r in records if r is not known), record])
         seconds = wait_until_ready(process, started, log)
         say(f"{process.name} is ready after {seconds:.1f} s (pid {record.pid})")
@@ -170,7 +170,7 @@ class Stack:
         return [record.name for record in reversed(records)]
 
     def _forget(self, record: ProcessRecord) -> None:
-        self._own = [own for own in self._own if own != record]
+        self._started = [other for other in self._started if other != record]
         write_state(self._state, [r for r in read_state(self._state) if r.id != record.id])
 
 
@@ -190,7 +190,7 @@ def running(
             stack.up(processes, say)
             yield stack
         finally:
-            stack.end_own(say)
+            stack.end_started(say)
 
 
 @contextmanager

@@ -70,11 +70,11 @@ def _add_routes(app: FastAPI, service: Service) -> None:
             **options,
         )
 
-    one, many = {"openapi_extra": body(OneRow)}, {"openapi_extra": body(ManyRows)}
+    one_row, many_rows = {"openapi_extra": body(OneRow)}, {"openapi_extra": body(ManyRows)}
     add("GET", service.model_information, answers.ModelInformation, 401, 404, 408, 503)
-    add("POST", service.prediction, answers.Prediction, *_BODY, **one)
-    add("POST", service.predictions, answers.Predictions, *_BODY, **many)
-    add("POST", service.explain, answers.Explanation, *_BODY, **one)
+    add("POST", service.prediction, answers.Prediction, *_BODY, **one_row)
+    add("POST", service.predictions, answers.Predictions, *_BODY, **many_rows)
+    add("POST", service.explain, answers.Explanation, *_BODY, **one_row)
     add("GET", service.live, answers.HealthAnswer)
     add("GET", service.ready, answers.HealthAnswer, 503)
     add("GET", service.metrics, None, 401, response_class=PlainTextResponse)

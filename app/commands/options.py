@@ -183,9 +183,9 @@ class DayOptions:
 
     def days(self, now: datetime) -> "list[Day]":
         """Return the days, first to last."""
-        from eddy.lake.days import chosen
+        from eddy.lake.days import selected_days
 
-        return chosen(self.date, self.since, self.until, now)
+        return selected_days(self.date, self.since, self.until, now)
 
 
 @Parameter(name="*")

@@ -13,7 +13,7 @@ from eddy.app.lake.compaction import LakeCompaction, Request
 from eddy.app.lake.rides import RidesJob
 from eddy.app.settings import Settings
 from eddy.app.settings.stack_file import StackDefaults
-from eddy.lake.days import YESTERDAY, chosen
+from eddy.lake.days import YESTERDAY, selected_days
 from eddy.lake.query import ask, connect
 from eddy.sandbox.processes import BackgroundProcess
 from eddy.sandbox.stack import Stack
@@ -68,7 +68,7 @@ class DemoLake:
     def finish(self) -> LakeSummary:
         """Wait until all is in the tables, compact yesterday, judge it again, and ask."""
         now = datetime.now(UTC)
-        day = chosen(YESTERDAY, None, None, now)[0]
+        day = selected_days(YESTERDAY, None, None, now)[0]
         self.say("waiting until the tables have everything")
         missing = self._await_rows()
         self.say(f"compacting {day}")

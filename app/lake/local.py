@@ -118,7 +118,7 @@ def up(
     try:
         add(stack, settings, embedded, say, progress, config=config)
     except BaseException:  # also Ctrl-C
-        stack.end_own(say)
+        stack.end_started(say)
         raise
     return stack
 

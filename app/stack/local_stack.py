@@ -124,6 +124,6 @@ def up(
             say(f"created topic {name}")
         stack.up([detector(settings, config)], say)
     except BaseException:  # also Ctrl-C
-        stack.end_own(say)
+        stack.end_started(say)
         raise
     return stack

@@ -42,7 +42,7 @@ def run(site: Site, long: bool) -> None:
 def row(kind: str, figures: Figures) -> Result:
     """Return the figures as a result."""
     f = figures
-    told = (
+    setting = (
         f"{kind}, {f.files} -> {f.files_after} files, {f.mb:.0f} -> {f.mb_after:.0f} MB, "
         f"{f.seconds:.1f} s, query {f.query_before_ms:.0f} -> {f.query_after_ms:.0f} ms"
     )
@@ -50,7 +50,7 @@ def row(kind: str, figures: Figures) -> Result:
         case="compaction",
         engine=ENGINE,
         guarantee=EXACTLY_ONCE,
-        setting=told,
+        setting=setting,
         events=f.rows,
         events_per_s=f.rows / f.seconds,
         cpu_us_per_event=f.cpu_s / f.rows * 1e6,
@@ -136,5 +136,5 @@ def _answers(endpoint: str) -> bool:
 if __name__ == "__main__":  # without a broker: python -m bench.cases.compaction KIND ROWS FILES
     import tempfile
 
-    with tempfile.TemporaryDirectory() as own, s3_server(Path(own)) as url:
-        print(measure(Path(own), url, sys.argv[1], int(sys.argv[2]), int(sys.argv[3])))
+    with tempfile.TemporaryDirectory() as scratch, s3_server(Path(scratch)) as url:
+        print(measure(Path(scratch), url, sys.argv[1], int(sys.argv[2]), int(sys.argv[3])))

@@ -29,9 +29,9 @@ def run(site: Site, long: bool) -> None:
     _events(site, long)
     for partitions in PARTITION_COUNTS:
         topics = site.filled(f"growth-{partitions}", partitions, SMALL_TOPIC)
-        _one(site, topics, f"partitions={partitions}", WINDOW)
+        _measure_setting(site, topics, f"partitions={partitions}", WINDOW)
     for window in WINDOWS:
-        _one(site, site.main_topics, f"window={window}", window)
+        _measure_setting(site, site.main_topics, f"window={window}", window)
 
 
 def _events(site: Site, long: bool) -> None:
@@ -48,11 +48,10 @@ def _events(site: Site, long: bool) -> None:
             _add(site, measured.between(end - SPAN, end), f"events={mark}")
 
 
-def _one(site: Site, topics: DomainTopics, setting: str, window: int) -> None:
+def _measure_setting(site: Site, topics: DomainTopics, setting: str, window: int) -> None:
     measured = _measured(site, topics, setting, window)
     if measured is not None:
-        said = f"{setting}, {measured.anomalous:.1%} anomalous"
-        _add(site, measured, said)
+        _add(site, measured, f"{setting}, {measured.anomalous:.1%} anomalous")
 
 
 def _measured(site: Site, topics: DomainTopics, setting: str, window: int) -> Measured | None:

@@ -22,7 +22,7 @@ def run(site: Site) -> None:
         with site.running(tested.process) as running:
             catch_up(site, tested, topics)
             time.sleep(REST_S)
-            held = usage(running.pid)
+            at_rest = usage(running.pid)
     except MissingResource as error:
         site.fail("memory", error)
         return
@@ -32,6 +32,6 @@ def run(site: Site) -> None:
             engine=ENGINE,
             guarantee=EXACTLY_ONCE,
             setting=f"window={WINDOW}",
-            rss_mib=held.rss_mib,
+            rss_mib=at_rest.rss_mib,
         )
     )

@@ -78,9 +78,9 @@ class ScoringLoop(Loop):
         payments = [_decode(message.value()) for message in messages]
         features = self._history.features(_rows(payments))
         for row in np.flatnonzero(self._probabilities(features) > self._parameters.boundary):
-            one = payments[row]
-            payload = anomaly(one.event_id, one.occurred_at.isoformat())
-            self._producer.produce(self._job.anomalies, payload, key=one.card_token)
+            payment = payments[row]
+            payload = anomaly(payment.event_id, payment.occurred_at.isoformat())
+            self._producer.produce(self._job.anomalies, payload, key=payment.card_token)
         for message in messages:
             self._done[message.partition()] = message.offset() + 1
         self._producer.poll(0)
@@ -95,15 +95,17 @@ def _rows(payments: Sequence[_Transaction]) -> TransactionRows:
     """Return them as columns; Python's own hashes will do for one process."""
     n = len(payments)
     keys = (
-        np.fromiter((hash(getattr(one, name)) & _WORD for one in payments), np.uint64, n)
+        np.fromiter((hash(getattr(payment, name)) & _WORD for payment in payments), np.uint64, n)
         for name in ("card_token", "terminal_id", "event_id")
     )
     cards, terminals, events = keys
     return TransactionRows(
-        np.fromiter((round(one.occurred_at.timestamp() * 1e6) for one in payments), np.int64, n),
+        np.fromiter(
+            (round(payment.occurred_at.timestamp() * 1e6) for payment in payments), np.int64, n
+        ),
         cards,
         terminals,
-        np.fromiter((one.amount for one in payments), np.float64, n),
+        np.fromiter((payment.amount for payment in payments), np.float64, n),
         events,
     )
 

@@ -15,7 +15,7 @@ PEERS: tuple[Peer, ...] = (
 )
 
 
-def chosen(names: str | None) -> list[Peer]:
+def selected(names: str | None) -> list[Peer]:
     """Return the peers named, separated by commas: all by default, none for an empty text.
 
     Raises

@@ -27,8 +27,8 @@ class Windows:
 
     def __init__(self) -> None:
         self._detectors: dict[int, WindowedDbscan] = {}
-        self._one, self._time = np.zeros((1, 2)), np.zeros(1, np.int64)
-        _new_detector().judge(self._one, self._time)  # compiles before the first event
+        self._row, self._time = np.zeros((1, 2)), np.zeros(1, np.int64)
+        _new_detector().judge(self._row, self._time)  # compiles before the first event
 
     def noise(self, partition: int, numbers: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Return which rows (distance_km, duration_s) of a partition are noise, and learn them."""
@@ -37,9 +37,9 @@ class Windows:
 
     def is_noise(self, partition: int, distance_km: float, duration_s: float) -> bool:
         """Return the same of one row."""
-        one = self._one
-        one[0, 0], one[0, 1] = _feature(distance_km), _feature(duration_s / 60.0)
-        return bool(self._detector(partition).judge(one, self._time).scores[0] > 1.0)
+        row = self._row
+        row[0, 0], row[0, 1] = _feature(distance_km), _feature(duration_s / 60.0)
+        return bool(self._detector(partition).judge(row, self._time).scores[0] > 1.0)
 
     def _detector(self, partition: int) -> WindowedDbscan:
         detector = self._detectors.get(partition)

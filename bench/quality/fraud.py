@@ -36,23 +36,23 @@ def table(folder: Path) -> TrainingTable:
     """Return the training table of all transactions, as `eddy prepare` makes it."""
     with tempfile.TemporaryDirectory() as aside:
         path = Path(aside) / "table.parquet"
-        how = Parameters().prepare
-        prepare(labelled_records(folder / HANDBOOK), Labels.of(()), how, path)
+        records = labelled_records(folder / HANDBOOK)
+        prepare(records, Labels.of(()), Parameters().prepare, path)
         return read_table(path)
 
 
-def evaluated(folder: Path, how: TrainSettings) -> Evaluated:
-    """Return what the protocol says of a way of training."""
-    return evaluate(table(folder), Parameters(train=how, evaluate=PROTOCOL))
+def evaluated(folder: Path, settings: TrainSettings) -> Evaluated:
+    """Train and test by the protocol, with these settings of training."""
+    return evaluate(table(folder), Parameters(train=settings, evaluate=PROTOCOL))
 
 
 def measure(folder: Path) -> Iterator[Row]:
     """Yield the figures of the default classifier and of the default isolation forest."""
     ways = {CLASSIFIER: TrainSettings(), FOREST: TrainSettings(kind="isolation_forest")}
-    for detector, how in ways.items():
-        found = evaluated(folder, how)
+    for detector, settings in ways.items():
+        evaluation = evaluated(folder, settings)
         for name, metric in FIGURES.items():
-            value, chance = found.figures[name].value, found.random[name].value
+            value, chance = evaluation.figures[name].value, evaluation.random[name].value
             yield Row(DATASET, detector, metric, value, chance)
 
 
@@ -62,9 +62,9 @@ def sensitivity(folder: Path, console: Console) -> None:
     for algorithm in ("random_forest", "hist_gradient_boosting"):
         for days in (7, 28, 60, 100):
             changes = {"algorithm": algorithm, "train_days": days}
-            found = evaluated(folder, msgspec.structs.replace(TrainSettings(), **changes)).figures
-            cells = [f"{found[name].value:.3f}" for name in FIGURES]
-            flagged = f"{found['cards_flagged_a_day'].value:.0f}"
+            figures = evaluated(folder, msgspec.structs.replace(TrainSettings(), **changes)).figures
+            cells = [f"{figures[name].value:.3f}" for name in FIGURES]
+            flagged = f"{figures['cards_flagged_a_day'].value:.0f}"
             shown.add_row(algorithm, str(days), *cells, flagged)
     console.print(shown)
 

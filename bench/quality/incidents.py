@@ -49,14 +49,14 @@ class Span(NamedTuple):
     end_us: int
 
 
-def told(seed: int, options: PaymentSimulation) -> list[Anomaly]:
-    """Return what the judge tells of a simulation."""
+def judged_anomalies(seed: int, options: PaymentSimulation) -> list[Anomaly]:
+    """Return the anomalies that the judge publishes of a simulation."""
     payloads = [record.payload for record in simulate(seed, options)]
     decoder = Decoder(Payment, 1e12)
     judge = DOMAIN.build_judge(
         TpvPolicy(delay_s=60.0), DOMAIN.default_model(), Identity("events.tpv", 0, "")
     )
-    found: list[Anomaly] = []
+    anomalies: list[Anomaly] = []
     for start in range(0, len(payloads), _BATCH):
         batch = payloads[start : start + _BATCH]
         kept, addresses, lengths = buffers(batch)
@@ -71,8 +71,8 @@ def told(seed: int, options: PaymentSimulation) -> list[Anomaly]:
             partial(_decode_row, decoder, batch, rows),
         )
         verdicts = judge.judge(events)
-        found += verdicts.anomalies(range(len(verdicts.flagged)), _NOW)
-    return found
+        anomalies += verdicts.anomalies(range(len(verdicts.flagged)), _NOW)
+    return anomalies
 
 
 def _decode_row(decoder: Decoder, batch: Sequence[bytes], rows: NDArray[np.intp], i: int) -> Any:
@@ -82,17 +82,19 @@ def _decode_row(decoder: Decoder, batch: Sequence[bytes], rows: NDArray[np.intp]
 def spans(anomalies: list[Anomaly]) -> list[Span]:
     """Return the episodes that were not taken back."""
     episodes: dict[str, Span] = {}
-    for one in anomalies:
-        if one.op == "retract":
-            episodes.pop(one.anomaly_id, None)
+    for anomaly in anomalies:
+        if anomaly.op == "retract":
+            episodes.pop(anomaly.anomaly_id, None)
             continue
-        assert one.window_start is not None  # every anomaly of payment volumes has a window
-        assert one.window_end is not None
-        start, end = (round(at.timestamp() * 1e6) for at in (one.window_start, one.window_end))
-        known = episodes.get(one.anomaly_id)
+        assert anomaly.window_start is not None  # every anomaly of payment volumes has a window
+        assert anomaly.window_end is not None
+        start, end = (
+            round(at.timestamp() * 1e6) for at in (anomaly.window_start, anomaly.window_end)
+        )
+        known = episodes.get(anomaly.anomaly_id)
         if known is not None:
-            start, end = known.start_us, max(known.end_us, start if one.op == "close" else end)
-        episodes[one.anomaly_id] = Span(one.entity.id, start, end)
+            start, end = known.start_us, max(known.end_us, start if anomaly.op == "close" else end)
+        episodes[anomaly.anomaly_id] = Span(anomaly.entity.id, start, end)
     return list(episodes.values())
 
 
@@ -107,10 +109,10 @@ def is_hit(episode: Span, incident: Incident) -> bool:
 
 def shares(episodes: list[Span], truth: list[Incident]) -> tuple[float, float]:
     """Return recall of visible incidents, and precision of episodes."""
-    visible = [one for one in truth if one.expected_payments >= _VISIBLE]
-    found = sum(any(is_hit(episode, one) for episode in episodes) for one in visible)
-    right = sum(any(is_hit(episode, one) for one in truth) for episode in episodes)
-    return found / len(visible), right / max(len(episodes), 1)
+    visible = [incident for incident in truth if incident.expected_payments >= _VISIBLE]
+    recalled = sum(any(is_hit(episode, incident) for episode in episodes) for incident in visible)
+    right = sum(any(is_hit(episode, incident) for incident in truth) for episode in episodes)
+    return recalled / len(visible), right / max(len(episodes), 1)
 
 
 def elsewhere(episodes: list[Span], begin_us: int, seed: int) -> list[Span]:
@@ -120,8 +122,8 @@ def elsewhere(episodes: list[Span], begin_us: int, seed: int) -> list[Span]:
     starts = (begin_us + rng.integers(0, length_us, len(episodes))).tolist()
     who = rng.integers(0, _MERCHANTS, len(episodes)).tolist()
     return [
-        Span(f"merchant-{m:07d}", start, start + one.end_us - one.start_us)
-        for m, start, one in zip(who, starts, episodes, strict=True)
+        Span(f"merchant-{m:07d}", start, start + episode.end_us - episode.start_us)
+        for m, start, episode in zip(who, starts, episodes, strict=True)
     ]
 
 
@@ -131,12 +133,16 @@ def measure(_: Path) -> Iterator[Row]:
     begin_us = round(options.start.timestamp() * 1e6) + _YOUNG_DAYS * _DAY_US
     ours, chance = [], []
     for seed in SEEDS:
-        truth = [one for one in incidents(seed, options) if one.start_us >= begin_us]
-        episodes = [one for one in spans(told(seed, options)) if one.start_us >= begin_us]
+        truth = [incident for incident in incidents(seed, options) if incident.start_us >= begin_us]
+        episodes = [
+            episode
+            for episode in spans(judged_anomalies(seed, options))
+            if episode.start_us >= begin_us
+        ]
         ours.append(shares(episodes, truth))
         chance += [shares(elsewhere(episodes, begin_us, draw), truth) for draw in range(_DRAWS)]
     for place, metric in enumerate(("recall by incident", "precision by episode")):
-        value, random_value = (float(np.mean([one[place] for one in x])) for x in (ours, chance))
+        value, random_value = (float(np.mean([pair[place] for pair in x])) for x in (ours, chance))
         yield Row(DATASET, OURS, metric, value, random_value)
 
 

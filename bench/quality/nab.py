@@ -66,7 +66,7 @@ class Series:
 def corpus(folder: Path) -> tuple[Series, ...]:
     """Read the seven series."""
     labels = json.loads((folder / FILES[0]).read_text())
-    found = []
+    all_series = []
     for name in SERIES:
         table = pd.read_csv(folder / f"nab/realKnownCause/{name}.csv", parse_dates=["timestamp"])
         windows = []
@@ -74,8 +74,8 @@ def corpus(folder: Path) -> tuple[Series, ...]:
             inside = table.timestamp.between(pd.Timestamp(begin), pd.Timestamp(end))
             at = np.flatnonzero(inside.to_numpy())
             windows.append((int(at[0]), int(at[-1])))
-        found.append(Series(table.value.to_numpy(float), windows))
-    return tuple(found)
+        all_series.append(Series(table.value.to_numpy(float), windows))
+    return tuple(all_series)
 
 
 def _sigmoid(position: Floats) -> Floats:
@@ -113,10 +113,10 @@ def raw_score(series: Series, detected: np.ndarray, value: Floats) -> float:
 
 def nab_score(all_series: tuple[Series, ...], scores: list[Floats], threshold: float) -> float:
     """Return the normalised score of a detector at a threshold: 0 for silence, 100 at best."""
-    windows = sum(len(one.windows) for one in all_series)
+    windows = sum(len(series.windows) for series in all_series)
     total = sum(
-        raw_score(one, np.nan_to_num(given, nan=-np.inf) > threshold, worth(one))
-        for one, given in zip(all_series, scores, strict=True)
+        raw_score(series, np.nan_to_num(given, nan=-np.inf) > threshold, worth(series))
+        for series, given in zip(all_series, scores, strict=True)
     )
     return float(100.0 * (total + _FN * windows) / ((_TP + _FN) * windows))
 
@@ -127,18 +127,18 @@ def best_score(all_series: tuple[Series, ...], scores: list[Floats]) -> float:
     known = known[np.isfinite(known)]
     shares = 1.0 - np.geomspace(1e-5, 1.0, _THRESHOLDS)
     thresholds = np.unique(np.quantile(known, shares))
-    return max(nab_score(all_series, scores, float(one)) for one in thresholds)
+    return max(nab_score(all_series, scores, float(threshold)) for threshold in thresholds)
 
 
 def ours(all_series: tuple[Series, ...]) -> list[Floats]:
     """Return the scores of the value streams, each value judged by those before it."""
-    longest = max(len(one.values) for one in all_series)
+    longest = max(len(series.values) for series in all_series)
     values = np.full((longest, len(all_series)), np.nan)
-    for column, one in enumerate(all_series):
-        values[: len(one.values), column] = one.values
+    for column, series in enumerate(all_series):
+        values[: len(series.values), column] = series.values
     streams = ValueStreams(len(all_series))
     scores = np.array([streams.score(row, np.isfinite(row)) for row in values])
-    return [scores[: len(one.values), column] for column, one in enumerate(all_series)]
+    return [scores[: len(series.values), column] for column, series in enumerate(all_series)]
 
 
 def rolling_gaussian(series: Series) -> Floats:
@@ -153,7 +153,7 @@ def measure(folder: Path) -> Iterator[Row]:
     all_series = corpus(folder)
     for name, scores in (
         (OURS, ours(all_series)),
-        (GAUSSIAN, [rolling_gaussian(one) for one in all_series]),
+        (GAUSSIAN, [rolling_gaussian(series) for series in all_series]),
     ):
         # of the Gaussian the usual three standard deviations
         boundary = 1.0 if name == OURS else 3.0
@@ -177,7 +177,7 @@ def _chance(metric: Callable[[list[Floats]], float], scores: list[Floats]) -> fl
     runs = []
     for seed in range(_SEEDS):
         random = np.random.default_rng(seed)
-        runs.append(metric([random.permutation(one) for one in scores]))
+        runs.append(metric([random.permutation(values) for values in scores]))
     return float(np.mean(runs))
 
 

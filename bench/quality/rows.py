@@ -102,5 +102,5 @@ def rows(
     shuffled = [np.random.default_rng(seed).permutation(known) for seed in range(_SEEDS)]
     for name in metrics:
         metric = METRICS[name]
-        chance = float(np.mean([metric(labels, one) for one in shuffled]))
+        chance = float(np.mean([metric(labels, permuted) for permuted in shuffled]))
         yield Row(dataset, detector, name, metric(labels, known), chance)

@@ -45,7 +45,7 @@ ALL = slice(None)
 
 @dataclass(frozen=True, slots=True)
 class IntervalRun:
-    """What was said of m intervals of n entities, all arrays of shape (m, n)."""
+    """The verdicts on m intervals of n entities, all arrays of shape (m, n)."""
 
     expected: Floats
     lower: Floats
@@ -57,7 +57,7 @@ class IntervalRun:
         low, high = self.lower[test][:, columns], self.upper[test][:, columns]
         actual = volumes[test][:, columns]
         other = [np.random.default_rng(seed).permutation(actual) for seed in range(_SEEDS)]
-        chance = np.mean([((low <= one) & (one <= high)).mean() for one in other])
+        chance = np.mean([((low <= permuted) & (permuted <= high)).mean() for permuted in other])
         return float(((low <= actual) & (actual <= high)).mean()), float(chance)
 
 
@@ -120,17 +120,17 @@ def measure_nyc(folder: Path) -> Iterator[Row]:
     for country, name in ((None, OURS), ("US", f"{OURS}, US holidays")):
         forecaster = Forecaster()
         forecaster.grow(1)
-        found = run(starts, volumes, forecaster, [SegmentLocation("UTC", country)], 12)
-        flagged = found.flagged[:, 0]
+        result = run(starts, volumes, forecaster, [SegmentLocation("UTC", country)], 12)
+        flagged = result.flagged[:, 0]
         caught, false = episodes(times, flagged, windows)
         chance = _random_episodes(times, flagged, windows)
         yield Row(NYC, name, CAUGHT, caught, chance[0])
         yield Row(NYC, name, FALSE, false, chance[1])
         test = slice(_FOUR_WEEKS, None)
         random = float(np.mean([_shuffled_wape(volumes[test], seed) for seed in range(_SEEDS)]))
-        yield Row(NYC, name, WAPE, wape(volumes[test], found.expected[test]), random)
+        yield Row(NYC, name, WAPE, wape(volumes[test], result.expected[test]), random)
         half = slice(len(volumes) // 2, None)
-        yield Row(NYC, name, "coverage of 95 %, second half", *found.coverage(volumes, half))
+        yield Row(NYC, name, "coverage of 95 %, second half", *result.coverage(volumes, half))
         yield from _naive(NYC, volumes, test, random, _WEEK) if country is None else ()
 
 
@@ -161,12 +161,12 @@ def measure_retail(folder: Path) -> Iterator[Row]:
         test = slice(int(len(volumes) * _TEST_SHARE), None)
         forecaster = Forecaster(slots_per_day=1)
         forecaster.grow(volumes.shape[1])
-        found = run(starts, volumes, forecaster, [SegmentLocation("Europe/London", "GB")], 1)
+        result = run(starts, volumes, forecaster, [SegmentLocation("Europe/London", "GB")], 1)
         dataset = f"{RETAIL}: {name}"
         random = float(np.mean([_shuffled_wape(volumes[test], seed) for seed in range(_SEEDS)]))
-        yield Row(dataset, OURS, WAPE, wape(volumes[test], found.expected[test]), random)
+        yield Row(dataset, OURS, WAPE, wape(volumes[test], result.expected[test]), random)
         yield from _naive(dataset, volumes, test, random, 7)
-        yield Row(dataset, OURS, "coverage of 95 %, test", *found.coverage(volumes, test))
+        yield Row(dataset, OURS, "coverage of 95 %, test", *result.coverage(volumes, test))
 
 
 def measure_coverage(_: Path) -> Iterator[Row]:
@@ -174,10 +174,10 @@ def measure_coverage(_: Path) -> Iterator[Row]:
     starts, volumes, segment, names = simulated_segments()
     forecaster = Forecaster(len(names))
     forecaster.grow(len(segment), segment)
-    found = run(starts, volumes, forecaster, [SegmentLocation()] * len(names), 12)
+    result = run(starts, volumes, forecaster, [SegmentLocation()] * len(names), 12)
     test = slice(len(volumes) // 2, None)
     for s, name in enumerate(names):
-        coverage = found.coverage(volumes, test, segment == s)
+        coverage = result.coverage(volumes, test, segment == s)
         yield Row(COVERAGE, OURS, f"95 % band, {name}", *coverage)
 
 

@@ -88,10 +88,12 @@ def measure_ulb(folder: Path) -> Iterator[Row]:
         BOOSTING: TrainSettings(algorithm="hist_gradient_boosting", **common),
         FOREST: TrainSettings(kind="isolation_forest", **common),
     }
-    for detector, how in ways.items():
-        seeds = [msgspec.structs.replace(how, seed=seed) for seed in range(_SEEDS)]
-        made = [train_until(table, one, fold.learn_until_us, NO_TIME - 1) for one in seeds]
-        scored = [scored_rows(rows, fold, one.scorer) for one in made]
+    for detector, settings in ways.items():
+        variants = [msgspec.structs.replace(settings, seed=seed) for seed in range(_SEEDS)]
+        models = [
+            train_until(table, variant, fold.learn_until_us, NO_TIME - 1) for variant in variants
+        ]
+        scored = [scored_rows(rows, fold, model.scorer) for model in models]
         for name, figure in (("AUROC", metrics.auc), ("AP", metrics.average_precision)):
             chance = [intervals.value(shuffled(scored, s), figure) for s in range(_RANDOM_SEEDS)]
             value = intervals.value(scored, figure)
@@ -100,21 +102,21 @@ def measure_ulb(folder: Path) -> Iterator[Row]:
 
 def measure_adbench(folder: Path) -> Iterator[Row]:
     """Yield the forest's AUROC on each set, and their mean."""
-    found = []
+    pairs = []
     for name in SETS:
         with np.load(folder / f"adbench/{name}.npz") as file:
             X, y = np.asarray(file["X"], np.float64), file["y"] == 1
         value = float(np.mean([roc_auc_score(y, _isolated(X, seed)) for seed in range(_SEEDS)]))
         chance = float(np.mean([_chance(y, seed) for seed in range(_RANDOM_SEEDS)]))
-        found.append((value, chance))
+        pairs.append((value, chance))
         yield Row(f"ADBench {name}", FOREST, "AUROC", value, chance)
-    mean, chance = np.mean(found, axis=0).tolist()
+    mean, chance = np.mean(pairs, axis=0).tolist()
     yield Row(ADBENCH_DATASET, FOREST, "mean AUROC", mean, chance)
 
 
 def _isolated(X: Floats, seed: int) -> Floats:
-    how = TrainSettings(kind="isolation_forest", seed=seed)
-    return raw(fit(how, X, np.zeros(len(X), bool), np.ones(len(X))), X)
+    settings = TrainSettings(kind="isolation_forest", seed=seed)
+    return raw(fit(settings, X, np.zeros(len(X), bool), np.ones(len(X))), X)
 
 
 def _chance(y: Labels, seed: int) -> float:

@@ -26,14 +26,14 @@ DIFFERENT = 6
 
 
 class Finding(NamedTuple):
-    """What was looked at, and what is wrong with it: nothing where `problem` is empty."""
+    """A check and its problem, which is empty where nothing is wrong."""
 
     what: str
     problem: str
 
 
 def verify(session: Any, wanted: argparse.Namespace) -> Iterator[Finding]:
-    """Yield a finding for each thing that must stand."""
+    """Yield a finding for each thing that the account must have."""
     function = _asked(lambda: session.client("lambda").get_function(FunctionName=wanted.function))
     yield Finding(f"function {wanted.function}", _text(function))
     if isinstance(function, dict):
@@ -63,11 +63,11 @@ def _text(answer: Any) -> str:
 
 
 def _environment(configuration: Any, wanted: argparse.Namespace) -> str:
-    held = configuration.get("Environment", {}).get("Variables", {})
+    variables = configuration.get("Environment", {}).get("Variables", {})
     inbox = f"s3://{wanted.bucket}/{wanted.prefix}".rstrip("/")
-    if held.get("RETRAIN_INBOX", "").rstrip("/") != inbox:
-        return f"RETRAIN_INBOX is {held.get('RETRAIN_INBOX')!r}, not {inbox!r}"
-    runs = held.get("RETRAIN_RUNS", "")
+    if variables.get("RETRAIN_INBOX", "").rstrip("/") != inbox:
+        return f"RETRAIN_INBOX is {variables.get('RETRAIN_INBOX')!r}, not {inbox!r}"
+    runs = variables.get("RETRAIN_RUNS", "")
     if not runs:
         return "RETRAIN_RUNS is not set: the record would be lost with the function's disk"
     return f"RETRAIN_RUNS {runs} lies in the inbox" if runs.startswith(f"{inbox}/") else ""
@@ -85,11 +85,11 @@ def _concurrency(session: Any, function: str) -> str:
 def _role(session: Any, role: str, policy: Path) -> str:
     """Compare what a role may do with the policy it is to have."""
     iam = session.client("iam")
-    found = _asked(lambda: list(_policies(iam, role)))
-    if isinstance(found, str):
-        return found
+    documents = _asked(lambda: list(_policies(iam, role)))
+    if isinstance(documents, str):
+        return documents
     wanted = _rights([json.loads(policy.read_text())])
-    more, fewer = _rights(found) - wanted, wanted - _rights(found)
+    more, fewer = _rights(documents) - wanted, wanted - _rights(documents)
     problems = [f"it may {action} on {on}" for action, on in sorted(more)]
     problems += [f"it may not {action} on {on}" for action, on in sorted(fewer)]
     return "; ".join(problems)
@@ -98,10 +98,10 @@ def _role(session: Any, role: str, policy: Path) -> str:
 def _policies(iam: Any, role: str) -> Iterator[Any]:
     for name in iam.list_role_policies(RoleName=role)["PolicyNames"]:
         yield iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
-    for one in iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]:
-        version = iam.get_policy(PolicyArn=one["PolicyArn"])["Policy"]["DefaultVersionId"]
-        held = iam.get_policy_version(PolicyArn=one["PolicyArn"], VersionId=version)
-        yield held["PolicyVersion"]["Document"]
+    for attached in iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]:
+        version = iam.get_policy(PolicyArn=attached["PolicyArn"])["Policy"]["DefaultVersionId"]
+        answer = iam.get_policy_version(PolicyArn=attached["PolicyArn"], VersionId=version)
+        yield answer["PolicyVersion"]["Document"]
 
 
 def _rights(documents: Sequence[Any]) -> set[tuple[str, str]]:
@@ -123,17 +123,19 @@ def _listed(value: Any) -> list[Any]:
 
 def _notification(session: Any, wanted: argparse.Namespace) -> str:
     client = session.client("s3")
-    held = _asked(lambda: client.get_bucket_notification_configuration(Bucket=wanted.bucket))
-    if isinstance(held, str):
-        return held
-    if "EventBridgeConfiguration" in held:
+    notification = _asked(
+        lambda: client.get_bucket_notification_configuration(Bucket=wanted.bucket)
+    )
+    if isinstance(notification, str):
+        return notification
+    if "EventBridgeConfiguration" in notification:
         return ""
-    for one in [
-        *held.get("QueueConfigurations", []),
-        *held.get("LambdaFunctionConfigurations", []),
+    for target in [
+        *notification.get("QueueConfigurations", []),
+        *notification.get("LambdaFunctionConfigurations", []),
     ]:
-        created = any(event.startswith("s3:ObjectCreated:") for event in one["Events"])
-        rules = one.get("Filter", {}).get("Key", {}).get("FilterRules", [])
+        created = any(event.startswith("s3:ObjectCreated:") for event in target["Events"])
+        rules = target.get("Filter", {}).get("Key", {}).get("FilterRules", [])
         prefixes = [rule["Value"] for rule in rules if rule["Name"].lower() == "prefix"]
         if created and prefixes == [wanted.prefix]:
             return ""
@@ -160,10 +162,10 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--job", help="a Glue job")
     parser.add_argument("--service", help="the prediction service's address")
     findings = list(verify(boto3.Session(), parser.parse_args(words)))
-    for one in findings:
-        sys.stdout.write(f"{'ok ' if not one.problem else 'BAD'} {one.what}")
-        sys.stdout.write(f": {one.problem}\n" if one.problem else "\n")
-    return DIFFERENT if any(one.problem for one in findings) else 0
+    for finding in findings:
+        sys.stdout.write(f"{'ok ' if not finding.problem else 'BAD'} {finding.what}")
+        sys.stdout.write(f": {finding.problem}\n" if finding.problem else "\n")
+    return DIFFERENT if any(finding.problem for finding in findings) else 0
 
 
 if __name__ == "__main__":

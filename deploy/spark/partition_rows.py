@@ -32,13 +32,13 @@ from eddy.schemas.vectors import widened
 
 Mapped = Callable[[Iterable[Any]], Iterator[Any]]
 """What `DataFrame.mapInArrow` takes: record batches in, record batches out."""
-Told = Callable[[int], None]
-"""Told how many rows of a partition came too late for all of their features to be exact."""
+OnIncomplete = Callable[[int], None]
+"""Takes the number of a partition's rows that came too late for exact features."""
 
 PLACE = ("file", "block", "line")
 """Columns that order rows as they came: by file, part of a file, line."""
 VERDICTS = "verdicts"
-"""A column of lists: what was said of a row, in the order it was said."""
+"""A column of lists: the labels of a row, in the order in which they came."""
 
 
 def name_of(file: str) -> str:
@@ -68,14 +68,14 @@ def decode(files: dict[str, int], components: int) -> Mapped:
 
 
 def decode_labels(files: dict[str, int]) -> Mapped:
-    """Make labels into columns; those that say nothing of an event are left out.
+    """Make labels into columns; those of no event are left out.
 
     ConfigError, which names the file, where a line is no label.
     """
 
     def run(batches: Iterable[Any]) -> Iterator[Any]:
         for batch in batches:
-            given = [_label(one, file) for one, file in _lines(batch)]
+            given = [_label(line, file) for line, file in _lines(batch)]
             says = pa.array([len(Labels.of([label])) == 1 for label in given], pa.bool_())
             labels = Labels.of(given)
             columns = {
@@ -88,17 +88,19 @@ def decode_labels(files: dict[str, int]) -> Mapped:
     return run
 
 
-def describe_cards(settings: HistorySettings, told: Told) -> Mapped:
+def describe_cards(settings: HistorySettings, on_incomplete: OnIncomplete) -> Mapped:
     """Add the features of cards, and those that need no history, to rows of whole cards."""
-    return _describing("card", (*OWN, *CARD), settings, told)
+    return _describing("card", (*OWN, *CARD), settings, on_incomplete)
 
 
-def describe_terminals(settings: HistorySettings, told: Told) -> Mapped:
+def describe_terminals(settings: HistorySettings, on_incomplete: OnIncomplete) -> Mapped:
     """Add the features of terminals to rows of whole terminals, and take away `VERDICTS`."""
-    return _describing("terminal", TERMINAL, settings, told)
+    return _describing("terminal", TERMINAL, settings, on_incomplete)
 
 
-def _describing(entity: str, names: Sequence[str], settings: HistorySettings, told: Told) -> Mapped:
+def _describing(
+    entity: str, names: Sequence[str], settings: HistorySettings, on_incomplete: OnIncomplete
+) -> Mapped:
     places = [FEATURES.index(name) for name in names]
 
     def run(batches: Iterable[Any]) -> Iterator[Any]:
@@ -111,11 +113,11 @@ def _describing(entity: str, names: Sequence[str], settings: HistorySettings, to
                 labels = _labels(columns.pop(VERDICTS), rows.events, learned)
                 history.learn(labels)
                 learned = np.union1d(learned, labels.events)
-            found = np.ascontiguousarray(history.features(rows)[:, places].T)
+            features = np.ascontiguousarray(history.features(rows)[:, places].T)
             kept = {name: column for name, column in columns.items() if name not in names}
-            yield _batch(kept | dict(zip(names, map(pa.array, found), strict=True)))
+            yield _batch(kept | dict(zip(names, map(pa.array, features), strict=True)))
         # each is counted twice, because the entity stands for card and terminal
-        told(history.tallies().get(("late", "incomplete"), 0) // 2)
+        on_incomplete(history.tallies().get(("late", "incomplete"), 0) // 2)
 
     return run
 
@@ -132,7 +134,7 @@ def _unbounded(settings: HistorySettings) -> HistorySettings:
 
 
 def _rows(columns: dict[str, Any], entity: str) -> TransactionRows:
-    """Return the rows with one kind of entity as both: what is asked of the other is not kept."""
+    """Return the rows with one kind of entity as both: features of the other are not kept."""
     keys = _unsigned(columns[entity])
     return TransactionRows(
         occurred_at=columns["occurred_at"].to_numpy(),
@@ -144,18 +146,18 @@ def _rows(columns: dict[str, Any], entity: str) -> TransactionRows:
 
 
 def _labels(verdicts: Any, events: NDArray[np.uint64], learned: NDArray[np.uint64]) -> Labels:
-    """Return what is said of a batch's events; once, where an event came more than once.
+    """Return the labels of a batch's events; once, where an event came more than once.
 
-    Those that only say "genuine" are left out: they change nothing.
+    Events whose labels all say "genuine" are left out: they change nothing.
     """
     rows = pc.list_parent_indices(verdicts).to_numpy()
-    said = pc.list_flatten(verdicts)
-    is_fraud = said.field("is_fraud").to_numpy(zero_copy_only=False).astype(np.bool_)
+    flattened = pc.list_flatten(verdicts)
+    is_fraud = flattened.field("is_fraud").to_numpy(zero_copy_only=False).astype(np.bool_)
     first = np.zeros(len(events), np.bool_)
     first[np.unique(events, return_index=True)[1]] = True
     of = events[rows]
     kept = first[rows] & np.isin(of, of[is_fraud]) & ~np.isin(of, learned)
-    return Labels(of[kept], is_fraud[kept], said.field("known_at").to_numpy()[kept])
+    return Labels(of[kept], is_fraud[kept], flattened.field("known_at").to_numpy()[kept])
 
 
 # -- records ---------------------------------------------------------------------------------------

@@ -28,7 +28,7 @@ from pyspark.storagelevel import StorageLevel
 from eddy.deploy.spark.partition_rows import (
     PLACE,
     VERDICTS,
-    Told,
+    OnIncomplete,
     decode,
     decode_labels,
     describe_cards,
@@ -47,10 +47,10 @@ _SHARES = 1 << 20  # into how many parts events fall, for a sample of them
 
 def main(words: Sequence[str]) -> int:
     """Run the job with a program's arguments; print what it did as JSON."""
-    chosen = arguments(words)
+    options = arguments(words)
     spark = session()
     try:
-        print(json.dumps(PreparationJob(spark, chosen).run()))
+        print(json.dumps(PreparationJob(spark, options).run()))
     except (ConfigError, AnalysisException) as error:  # the latter: no such path, or one too many
         print(str(error).splitlines()[0], file=sys.stderr)  # Java's stack says no more
         return 2
@@ -126,15 +126,15 @@ class PreparationJob:
     Parameters
     ----------
     spark : SparkSession
-    chosen : argparse.Namespace
-        What `arguments` returned.
+    options : argparse.Namespace
+        Of `arguments`.
     """
 
-    def __init__(self, spark: SparkSession, chosen: argparse.Namespace) -> None:
+    def __init__(self, spark: SparkSession, options: argparse.Namespace) -> None:
         self._spark = spark
-        self._chosen = chosen
-        self._settings = _settings(chosen)
-        self._vector = [component(k + 1) for k in range(chosen.components)]
+        self._options = options
+        self._settings = _settings(options)
+        self._vector = [component(k + 1) for k in range(options.components)]
         self._incomplete = spark.sparkContext.accumulator(0)
 
     def run(self) -> dict[str, Any]:
@@ -157,9 +157,9 @@ class PreparationJob:
         return self._written() | {"rejected": rejected, "incomplete": incomplete}
 
     def _transactions(self) -> DataFrame:
-        chosen = self._chosen
+        options = self._options
         records, files = read_records(
-            self._spark, _paths(chosen.transactions), chosen.format, Transaction
+            self._spark, _paths(options.transactions), options.format, Transaction
         )
         vector = "".join(f", {name} double" for name in self._vector)
         return records.mapInArrow(
@@ -169,9 +169,9 @@ class PreparationJob:
         )
 
     def _labels(self) -> DataFrame:
-        """Return a row for each event of which something was said, with all that was."""
-        chosen = self._chosen
-        records, files = read_records(self._spark, _paths(chosen.labels), chosen.format, Label)
+        """Return a row for each labelled event, with all its labels in their order."""
+        options = self._options
+        records, files = read_records(self._spark, _paths(options.labels), options.format, Label)
         labels = records.mapInArrow(
             decode_labels(files), f"event long, is_fraud boolean, known_at long, {_PLACES}"
         )
@@ -179,7 +179,7 @@ class PreparationJob:
         return labels.groupBy("event").agg(in_order.alias(VERDICTS))
 
     def _labelled(self, rows: DataFrame) -> DataFrame:
-        if not self._chosen.labels:
+        if not self._options.labels:
             return rows.withColumns(
                 {
                     "is_fraud": f.expr("cast(null as boolean)"),
@@ -188,31 +188,34 @@ class PreparationJob:
             )
         last = f.array_max(
             f.transform(
-                VERDICTS, lambda one: f.struct(one.known_at, *(one[p] for p in PLACE), one.is_fraud)
+                VERDICTS,
+                lambda verdict: f.struct(
+                    verdict.known_at, *(verdict[p] for p in PLACE), verdict.is_fraud
+                ),
             )
         )
-        said = rows.join(self._labels(), "event", "left").withColumn("last", last)
-        said = said.selectExpr("*", "last.is_fraud is_fraud", "last.known_at labelled_at")
-        return said.drop("last")
+        labelled = rows.join(self._labels(), "event", "left").withColumn("last", last)
+        labelled = labelled.selectExpr("*", "last.is_fraud is_fraud", "last.known_at labelled_at")
+        return labelled.drop("last")
 
     def _described(self, rows: DataFrame) -> DataFrame:
-        told: Told = self._incomplete.add
+        on_incomplete: OnIncomplete = self._incomplete.add
         by_terminal = self._by("terminal", rows)
-        kept = [one for one in by_terminal.columns if one != VERDICTS]
+        kept = [name for name in by_terminal.columns if name != VERDICTS]
         rows = by_terminal.mapInArrow(
-            describe_terminals(self._settings, told), _kinds(by_terminal, kept, TERMINAL)
+            describe_terminals(self._settings, on_incomplete), _kinds(by_terminal, kept, TERMINAL)
         )
         by_card = self._by("card", rows)
         added = (*OWN, *CARD)
-        kept = [one for one in by_card.columns if one not in added]
+        kept = [name for name in by_card.columns if name not in added]
         return by_card.mapInArrow(
-            describe_cards(self._settings, told), _kinds(by_card, kept, added)
+            describe_cards(self._settings, on_incomplete), _kinds(by_card, kept, added)
         )
 
     def _by(self, entity: str, rows: DataFrame) -> DataFrame:
         """Let all rows of an entity be in one partition, as they came."""
-        order = PLACE if self._chosen.order == "arrival" else ("occurred_at", *PLACE)
-        return rows.repartition(self._chosen.partitions, entity).sortWithinPartitions(*order)
+        order = PLACE if self._options.order == "arrival" else ("occurred_at", *PLACE)
+        return rows.repartition(self._options.partitions, entity).sortWithinPartitions(*order)
 
     def _table(self, rows: DataFrame) -> DataFrame:
         """Return the columns of a training table, and those that rows are laid out by."""
@@ -234,29 +237,29 @@ class PreparationJob:
 
         By a part of the event's hash, so that every run keeps the same ones.
         """
-        share = self._chosen.genuine_share
+        share = self._options.genuine_share
         if share >= 1:
             return table
         kept = max(round(share * _SHARES), 1)
         fraud = f.coalesce(f.col("is_fraud"), f.lit(False))
         weight = f.when(fraud, 1.0).otherwise(_SHARES / kept)
-        chosen = table.where(fraud | (f.expr(f"event & {_SHARES - 1}") < kept))
-        return chosen.withColumn("weight", weight)
+        sampled = table.where(fraud | (f.expr(f"event & {_SHARES - 1}") < kept))
+        return sampled.withColumn("weight", weight)
 
     def _write(self, table: DataFrame) -> None:
         """Write a file a day, its rows by time."""
-        mode = "overwrite" if self._chosen.overwrite == "yes" else "errorifexists"
+        mode = "overwrite" if self._options.overwrite == "yes" else "errorifexists"
         days = table.withColumn("day", f.to_date("occurred_at"))
-        days = days.repartition(self._chosen.partitions, "day")
+        days = days.repartition(self._options.partitions, "day")
         days = days.sortWithinPartitions("day", "occurred_at", *PLACE).drop(*PLACE)
-        days.write.mode(mode).partitionBy("day").parquet(self._chosen.output)
+        days.write.mode(mode).partitionBy("day").parquet(self._options.output)
 
     def _rejected(self, decoded: DataFrame) -> dict[str, int]:
         counts = decoded.where("reason is not null").groupBy("reason").count().collect()
         return {row["reason"]: row["count"] for row in sorted(counts)}
 
     def _written(self) -> dict[str, int]:
-        table = self._spark.read.parquet(self._chosen.output)
+        table = self._spark.read.parquet(self._options.output)
         counts = table.selectExpr(
             "count(*) rows", "count_if(is_fraud) frauds", "count(is_fraud) labelled"
         )
@@ -264,8 +267,8 @@ class PreparationJob:
         return written
 
 
-def _settings(chosen: argparse.Namespace) -> HistorySettings:
-    given = {name: getattr(chosen, name) for name in ("delay_days", "label_grace_s", "lateness_s")}
+def _settings(options: argparse.Namespace) -> HistorySettings:
+    given = {name: getattr(options, name) for name in ("delay_days", "label_grace_s", "lateness_s")}
     try:
         return msgspec.convert(given, HistorySettings)
     except msgspec.ValidationError as error:
@@ -273,7 +276,7 @@ def _settings(chosen: argparse.Namespace) -> HistorySettings:
 
 
 def _paths(text: str) -> list[str]:
-    return [one.strip() for one in text.split(",") if one.strip()]
+    return [path.strip() for path in text.split(",") if path.strip()]
 
 
 def _kinds(rows: DataFrame, kept: Sequence[str], added: Sequence[str]) -> str:

@@ -50,8 +50,8 @@ def read_records(
     """
     if not paths:
         raise ConfigError("no files named")
-    lines = [one for one in paths if _kind(one, kind) == "lines"]
-    columns = [one for one in paths if _kind(one, kind) == "parquet"]
+    lines = [path for path in paths if _kind(path, kind) == "lines"]
+    columns = [path for path in paths if _kind(path, kind) == "parquet"]
     parts = [_read_lines(spark, lines)] if lines else []
     parts += [_read_parquet(spark, columns, event_type)] if columns else []
     files = sorted({name_of(file) for part in parts for file in part.inputFiles()})
@@ -82,9 +82,9 @@ def _read_parquet(
     rows = spark.read.parquet(*paths)
     kinds = {name.lower(): (name, kind) for name, kind in rows.dtypes}
     wanted = msgspec.structs.fields(event_type)
-    if missing := [one.name for one in wanted if one.required and one.name not in kinds]:
+    if missing := [field.name for field in wanted if field.required and field.name not in kinds]:
         raise ConfigError(f"{', '.join(paths)}: no columns {', '.join(missing)}")
-    there = [_column(*kinds[one.name], one.name) for one in wanted if one.name in kinds]
+    there = [_column(*kinds[field.name], field.name) for field in wanted if field.name in kinds]
     return _placed(rows, f.to_json(f.struct(*there), _TIMES))
 
 

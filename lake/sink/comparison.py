@@ -179,8 +179,8 @@ class TableComparison:
             missing=self._count(missing),
             pending=self._count(pending),
             set_aside=self._count("from rowless semi join aside using (topic, part, pos)"),
-            duplicates=self._one(_DUPLICATES),
-            doubled=self._one(_DOUBLED) if is_folded else 0,
+            duplicates=self._scalar(_DUPLICATES),
+            doubled=self._scalar(_DOUBLED) if is_folded else 0,
             extra=self._count(_EXTRA),
             examples=[
                 *self._examples("missing", missing),
@@ -216,9 +216,9 @@ class TableComparison:
         self._db.unregister("batch")
 
     def _count(self, what: str) -> int:
-        return self._one(f"select count(*) {what}")
+        return self._scalar(f"select count(*) {what}")
 
-    def _one(self, query: str) -> int:
+    def _scalar(self, query: str) -> int:
         row = self._db.execute(query).fetchone()
         return int(row[0]) if row else 0
 

@@ -40,7 +40,7 @@ def test_a_process_that_is_gone_is_an_error():
 
 
 @pytest.mark.parametrize(
-    ("said", "version"),
+    ("text", "version"),
     [
         ('openjdk version "17.0.15" 2025-04-15', 17),
         ('openjdk version "25" 2025-09-16', 25),
@@ -48,5 +48,5 @@ def test_a_process_that_is_gone_is_an_error():
         ("command not found", 0),
     ],
 )
-def test_versions_of_java(said, version):
-    assert major_version(said) == version
+def test_versions_of_java(text, version):
+    assert major_version(text) == version

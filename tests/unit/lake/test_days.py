@@ -4,14 +4,14 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from eddy.lake.days import Day, chosen, require_over
+from eddy.lake.days import Day, require_over, selected_days
 from eddy.schemas.errors import ConfigError
 
 NOW = datetime(2024, 3, 2, 0, 30, tzinfo=timezone(timedelta(hours=2)))  # 1 March in UTC
 
 
 def names(*options: str | None) -> list[str]:
-    return [str(day) for day in chosen(*options, NOW)]
+    return [str(day) for day in selected_days(*options, NOW)]
 
 
 def test_one_day_or_several() -> None:
@@ -38,7 +38,7 @@ def test_yesterday_is_that_of_utc() -> None:
 )
 def test_what_names_no_days_is_refused(one, since, until) -> None:
     with pytest.raises(ConfigError):
-        chosen(one, since, until, NOW)
+        selected_days(one, since, until, NOW)
 
 
 def test_a_day_has_24_hours_of_utc() -> None:
