@@ -25,18 +25,18 @@ class DecisionBuffer:
     Parameters
     ----------
     features : sequence of str
-        What is kept of each row; NaN where a record does not have it.
+        Names of the features kept of each row; NaN where a record lacks one.
     keep_us : int
-        Rows that are older than the newest one by more than this make room.
+        Rows older than the newest row by more than this are evicted.
     most_rows : int
-        As do the oldest of more rows than this.
+        The oldest rows beyond this number are evicted.
 
     Attributes
     ----------
     evicted : Counter
-        How many rows made room, by reason.
+        How many rows were evicted, by reason.
     newest_us : int
-        The latest event time there was; microseconds since 1970, UTC.
+        The latest event time so far; microseconds since 1970, UTC.
     """
 
     def __init__(self, features: Sequence[str], keep_us: int, most_rows: int) -> None:
@@ -123,8 +123,8 @@ class DecisionBuffer:
     def oldest_records(self) -> dict[int, int]:
         """Return by partition the first record of which rows are kept."""
         partitions, first = np.unique(self._column("partitions"), return_index=True)
-        records = self._column("records")
-        return {int(one): int(records[at]) for one, at in zip(partitions, first, strict=True)}
+        records = self._column("records")[first]
+        return dict(zip(partitions.tolist(), records.tolist(), strict=True))
 
     def _column(self, name: str) -> NDArray[Any]:
         return self._columns[name][self._start : self._stop]

@@ -1,4 +1,4 @@
-"""Drift: river's ADWIN on scores and features; a detector says that the world has changed.
+"""Drift: river's ADWIN on scores and features detects that their distribution has changed.
 
 Each value becomes its rank among the first values that were seen (0 to 1, middle rank for equal
 ones), so that one setting fits every feature, however heavy its tail. ADWIN (Bifet and Gavaldà
@@ -66,7 +66,7 @@ class Drift(msgspec.Struct, frozen=True, kw_only=True):
     what : str
         `SCORE` or a feature.
     at : int
-        Event time of the row that gave it away; microseconds since 1970, UTC.
+        Event time of the row at which it was detected; microseconds since 1970, UTC.
     before, after : float
         Medians of the reference and of the newest values, in the feature's own unit.
     """
@@ -93,17 +93,17 @@ class DriftDetectors:
         """Return the drifts that these rows give away, in the order of the columns."""
         rows = np.flatnonzero(spread(decisions.events) % np.uint64(self.settings.every) == 0)
         at = decisions.occurred_at[rows]
-        found = self._see(SCORE, decisions.scores[rows], at)
+        drifts = self._see(SCORE, decisions.scores[rows], at)
         for place, name in enumerate(decisions.names):
             if name not in CLOCK:
-                found += self._see(name, decisions.features[rows, place], at)
-        return found
+                drifts += self._see(name, decisions.features[rows, place], at)
+        return drifts
 
     def snapshot(self) -> bytes:
         """Return the state; of each detector the newest values, from which it is made again."""
         arrays: dict[str, NDArray[Any]] = {"names": np.array(list(self._watched), dtype=np.str_)}
         for place, watched in enumerate(self._watched.values()):
-            arrays |= {f"{place}.{name}": held for name, held in watched.arrays().items()}
+            arrays |= {f"{place}.{name}": column for name, column in watched.arrays().items()}
         return pack(_KIND, arrays)
 
     def restore(self, state: bytes) -> None:
@@ -111,8 +111,8 @@ class DriftDetectors:
         arrays = unpack(_KIND, state)
         self._watched = {}
         for place, name in enumerate(arrays["names"].tolist()):
-            held = {part: arrays[f"{place}.{part}"] for part in _Watched.PARTS}
-            self._watched[name] = _Watched.of(self.settings, held)
+            columns = {part: arrays[f"{place}.{part}"] for part in _Watched.PARTS}
+            self._watched[name] = _Watched.of(self.settings, columns)
 
     def _see(self, what: str, values: Floats, at: NDArray[np.int64]) -> list[Drift]:
         known = ~np.isnan(values)
@@ -131,19 +131,19 @@ class _Watched:
 
     @classmethod
     def of(cls, settings: DriftSettings, arrays: dict[str, NDArray[Any]]) -> "_Watched":
-        """Make it again from what `arrays` gave."""
-        made = cls(settings)
-        made._reference = arrays["reference"]
-        made._recent.extend(arrays["recent"].tolist())
-        made._ranks = arrays["ranks"].tolist()
-        for rank in made._ranks:
-            made._adwin.update(rank)
+        """Restore a column from the result of `arrays`."""
+        watched = cls(settings)
+        watched._reference = arrays["reference"]
+        watched._recent.extend(arrays["recent"].tolist())
+        watched._ranks = arrays["ranks"].tolist()
+        for rank in watched._ranks:
+            watched._adwin.update(rank)
         count, has_changed = arrays["state"].tolist()
-        made._count, made._has_changed = count, bool(has_changed)
-        return made
+        watched._count, watched._has_changed = count, bool(has_changed)
+        return watched
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """Return what it is made of."""
+        """Return the state as named arrays."""
         return {
             "reference": self._reference,
             "ranks": np.array(self._ranks[-_REPLAYED:], np.float64),
@@ -153,7 +153,7 @@ class _Watched:
 
     def see(self, what: str, values: Floats, at: Sequence[int]) -> list[Drift]:
         """Take in values; return the drifts they give away."""
-        found: list[Drift] = []
+        drifts: list[Drift] = []
         start = 0
         while start < len(values):
             if len(self._reference) < self._settings.reference_rows:
@@ -164,9 +164,9 @@ class _Watched:
                 break
             start += place + 1
             before, after = float(np.median(self._reference)), float(np.median(self._recent))
-            found.append(Drift(what=what, at=at[start - 1], before=before, after=after))
+            drifts.append(Drift(what=what, at=at[start - 1], before=before, after=after))
             self._begin_anew()
-        return found
+        return drifts
 
     def _begin_anew(self) -> None:
         self._reference: Floats = np.empty(0)

@@ -42,10 +42,10 @@ class LearnerSettings(msgspec.Struct, frozen=True, kw_only=True):
     classifier : OnlineSettings
     drift : DriftSettings
     threshold : Threshold
-        Where the boundary is put, by what the learner would have said of the kept decisions.
+        Where the boundary is put, by the learner's probabilities of the kept decisions.
     genuine_after_days : float, optional
-        Rows nobody spoke of for so long are learned as genuine, because few report what is in
-        order; a label that comes later corrects it. None: only what is said is learned.
+        Rows without a label for so long are learned as genuine, because few report what is in
+        order; a label that comes later corrects it. None: only labelled rows are learned.
     silent_every : int
         One of so many of these rows is learned; probabilities make up for the others.
     keep_days : float
@@ -55,7 +55,7 @@ class LearnerSettings(msgspec.Struct, frozen=True, kw_only=True):
     most_waiting : int
         Labels that may wait for their decision.
     window : int
-        Newest labelled rows over which quality is told.
+        Newest labelled rows over which quality is measured.
     least_frauds : int
         With fewer learned there is no version.
     """
@@ -97,9 +97,9 @@ class OnlineLearner:
         None before the first decision, whose features are those learned from.
     recent : RecentPredictions
     ignored : int
-        Labels that say nothing about an event.
+        Labels that are not about an event, or give no verdict on it.
     silent : int
-        Rows learned as genuine because nobody spoke of them.
+        Rows learned as genuine because they had no label.
     learned_until_us : int
         Event time of the youngest row that was learned; microseconds since 1970, UTC.
     """
@@ -188,7 +188,7 @@ class OnlineLearner:
         if not self.is_ready or self._classifier is None or self.kept is None:
             raise ValueError(f"{self.frauds} frauds of {self.rows} rows: too few for a version")
         weights = self._weights(self._classifier)
-        made = FraudParameters(
+        parameters = FraudParameters(
             detector=DETECTOR,
             features=list(self._classifier.features),
             typical=weights.center.tolist(),
@@ -201,8 +201,8 @@ class OnlineLearner:
             ),
         )
         known = self.kept.values[~np.isnan(self.kept.values).any(axis=1)][-_SMOKE_ROWS:]
-        outputs = made.opened({}).raw(known)
-        return msgspec.structs.replace(made, smoke=Smoke(known.tolist(), outputs.tolist()))
+        outputs = parameters.opened({}).raw(known)
+        return msgspec.structs.replace(parameters, smoke=Smoke(known.tolist(), outputs.tolist()))
 
     def snapshot(self) -> bytes:
         """Return all but the decisions themselves, which their topic holds."""
@@ -231,7 +231,7 @@ class OnlineLearner:
         )
 
     def restore(self, state: bytes) -> None:
-        """Go on where `snapshot` was taken, once `remember` was told the decisions kept then.
+        """Go on where `snapshot` was taken, once `remember` was given the decisions kept then.
 
         Raises
         ------
@@ -239,19 +239,19 @@ class OnlineLearner:
             It is something else.
         """
         try:
-            held = msgspec.msgpack.decode(state, type=_State)
+            saved = msgspec.msgpack.decode(state, type=_State)
         except msgspec.MsgspecError as error:
             raise ValueError(f"not a learner's snapshot: {error}") from error
-        if held.format != FORMAT:
-            raise ValueError(f"a learner's snapshot of format {held.format}")
-        if held.features is not None and held.classifier is not None:
-            self._begin(held.features)
+        if saved.format != FORMAT:
+            raise ValueError(f"a learner's snapshot of format {saved.format}")
+        if saved.features is not None and saved.classifier is not None:
+            self._begin(saved.features)
             assert self._classifier is not None
-            self._classifier.restore(held.classifier)
-        self.learned_until_us, self.silent = held.learned_until_us, held.silent
-        self._drift.restore(held.drift)
-        self.label_queue.restore(held.waiting)
-        columns = unpack("learner", held.columns)
+            self._classifier.restore(saved.classifier)
+        self.learned_until_us, self.silent = saved.learned_until_us, saved.silent
+        self._drift.restore(saved.drift)
+        self.label_queue.restore(saved.waiting)
+        columns = unpack("learner", saved.columns)
         self.recent = RecentPredictions(self.settings.window)
         self.recent.add(columns["predicted"], columns["was_fraud"])
         self._noted = columns["events"], columns["verdicts"]

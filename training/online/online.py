@@ -178,14 +178,14 @@ class OnlineClassifier:
             self._by_name(arrays[name]) for name in _COUNTED
         )
         scaler, model = self._scaler, self._model
-        for held, found in (
+        for target, values in (
             (scaler.counts, {name: int(count) for name, count in counts.items()}),
             (scaler.means, means),
             (scaler.vars, variances),
             (model.optimizer.g2, squares),
         ):
-            held.clear()
-            held.update(found)
+            target.clear()
+            target.update(values)
         model._weights = VectorDict(weights)
         model.intercept = float(arrays["intercept"][0])
         self.rows, self.frauds, steps = arrays["learned"].tolist()

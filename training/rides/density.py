@@ -46,8 +46,8 @@ def knee(distances: Floats) -> float | None:
         return None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it warns where it returns None
-        found = _kneedle()(np.arange(len(curve)), curve, curve="convex", direction="increasing")
-    return None if found.knee is None or found.knee_y <= 0 else float(found.knee_y)
+        locator = _kneedle()(np.arange(len(curve)), curve, curve="convex", direction="increasing")
+    return None if locator.knee is None or locator.knee_y <= 0 else float(locator.knee_y)
 
 
 def fallback(distances: Floats) -> float:

@@ -105,7 +105,7 @@ def train(values: Floats, settings: RidesTraining) -> tuple[DbscanParameters, di
     dial = _DIAL ** (0.5 - settings.sensitivity)
     knees = [knee(run) for run in distances]
     radii = dial * np.array(
-        [found or fallback(run) for found, run in zip(knees, distances, strict=True)]
+        [radius or fallback(run) for radius, run in zip(knees, distances, strict=True)]
     )
     eps = float(np.median(radii))
     if not eps > 0:
@@ -123,7 +123,7 @@ def train(values: Floats, settings: RidesTraining) -> tuple[DbscanParameters, di
         "eps_least": float(radii.min()),
         "eps_most": float(radii.max()),
         "eps_spread": float(np.subtract(*np.quantile(radii, (0.75, 0.25))) / eps),
-        "knee_share": sum(found is not None for found in knees) / len(knees),
+        "knee_share": sum(radius is not None for radius in knees) / len(knees),
         "expected_alert_rate": float(np.mean(rates)),
         "alert_rate_least": min(rates),
         "alert_rate_most": max(rates),

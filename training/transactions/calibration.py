@@ -1,4 +1,4 @@
-"""From what a model says to probabilities, and to the boundary: on rows it has not learned from."""
+"""Calibrate a model's outputs to probabilities and set the boundary, on rows it has not seen."""
 
 import numpy as np
 
@@ -37,9 +37,9 @@ def platt(logits: Floats, is_fraud: Flags, weights: Floats) -> tuple[float, floa
     line = np.array([0.0, np.log((right + 1) / (wrong + 1))])
     loss = _loss(design @ line, target, weights)
     for _ in range(_STEPS):
-        said = _sigmoid(design @ line)
-        gradient = design.T @ (weights * (said - target))
-        curvature = (design * (weights * said * (1 - said))[:, None]).T @ design
+        predicted = _sigmoid(design @ line)
+        gradient = design.T @ (weights * (predicted - target))
+        curvature = (design * (weights * predicted * (1 - predicted))[:, None]).T @ design
         step = np.linalg.solve(curvature + 1e-12 * np.eye(2), gradient)
         share, better = 1.0, loss
         while share > _CLOSE:
@@ -64,40 +64,41 @@ def _loss(logits: Floats, target: Floats, weights: Floats) -> float:
     return float(np.sum(weights * (np.logaddexp(0.0, logits) - target * logits)))
 
 
-def boundary(rows: ScoredRows, how: Threshold) -> float:
+def boundary(rows: ScoredRows, threshold: Threshold) -> float:
     """Return what a row's probability must exceed to be flagged.
 
     Parameters
     ----------
     rows : ScoredRows
-        Whose `probabilities` are known; `scores` are not looked at.
-    how : Threshold
+        Their `probabilities` are used, their `scores` are not.
+    threshold : Threshold
     """
-    found = _by_cost(rows, how) if how.by == "cost" else _by_budget(rows, how.cards_per_day)
-    return max(found, LEAST_BOUNDARY)
+    find = _by_cost if threshold.by == "cost" else _by_budget
+    return max(find(rows, threshold), LEAST_BOUNDARY)
 
 
-def _by_budget(rows: ScoredRows, cards_per_day: float) -> float:
-    """Return the probability that just `cards_per_day` cards a day exceed, or fewer."""
+def _by_budget(rows: ScoredRows, threshold: Threshold) -> float:
+    """Return the probability that just `threshold.cards_per_day` cards a day exceed, or fewer."""
     cards = CardDays.of(rows.days, rows.cards, rows.probabilities, rows.is_fraud)
     days = len(np.unique(rows.days))
     best = np.sort(cards.best)[::-1]
-    allowed = int(cards_per_day * days)
+    allowed = int(threshold.cards_per_day * days)
     # with budget for all of them, whoever is above the least likely one
     return float(best[min(allowed, len(best) - 1)])
 
 
-def _by_cost(rows: ScoredRows, how: Threshold) -> float:
+def _by_cost(rows: ScoredRows, threshold: Threshold) -> float:
     """Return the probability above which flagging costs least.
 
     Every row above costs an alert, every fraud not above its share of the amount.
     """
     order = np.argsort(-rows.probabilities, kind="stable")
-    said, weights = rows.probabilities[order], rows.weights[order]
-    saved = how.missed_share * np.maximum(rows.amounts[order], 0.0) * rows.is_fraud[order]
-    total = np.append(0.0, np.cumsum(weights * (how.alert_cost - saved)))
+    probabilities, weights = rows.probabilities[order], rows.weights[order]
+    saved = threshold.missed_share * np.maximum(rows.amounts[order], 0.0) * rows.is_fraud[order]
+    total = np.append(0.0, np.cumsum(weights * (threshold.alert_cost - saved)))
     # a boundary lies between two probabilities: after the last of equal ones, or before all
-    is_end = np.append(np.append(True, said[1:] != said[:-1])[: len(said)], True)
+    changes = probabilities[1:] != probabilities[:-1]
+    is_end = np.append(np.append(True, changes)[: len(probabilities)], True)
     ends = np.flatnonzero(is_end)
     flagged = ends[np.argmin(total[ends])]
-    return float(said[flagged]) if flagged < len(said) else 0.0
+    return float(probabilities[flagged]) if flagged < len(probabilities) else 0.0

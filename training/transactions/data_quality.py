@@ -158,7 +158,7 @@ def check_labels(
     until = int(table.occurred_at[-1]) - round(delay_days * DAY_US)
     old = table.rows(table.between(0, until))
     known = float(old.labelled.mean()) if len(old) else 0.0
-    found = [
+    checks = [
         QualityCheck(
             what="labelled",
             ok=known >= bounds.least_labelled,
@@ -173,7 +173,7 @@ def check_labels(
     ok = bounds.least_frauds <= share <= bounds.most_frauds
     detail = f"{share:.3%} of {labelled:,} labelled rows are frauds; "
     detail += f"{bounds.least_frauds:.3%} to {bounds.most_frauds:.1%}"
-    return [*found, QualityCheck(what="frauds", ok=ok, detail=detail)]
+    return [*checks, QualityCheck(what="frauds", ok=ok, detail=detail)]
 
 
 def check_drift(
@@ -185,10 +185,10 @@ def check_drift(
         return [QualityCheck(what="drift", ok=True, detail=detail)]
     if len(new) < _ENOUGH:
         return [QualityCheck(what="drift", ok=True, detail=f"{len(new):,} rows: too few to tell")]
-    found = []
+    checks = []
     for name, edges in reference.edges.items():
         if name not in new.names:
-            found.append(
+            checks.append(
                 QualityCheck(what=f"drift of {name}", ok=False, detail="the feature is gone")
             )
             continue
@@ -198,8 +198,8 @@ def check_drift(
         index = stability_index(reference.shares[name], shares.tolist())
         detail = f"stability index {index:.3f}; at most {bounds.most_drift:g}"
         ok = len(values) > 0 and index <= bounds.most_drift
-        found.append(QualityCheck(what=f"drift of {name}", ok=ok, detail=detail))
-    return found
+        checks.append(QualityCheck(what=f"drift of {name}", ok=ok, detail=detail))
+    return checks
 
 
 def _shares(values: Floats, inner: Floats) -> Floats:

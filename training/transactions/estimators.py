@@ -15,7 +15,7 @@ from eddy.training.transactions.settings import TrainSettings
 
 
 def typical(rows: Floats) -> Floats:
-    """Return the median of each feature, 0 where no row says: it stands for what is missing.
+    """Return the median of each feature, to fill in missing values; 0 where no row has one.
 
     Parameters
     ----------
@@ -25,9 +25,9 @@ def typical(rows: Floats) -> Floats:
     -------
     ndarray of float64, shape (d,)
     """
-    said = ~np.isnan(rows).all(axis=0)
+    has_values = ~np.isnan(rows).all(axis=0)
     medians = np.zeros(rows.shape[1])
-    medians[said] = np.nanmedian(rows[:, said], axis=0)
+    medians[has_values] = np.nanmedian(rows[:, has_values], axis=0)
     return medians
 
 
@@ -36,12 +36,12 @@ def filled(rows: Floats, values: Floats) -> Floats:
     return np.where(np.isnan(rows), values, rows)
 
 
-def fit(how: TrainSettings, rows: Floats, is_fraud: Flags, weights: Floats) -> Any:
+def fit(settings: TrainSettings, rows: Floats, is_fraud: Flags, weights: Floats) -> Any:
     """Return a fitted estimator of the kind asked for; the same input gives the same one.
 
     Parameters
     ----------
-    how : TrainSettings
+    settings : TrainSettings
     rows : ndarray of float64, shape (n, d)
         Nothing missing.
     is_fraud : ndarray of bool, shape (n,)
@@ -50,53 +50,53 @@ def fit(how: TrainSettings, rows: Floats, is_fraud: Flags, weights: Floats) -> A
     """
     even = None if np.all(weights == 1.0) else weights
     # boosting takes as many threads as there are processors unless it is told
-    with threadpool_limits(limits=how.jobs):
-        if how.kind == "isolation_forest":
-            return _isolation_forest(how, len(rows)).fit(rows, sample_weight=even)
-        build = _forest if how.algorithm == "random_forest" else _boosting
-        return build(how).fit(rows, is_fraud, sample_weight=even)
+    with threadpool_limits(limits=settings.jobs):
+        if settings.kind == "isolation_forest":
+            return _isolation_forest(settings, len(rows)).fit(rows, sample_weight=even)
+        build = _forest if settings.algorithm == "random_forest" else _boosting
+        return build(settings).fit(rows, is_fraud, sample_weight=even)
 
 
 def raw(estimator: Any, rows: Floats) -> Floats:
-    """Return what the estimator itself says: a probability, or how isolated a row is."""
+    """Return the estimator's own output: a probability, or how isolated a row is."""
     if isinstance(estimator, IsolationForest):
         return -np.asarray(estimator.score_samples(rows), np.float64)
     return np.asarray(estimator.predict_proba(rows)[:, 1], np.float64)
 
 
-def _forest(how: TrainSettings) -> Any:
-    chosen = how.random_forest
+def _forest(settings: TrainSettings) -> Any:
+    forest = settings.random_forest
     return RandomForestClassifier(
-        n_estimators=chosen.trees,
-        max_depth=chosen.max_depth,
-        max_leaf_nodes=chosen.max_leaves,
-        min_samples_leaf=chosen.min_rows_leaf,
-        max_samples=chosen.rows_share,
-        max_features=chosen.features_share,
-        random_state=how.seed,
-        n_jobs=how.jobs,
+        n_estimators=forest.trees,
+        max_depth=forest.max_depth,
+        max_leaf_nodes=forest.max_leaves,
+        min_samples_leaf=forest.min_rows_leaf,
+        max_samples=forest.rows_share,
+        max_features=forest.features_share,
+        random_state=settings.seed,
+        n_jobs=settings.jobs,
     )
 
 
-def _boosting(how: TrainSettings) -> Any:
-    chosen = how.hist_gradient_boosting
+def _boosting(settings: TrainSettings) -> Any:
+    boosting = settings.hist_gradient_boosting
     return HistGradientBoostingClassifier(
-        max_iter=chosen.trees,
-        learning_rate=chosen.learning_rate,
-        max_leaf_nodes=chosen.max_leaves,
-        min_samples_leaf=chosen.min_rows_leaf,
-        l2_regularization=chosen.l2,
-        max_features=chosen.features_share,
+        max_iter=boosting.trees,
+        learning_rate=boosting.learning_rate,
+        max_leaf_nodes=boosting.max_leaves,
+        min_samples_leaf=boosting.min_rows_leaf,
+        l2_regularization=boosting.l2,
+        max_features=boosting.features_share,
         early_stopping=False,  # it would look at rows from the future
-        random_state=how.seed,
+        random_state=settings.seed,
     )
 
 
-def _isolation_forest(how: TrainSettings, rows: int) -> Any:
-    chosen = how.isolation_forest
+def _isolation_forest(settings: TrainSettings, rows: int) -> Any:
+    forest = settings.isolation_forest
     return IsolationForest(
-        n_estimators=chosen.trees,
-        max_samples=min(chosen.rows, rows),
-        random_state=how.seed,
-        n_jobs=how.jobs,
+        n_estimators=forest.trees,
+        max_samples=min(forest.rows, rows),
+        random_state=settings.seed,
+        n_jobs=settings.jobs,
     )

@@ -58,13 +58,13 @@ class Evaluated(msgspec.Struct, frozen=True, kw_only=True):
     notes: list[str] = []
 
 
-def figures_of(how: Evaluation, learning: TrainSettings) -> dict[str, Figure]:
+def figures_of(settings: Evaluation, learning: TrainSettings) -> dict[str, Figure]:
     """Return the figures by name."""
     threshold = learning.threshold
     return {
         "auc": metrics.auc,
         "average_precision": metrics.average_precision,
-        f"card_precision_{how.cards_a_day}": metrics.card_precision(how.cards_a_day),
+        f"card_precision_{settings.cards_a_day}": metrics.card_precision(settings.cards_a_day),
         "cards_flagged_a_day": metrics.cards_flagged,
         "precision": metrics.precision,
         "recall": metrics.recall,
@@ -81,12 +81,12 @@ def evaluate(table: TrainingTable, parameters: Parameters) -> Evaluated:
     ConfigError
         There are too few labelled rows for the windows asked for.
     """
-    how, learning = parameters.evaluate, parameters.train
-    windows = folds(table, how.folds, how.test_days, learning.delay_days, how.last_test_start)
+    settings, learning = parameters.evaluate, parameters.train
+    windows = _folds(table, parameters)
     scored = []
     for fold in windows:
-        made = train_until(table, learning, fold.learn_until_us, fold.test_start_us)
-        scored.append(_scored(table, fold, made.scorer, how))
+        trained = train_until(table, learning, fold.learn_until_us, fold.test_start_us)
+        scored.append(_scored(table, fold, trained.scorer, settings))
     what = f"{learning.kind}, trained anew for each window on {learning.train_days} days"
     return _evaluated(what, windows, scored, parameters, [])
 
@@ -116,8 +116,8 @@ def evaluate_model(
     ConfigError
         It has learned from all labelled rows.
     """
-    how, delay = parameters.evaluate, parameters.train.delay_days
-    windows, notes = folds(table, how.folds, how.test_days, delay, how.last_test_start), []
+    settings, notes = parameters.evaluate, []
+    windows = _folds(table, parameters)
     if learned_until is None:
         notes.append("it is not known what the model learned from: it may have seen these rows")
     else:
@@ -126,18 +126,24 @@ def evaluate_model(
     if not windows:
         raise ConfigError(
             f"{what} learned from rows up to {learned_until}: no later window of "
-            f"{how.test_days} days has labels; evaluate the way of training, or wait for labels"
+            f"{settings.test_days} days has labels; evaluate the way of training, or wait for "
+            "labels"
         )
-    scored = [_scored(table, fold, scorer, how) for fold in windows]
+    scored = [_scored(table, fold, scorer, settings) for fold in windows]
     return _evaluated(what, windows, scored, parameters, notes)
 
 
-def _scored(table: TrainingTable, fold: Fold, scorer: Scorer, how: Evaluation) -> ScoredRows:
-    return scored_rows(rows_seen(table, fold, how.known_days), fold, scorer)
+def _folds(table: TrainingTable, parameters: Parameters) -> list[Fold]:
+    settings, delay_days = parameters.evaluate, parameters.train.delay_days
+    return folds(table, settings.folds, settings.test_days, delay_days, settings.last_test_start)
+
+
+def _scored(table: TrainingTable, fold: Fold, scorer: Scorer, settings: Evaluation) -> ScoredRows:
+    return scored_rows(rows_seen(table, fold, settings.known_days), fold, scorer)
 
 
 def scored_rows(rows: TrainingTable, fold: Fold, scorer: Scorer) -> ScoredRows:
-    """Return the labelled rows of a fold's window with what a model says of them.
+    """Return the labelled rows of a fold's window with a model's scores.
 
     Parameters
     ----------
@@ -187,12 +193,12 @@ def _evaluated(
     parameters: Parameters,
     notes: list[str],
 ) -> Evaluated:
-    how = parameters.evaluate
-    figures = figures_of(how, parameters.train)
+    settings = parameters.evaluate
+    figures = figures_of(settings, parameters.train)
     return Evaluated(
         what=what,
-        figures=_intervals(scored, figures, how),
-        random=_intervals(shuffled(scored, how.seed), figures, how),
+        figures=_intervals(scored, figures, settings),
+        random=_intervals(shuffled(scored, settings.seed), figures, settings),
         windows=[
             Window(
                 first=text(fold.test_start_us),
@@ -208,9 +214,11 @@ def _evaluated(
 
 
 def _intervals(
-    scored: Sequence[ScoredRows], figures: dict[str, Figure], how: Evaluation
+    scored: Sequence[ScoredRows], figures: dict[str, Figure], settings: Evaluation
 ) -> dict[str, ConfidenceInterval]:
     return {
-        name: intervals.with_interval(scored, figure, how.resamples, how.confidence, how.seed)
+        name: intervals.with_interval(
+            scored, figure, settings.resamples, settings.confidence, settings.seed
+        )
         for name, figure in figures.items()
     }

@@ -46,7 +46,7 @@ def common(histories: Sequence[FeatureHistory | None]) -> FeatureHistory | None:
     ConfigError
         They were made with different ones.
     """
-    known = sorted({str(one) for one in histories if one is not None})
+    known = sorted({str(history) for history in histories if history is not None})
     if len(known) > 1:
         raise ConfigError(f"features of different histories: {' and '.join(known)}")
     return histories[0] if None not in histories else None

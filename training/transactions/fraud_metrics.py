@@ -155,14 +155,14 @@ class CardDays:
 
     def precision(self, most: int) -> tuple[Ints, Floats]:
         """Return the days, and the share of `most` cards that were rightly picked on each."""
-        found: NDArray[np.uint64] = np.empty(0, np.uint64)
+        detected: NDArray[np.uint64] = np.empty(0, np.uint64)
         days = np.unique(self.days)
         shares = np.empty(len(days))
         for place, day in enumerate(days.tolist()):
             today = slice(*np.searchsorted(self.days, [day, day + 1]).tolist())
-            left = ~np.isin(self.cards[today], found)
+            left = ~np.isin(self.cards[today], detected)
             hit = self.is_fraud[today][left][:most]
-            found = np.append(found, self.cards[today][left][:most][hit])
+            detected = np.append(detected, self.cards[today][left][:most][hit])
             shares[place] = hit.sum() / most
         return days, shares
 

@@ -48,61 +48,62 @@ def judge_candidate(
     ConfigError
         The rows were thinned out: nobody can tell how many cards a day would be flagged.
     """
-    how = settings or GateSettings()
+    settings = settings or GateSettings()
     whole_days(table, "the gate")
     try:
-        fold = newest_window(table, how.window_days, how.delay_days)
+        fold = newest_window(table, settings.window_days, settings.delay_days)
         window = f"{text(fold.test_start_us)} to {text(fold.test_stop_us)}"
         if learned_until_us is not None and learned_until_us > fold.test_start_us:
             return _refused(
                 f"the candidate learned from rows up to {text(learned_until_us)}, and the newest "
-                f"labelled {how.window_days} days begin at {text(fold.test_start_us)}: it takes "
-                "newer labels, or a candidate trained with train.hold_out_days",
+                f"labelled {settings.window_days} days begin at {text(fold.test_start_us)}: it "
+                "takes newer labels, or a candidate trained with train.hold_out_days",
                 window=window,
             )
-        rows = rows_seen(table, fold, how.known_days)
-        if lacking := _too_little(rows, how):
+        rows = rows_seen(table, fold, settings.known_days)
+        if lacking := _too_little(rows, settings):
             numbers = {"frauds": float(rows.frauds.sum()), "rows": float(len(rows))}
             return _refused(lacking, numbers, window)
         ours = scored_rows(rows, fold, candidate)
     except ConfigError as error:  # nothing to judge on, or the table lacks a feature
         return _refused(str(error))
     if champion is None:
-        return _decided(ours, shuffled([ours], how.seed)[0], how, window, "a random scorer")
+        random = shuffled([ours], settings.seed)[0]
+        return _decided(ours, random, settings, window, "a random scorer")
     try:
         theirs = scored_rows(rows, fold, champion)
     except ConfigError as error:
         return _refused(f"the champion cannot judge these rows: {error}", window=window)
-    return _decided(ours, theirs, how, window, "the champion")
+    return _decided(ours, theirs, settings, window, "the champion")
 
 
-def _too_little(rows: TrainingTable, how: GateSettings) -> str:
+def _too_little(rows: TrainingTable, settings: GateSettings) -> str:
     """Return why nothing can be decided on the rows of the window; empty if it can."""
-    days, frauds = f"the newest labelled {how.window_days} days", int(rows.frauds.sum())
-    if frauds < how.least_frauds:
+    days, frauds = f"the newest labelled {settings.window_days} days", int(rows.frauds.sum())
+    if frauds < settings.least_frauds:
         return (
             f"{frauds} frauds in {days}: too few to decide on; gate.least_frauds is "
-            f"{how.least_frauds}"
+            f"{settings.least_frauds}"
         )
     labelled = float(rows.labelled.mean())
-    if labelled < how.least_labelled:
+    if labelled < settings.least_labelled:
         return (
             f"{labelled:.1%} of the rows in {days} have a label: too few to decide on; "
-            f"gate.least_labelled is {how.least_labelled:g}. Where few report what is in order, "
-            "labels.genuine_after_days takes silence for that"
+            f"gate.least_labelled is {settings.least_labelled:g}. Where few report what is in "
+            "order, labels.genuine_after_days takes silence for that"
         )
     return ""
 
 
 def _decided(
-    ours: ScoredRows, theirs: ScoredRows, how: GateSettings, window: str, who: str
+    ours: ScoredRows, theirs: ScoredRows, settings: GateSettings, window: str, who: str
 ) -> GateDecision:
-    figure = _figure(how)
-    drawn = intervals.differences(ours, theirs, figure, how.resamples, how.seed)
-    low = float(np.quantile(drawn, 1 - how.confidence)) if len(drawn) else float("-inf")
+    figure = _figure(settings)
+    drawn = intervals.differences(ours, theirs, figure, settings.resamples, settings.seed)
+    low = float(np.quantile(drawn, 1 - settings.confidence)) if len(drawn) else float("-inf")
     candidate, champion = intervals.value([ours], figure), intervals.value([theirs], figure)
     flagged = intervals.value([ours], metrics.cards_flagged)
-    budget = how.cards_per_day * (1 + how.budget_slack)
+    budget = settings.cards_per_day * (1 + settings.budget_slack)
     numbers = {
         "rows": float(len(ours)),
         "rows_seen": float(len(ours.seen or ours)),
@@ -111,28 +112,28 @@ def _decided(
         "champion": champion,
         "difference": candidate - champion,
         "difference_low": low,
-        "margin": how.margin,
+        "margin": settings.margin,
         "cards_flagged_a_day": flagged,
         "champion_cards_flagged_a_day": intervals.value([theirs], metrics.cards_flagged),
         "budget": budget,
     }
-    what = f"{how.metric} {candidate:.4f} against {champion:.4f} of {who} on {window}"
+    what = f"{settings.metric} {candidate:.4f} against {champion:.4f} of {who} on {window}"
     if flagged > budget:
-        said = f"it flags {flagged:.1f} cards a day, the budget has room for {budget:.1f}; {what}"
-        return _refused(said, numbers, window)
-    if not min(candidate - champion, low) > how.margin:
-        said = (
-            f"{what}: at {how.confidence:.0%} confidence it is better by {low:+.4f} only, and "
-            f"must be by more than {how.margin:g}"
+        reason = f"it flags {flagged:.1f} cards a day, the budget has room for {budget:.1f}; {what}"
+        return _refused(reason, numbers, window)
+    if not min(candidate - champion, low) > settings.margin:
+        reason = (
+            f"{what}: at {settings.confidence:.0%} confidence it is better by {low:+.4f} only, and "
+            f"must be by more than {settings.margin:g}"
         )
-        return _refused(said, numbers, window)
-    said = f"{what}: better by at least {low:.4f} at {how.confidence:.0%} confidence"
-    return GateDecision(accepted=True, reason=said, numbers=numbers, window=window)
+        return _refused(reason, numbers, window)
+    reason = f"{what}: better by at least {low:.4f} at {settings.confidence:.0%} confidence"
+    return GateDecision(accepted=True, reason=reason, numbers=numbers, window=window)
 
 
-def _figure(how: GateSettings) -> Figure:
-    if how.metric == "card_precision":
-        return metrics.card_precision(round(how.cards_per_day))
+def _figure(settings: GateSettings) -> Figure:
+    if settings.metric == "card_precision":
+        return metrics.card_precision(round(settings.cards_per_day))
     return metrics.average_precision
 
 

@@ -25,7 +25,7 @@ class ConfidenceInterval(msgspec.Struct, frozen=True):
 def resampled_days(days: int, resamples: int, random: np.random.Generator) -> Ints:
     """Return how often each day counts in each resample; shape (resamples, days)."""
     drawn = random.integers(0, days, (resamples, days))
-    return np.stack([np.bincount(one, minlength=days) for one in drawn])
+    return np.stack([np.bincount(sample, minlength=days) for sample in drawn])
 
 
 def value(folds: Sequence[ScoredRows], figure: Figure) -> float:
@@ -66,7 +66,7 @@ def _resampled(folds: Sequence[ScoredRows], figure: Figure, resamples: int, seed
     for rows in folds:
         statistic = figure(rows)
         times = resampled_days(_days(rows), resamples, random)
-        parts.append([statistic(one) for one in times])
+        parts.append([statistic(sample) for sample in times])
     return np.asarray(np.mean(parts, axis=0), np.float64)
 
 

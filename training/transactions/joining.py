@@ -67,8 +67,8 @@ def join(
 
 
 def _names(records: Sequence[Decisions]) -> list[str]:
-    held = {name for record in records for name in record.names}
-    return [name for name in COLUMNS if name in held]
+    present = {name for record in records for name in record.names}
+    return [name for name in COLUMNS if name in present]
 
 
 def _first_of_each(records: Sequence[Decisions]) -> Ints:
@@ -77,10 +77,10 @@ def _first_of_each(records: Sequence[Decisions]) -> Ints:
     for record in records:
         places.setdefault((record.topic, record.partition), len(places))
     partitions: NDArray[np.int64] = np.concatenate(
-        [np.full(len(one), places[one.topic, one.partition]) for one in records]
+        [np.full(len(record), places[record.topic, record.partition]) for record in records]
         or [np.empty(0, np.int64)]
     )
-    offsets = np.concatenate([one.offsets for one in records] or [np.empty(0, np.int64)])
+    offsets = np.concatenate([record.offsets for record in records] or [np.empty(0, np.int64)])
     order = np.lexsort((offsets, partitions))  # stable: of equal ones the first read is first
     same = (np.diff(partitions[order]) == 0) & (np.diff(offsets[order]) == 0)
     return np.sort(order[np.append(True, ~same)[: len(order)]])

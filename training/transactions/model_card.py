@@ -22,7 +22,7 @@ _LIMITS = """\
 """
 
 
-def model_card(trained: Trained, how: TrainSettings, evaluated: Evaluated | None) -> str:
+def model_card(trained: Trained, settings: TrainSettings, evaluated: Evaluated | None) -> str:
     """Return a model's card as Markdown; the same model and figures give the same text."""
     parameters = trained.parameters
     parts = [
@@ -42,13 +42,13 @@ def model_card(trained: Trained, how: TrainSettings, evaluated: Evaluated | None
             ],
         ),
         "## How",
-        _table(("parameter", "value"), sorted(_flat(trained.settings(how)).items())),
+        _table(("parameter", "value"), sorted(_flat(trained.settings(settings)).items())),
         _table(
             ("found on the calibration days", "value"),
             [
                 ("boundary", f"{parameters.boundary:.6g}"),
                 ("calibration", _calibration(trained)),
-                ("days left before them for labels to come", _delay(trained, how)),
+                ("days left before them for labels to come", _delay(trained, settings)),
             ],
         ),
         "## How good it is",
@@ -72,8 +72,14 @@ def _quality(evaluated: Evaluated | None) -> str:
         for name, interval in evaluated.figures.items()
     ]
     windows = [
-        (one.first[:10], one.stop[:10], f"{one.rows:,}", f"{one.frauds:,}", *_cells(one.figures))
-        for one in evaluated.windows
+        (
+            window.first[:10],
+            window.stop[:10],
+            f"{window.rows:,}",
+            f"{window.frauds:,}",
+            *_cells(window.figures),
+        )
+        for window in evaluated.windows
     ]
     shown = [
         f"Of {evaluated.what}. Means over {len(evaluated.windows)} test windows, with intervals "
@@ -89,19 +95,20 @@ def _quality(evaluated: Evaluated | None) -> str:
 
 
 def _calibration(trained: Trained) -> str:
-    found = trained.parameters.calibration
-    if found is None:
+    calibration = trained.parameters.calibration
+    if calibration is None:
         return "none"
-    return f"Platt, slope {found.slope:.6g}, intercept {found.intercept:.6g}"
+    return f"Platt, slope {calibration.slope:.6g}, intercept {calibration.intercept:.6g}"
 
 
-def _delay(trained: Trained, how: TrainSettings) -> str:
+def _delay(trained: Trained, settings: TrainSettings) -> str:
     left = trained.calibration_delay_days
-    if left == how.delay_days:
+    if left == settings.delay_days:
         return f"{left:g}"
     return (
-        f"{left:g}, not {how.delay_days:g}: the table does not reach back far enough. Boundary and "
-        "calibration may be too sure, because the days before were known better than they will be"
+        f"{left:g}, not {settings.delay_days:g}: the table does not reach back far enough. "
+        "Boundary and calibration may be too sure, because the days before were known better than "
+        "they will be"
     )
 
 
@@ -109,8 +116,8 @@ def _cells(figures: Mapping[str, float]) -> list[str]:
     return [f"{value:.4g}" for value in figures.values()]
 
 
-def _interval(found: ConfidenceInterval) -> str:
-    return f"{found.value:.4g} ({found.low:.4g} to {found.high:.4g})"
+def _interval(interval: ConfidenceInterval) -> str:
+    return f"{interval.value:.4g} ({interval.low:.4g} to {interval.high:.4g})"
 
 
 def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Prepare: transactions and what is known of them into a training table, row by row as a stream.
+"""Prepare: write transactions and their labels to a training table, row by row as a stream.
 
 The features are those of `eddy.models.features.transaction_history`, so that a model learns from
 what the stream would have known, and from nothing later.
@@ -43,7 +43,7 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     repeated : int
         Decisions that had been read before.
     left_out : int
-        Labels that say nothing about an event.
+        Labels that are not about an event, or give no verdict on it.
     tallies : dict
         What the history had to forget early, where it is too small for the cards there are.
     """
@@ -61,7 +61,7 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
 class _Rows:
     """The valid rows of a chunk: as the history takes them, and their vectors, if any."""
 
-    chosen: np.ndarray
+    positions: np.ndarray
     columns: TransactionRows
     vectors: Floats
 
@@ -73,7 +73,7 @@ class TableBuilder:
     ----------
     settings : Preparation
     labels : Labels
-        From a file of their own; they come before what the rows say themselves.
+        From a file of their own; they outrank the labels in the rows.
     components : int
         Length of the events' own vectors; rows with shorter ones get NaN.
     """
@@ -95,52 +95,54 @@ class TableBuilder:
     def rows(self, chunk: LabelledRecords) -> tuple[TrainingTable, list[str]]:
         """Return the rows of a chunk, with their event ids."""
         decoded = self._decoded(chunk.payloads)
-        self.rejected += len(chunk) - len(decoded.chosen)
-        table = replace(empty(self.names, len(decoded.chosen)), history=self.made_with)
+        self.rejected += len(chunk) - len(decoded.positions)
+        table = replace(empty(self.names, len(decoded.positions)), history=self.made_with)
         table.events[:] = decoded.columns.events
         table.cards[:] = decoded.columns.cards
         table.occurred_at[:] = decoded.columns.occurred_at
-        table.weights[:] = chunk.weights[decoded.chosen]
-        self._label(table, chunk, decoded.chosen)
+        table.weights[:] = chunk.weights[decoded.positions]
+        self._label(table, chunk, decoded.positions)
         table.features[:, : len(FEATURES)] = self._history.features(decoded.columns)
         table.features[:, len(FEATURES) :] = decoded.vectors
-        return table, [chunk.event_ids[row] for row in decoded.chosen.tolist()]
+        return table, [chunk.event_ids[row] for row in decoded.positions.tolist()]
 
     def tallies(self) -> dict[str, int]:
         """Return what the history had to forget early."""
         return {" ".join(what): count for what, count in self._history.tallies().items()}
 
-    def _label(self, table: TrainingTable, chunk: LabelledRecords, chosen: np.ndarray) -> None:
-        """Fill in the labels, and let the history know them: it heeds when they became known."""
+    def _label(self, table: TrainingTable, chunk: LabelledRecords, positions: np.ndarray) -> None:
+        """Fill in the labels, and teach them to the history from when they became known."""
         is_fraud, labelled_at = labels_of_events(self._labels, table.events)
-        own = (is_fraud == UNKNOWN) & (chunk.is_fraud[chosen] != UNSAID)
-        is_fraud[own] = chunk.is_fraud[chosen][own]
-        said_at = chunk.labelled_at[chosen]
+        is_inline = (is_fraud == UNKNOWN) & (chunk.is_fraud[positions] != UNSAID)
+        is_fraud[is_inline] = chunk.is_fraud[positions][is_inline]
+        stated_at = chunk.labelled_at[positions]
         delay_us = round(self._settings.delay_days * DAY_US)
-        by_delay = own & (said_at == UNSAID)
-        labelled_at = np.where(own, said_at, labelled_at)
+        by_delay = is_inline & (stated_at == UNSAID)
+        labelled_at = np.where(is_inline, stated_at, labelled_at)
         labelled_at[by_delay] = table.occurred_at[by_delay] + delay_us
         table.is_fraud[:], table.labelled_at[:] = is_fraud, labelled_at
-        # where nobody says when a label came, it came in time to count once the delay is over
+        # a label without a time came in time to count once the delay is over
         grace_us = round(self._settings.label_grace_s * 1e6)
         known_at = labelled_at - np.where(by_delay, grace_us, 0)
-        self._history.learn(Labels(table.events[own], is_fraud[own] != GENUINE, known_at[own]))
+        self._history.learn(
+            Labels(table.events[is_inline], is_fraud[is_inline] != GENUINE, known_at[is_inline])
+        )
 
     def _decoded(self, payloads: list[bytes]) -> _Rows:
         kept, addresses, lengths = buffers(payloads)
         columns = self._decoder.decode(addresses, lengths, np.full(len(payloads), -1)).columns
         del kept  # the addresses point into it
-        chosen = np.flatnonzero(columns.valid)
-        keys = dict(zip(self._decoder.program.keys, columns.keys[chosen].T, strict=True))
+        positions = np.flatnonzero(columns.valid)
+        keys = dict(zip(self._decoder.program.keys, columns.keys[positions].T, strict=True))
         numbers = self._decoder.program.numbers
         rows = TransactionRows(
-            occurred_at=columns.occurred_at[chosen],
+            occurred_at=columns.occurred_at[positions],
             cards=keys["card_token"],
             terminals=keys["terminal_id"],
-            amounts=columns.values[chosen, numbers.index("amount")],
+            amounts=columns.values[positions, numbers.index("amount")],
             events=keys["event_id"],
         )
-        return _Rows(chosen, rows, self._vectors(columns.vectors[chosen]))
+        return _Rows(positions, rows, self._vectors(columns.vectors[positions]))
 
     def _vectors(self, given: Floats) -> Floats:
         width = len(self.names) - len(FEATURES)
@@ -163,7 +165,7 @@ def prepare(
     labels: Labels,
     settings: Preparation,
     path: Path,
-    told: Callable[[int], None] = lambda _: None,
+    on_progress: Callable[[int], None] = lambda _: None,
 ) -> Prepared:
     """Write the table of files' rows; memory is that of the history, whatever the rows.
 
@@ -174,12 +176,12 @@ def prepare(
     chunks : iterable of LabelledRecords
         In the order in which the events came.
     labels : Labels
-        From a file of their own; they come before what the rows say themselves.
+        From a file of their own; they outrank the labels in the rows.
     settings : Preparation
     path : Path
         Of the table.
-    told : callable
-        Called with how many more records were read.
+    on_progress : callable
+        Called with the number of records read since the last call.
 
     Raises
     ------
@@ -199,7 +201,7 @@ def prepare(
             rows += len(table)
             frauds += int(table.frauds.sum())
             labelled += int(table.labelled.sum())
-            told(len(chunk))
+            on_progress(len(chunk))
         if not rows:
             raise ConfigError(f"no transactions to prepare: {maker.rejected} records, no events")
     return Prepared(

@@ -137,14 +137,14 @@ def _known_to_be_defrauded(
     since = fold.learn_until_us - round(known_days * DAY_US)
     before = table.rows(table.between(since, fold.test_stop_us))
     before = before.rows(before.frauds)
-    found = np.zeros(len(part), bool)
+    is_defrauded = np.zeros(len(part), bool)
     for start in _days(fold):
         today = part.between(start, start + DAY_US)
         # a fraud counts once the delay is over and its label has come
         until = start - (fold.test_start_us - fold.learn_until_us)
         known = (before.occurred_at < until) & (before.labelled_at <= start)
-        found[today] = np.isin(part.cards[today], before.cards[known])
-    return found
+        is_defrauded[today] = np.isin(part.cards[today], before.cards[known])
+    return is_defrauded
 
 
 def _days(fold: Fold) -> Iterator[int]:

@@ -1,4 +1,4 @@
-"""Champion and challenger side by side, from what both said of the same events."""
+"""Champion and challenger side by side, from the scores both gave the same events."""
 
 from typing import NamedTuple
 
@@ -64,7 +64,7 @@ class ShadowComparison(msgspec.Struct, frozen=True, kw_only=True):
     both, only_champion, only_challenger : int
         Events above 1.0 for both, and for one of them only.
     agreement : float
-        Share of events on which they are of one opinion.
+        Share of events that both flag, or neither.
     """
 
     events: int
@@ -80,7 +80,7 @@ class ShadowComparison(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Part(NamedTuple):
-    """What is kept of a decision record."""
+    """The columns kept of a decision record."""
 
     events: NDArray[np.uint64]
     occurred_at: NDArray[np.int64]
@@ -101,9 +101,9 @@ class Shadowed:
         if decisions.challenger is None or not len(decisions.challenger_scores):
             return
         pair = decisions.model.sha256, decisions.challenger.sha256
-        held = self._pairs.setdefault(pair, (decisions.model, decisions.challenger, []))
+        _, _, parts = self._pairs.setdefault(pair, (decisions.model, decisions.challenger, []))
         # copies: columns are views of a whole record, features and all
-        held[2].append(_Part(*(getattr(decisions, name).copy() for name in _Part._fields)))
+        parts.append(_Part(*(getattr(decisions, name).copy() for name in _Part._fields)))
         newest_us = int(decisions.occurred_at.max())
         if newest_us >= self._newest_us:
             self._newest, self._newest_us = pair, newest_us
@@ -116,7 +116,7 @@ class Shadowed:
         Parameters
         ----------
         labels : Labels
-            The last word on each event, see `Labels.last`.
+            The last label of each event, see `Labels.last`.
         missed_cost, false_alarm_cost : float
         """
         if self._newest is None:
@@ -128,30 +128,30 @@ class Shadowed:
             np.concatenate([part.scores for part in parts]),
             np.concatenate([part.challenger_scores for part in parts]),
         ]
-        words, _ = labels_of_events(labels, events)
+        codes, _ = labels_of_events(labels, events)
         days = max(float(times.max() - times.min()) / 86_400e6, 1 / 86_400)
         prices = missed_cost, false_alarm_cost
-        flags = [one > 1.0 for one in scores]
+        flags = [values > 1.0 for values in scores]
         return ShadowComparison(
             events=len(events),
-            labelled=int((words != UNKNOWN).sum()),
-            frauds=int((words == FRAUD).sum()),
+            labelled=int((codes != UNKNOWN).sum()),
+            frauds=int((codes == FRAUD).sum()),
             days=days,
             both=int((flags[0] & flags[1]).sum()),
             only_champion=int((flags[0] & ~flags[1]).sum()),
             only_challenger=int((~flags[0] & flags[1]).sum()),
             agreement=float((flags[0] == flags[1]).mean()),
-            champion=_role(champion, scores[0], words, days, prices),
-            challenger=_role(challenger, scores[1], words, days, prices),
+            champion=_role(champion, scores[0], codes, days, prices),
+            challenger=_role(challenger, scores[1], codes, days, prices),
         )
 
 
 def _role(
-    ref: ModelRef, scores: Floats, words: NDArray[np.int8], days: float, prices: tuple[float, float]
+    ref: ModelRef, scores: Floats, codes: NDArray[np.int8], days: float, prices: tuple[float, float]
 ) -> Role:
     above = scores > 1.0
-    found, missed = int((above & (words == FRAUD)).sum()), int((~above & (words == FRAUD)).sum())
-    false_alarms = int((above & (words == GENUINE)).sum())
+    detected, missed = int((above & (codes == FRAUD)).sum()), int((~above & (codes == FRAUD)).sum())
+    false_alarms = int((above & (codes == GENUINE)).sum())
     counts = np.bincount(np.searchsorted(SCORE_BOUNDS, scores), minlength=len(CLASSES))
     return Role(
         version=ref.version,
@@ -159,13 +159,13 @@ def _role(
         alerts=int(above.sum()),
         alerts_a_day=float(above.sum() / days),
         histogram=dict(zip(CLASSES, counts.tolist(), strict=True)),
-        found=found,
+        found=detected,
         missed=missed,
         false_alarms=false_alarms,
         cost=missed * prices[0] + false_alarms * prices[1],
-        precision=_share(found, found + false_alarms),
-        recall=_share(found, found + missed),
-        average_precision=_average_precision(scores, words),
+        precision=_share(detected, detected + false_alarms),
+        recall=_share(detected, detected + missed),
+        average_precision=_average_precision(scores, codes),
     )
 
 
@@ -173,10 +173,10 @@ def _share(part: int, whole: int) -> float | None:
     return part / whole if whole else None
 
 
-def _average_precision(scores: Floats, words: NDArray[np.int8]) -> float | None:
+def _average_precision(scores: Floats, codes: NDArray[np.int8]) -> float | None:
     from sklearn.metrics import average_precision_score  # noqa: PLC0415 - takes a second
 
-    known = words != UNKNOWN
-    if not (words[known] == FRAUD).any():
+    known = codes != UNKNOWN
+    if not (codes[known] == FRAUD).any():
         return None
-    return float(average_precision_score(words[known] == FRAUD, scores[known]))
+    return float(average_precision_score(codes[known] == FRAUD, scores[known]))

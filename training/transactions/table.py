@@ -74,19 +74,19 @@ class TrainingTable:
 
     @property
     def labelled(self) -> Flags:
-        """Rows somebody has said something about; shape (n,)."""
+        """Whether each row has a label; shape (n,)."""
         known: Flags = self.is_fraud != UNKNOWN
         return known
 
     @property
     def frauds(self) -> Flags:
-        """Rows that are frauds, as far as anybody knows; shape (n,)."""
+        """Whether each row is labelled a fraud; shape (n,)."""
         known: Flags = self.is_fraud == FRAUD
         return known
 
     @property
     def amounts(self) -> Floats:
-        """What was paid; shape (n,). Zero where the table does not say."""
+        """Amounts paid; shape (n,). Zero where the table has none."""
         if "amount" not in self.names:
             return np.zeros(len(self))
         return np.nan_to_num(self.features[:, self.names.index("amount")])
@@ -103,9 +103,9 @@ class TrainingTable:
             raise ConfigError(f"the training table has no columns {', '.join(missing)}")
         return np.ascontiguousarray(self.features[:, [self.names.index(name) for name in names]])
 
-    def rows(self, chosen: NDArray[Any] | slice) -> "TrainingTable":
+    def rows(self, selection: NDArray[Any] | slice) -> "TrainingTable":
         """Return some of the rows, by position or flag, in this order."""
-        return replace(self, **{name: getattr(self, name)[chosen] for name in _BY_ROW})
+        return replace(self, **{name: getattr(self, name)[selection] for name in _BY_ROW})
 
     def between(self, start_us: int, stop_us: int) -> slice:
         """Return where the rows from one time to before another stand."""
@@ -114,10 +114,10 @@ class TrainingTable:
 
     def sha256(self) -> str:
         """Identify the rows: the same wherever the same rows were read from."""
-        found = hashlib.sha256("\0".join(self.names).encode())
+        digest = hashlib.sha256("\0".join(self.names).encode())
         for name in _BY_ROW:
-            found.update(np.ascontiguousarray(getattr(self, name)).tobytes())
-        return found.hexdigest()
+            digest.update(np.ascontiguousarray(getattr(self, name)).tobytes())
+        return digest.hexdigest()
 
 
 _BY_ROW = tuple(
@@ -149,12 +149,12 @@ def joined(tables: Sequence[TrainingTable]) -> TrainingTable:
         They have different features, or features of different histories.
     """
     first = tables[0]
-    if any(one.names != first.names for one in tables):
+    if any(table.names != first.names for table in tables):
         raise ConfigError("training tables of different features cannot be joined")
     columns: dict[str, Any] = {
-        name: np.concatenate([getattr(one, name) for one in tables]) for name in _BY_ROW
+        name: np.concatenate([getattr(table, name) for table in tables]) for name in _BY_ROW
     }
-    return replace(first, history=common([one.history for one in tables]), **columns)
+    return replace(first, history=common([table.history for table in tables]), **columns)
 
 
 def whole_days(table: TrainingTable, what: str) -> None:
@@ -180,7 +180,7 @@ def in_time_order(table: TrainingTable) -> TrainingTable:
 
 
 def with_silence_as_genuine(table: TrainingTable, after_days: float | None) -> TrainingTable:
-    """Return the table with rows taken for genuine that nobody spoke of for so many days.
+    """Return the table with rows taken for genuine that had no label for so many days.
 
     Where only frauds are ever reported, silence is the only word there is for "genuine". The rows
     of the last `after_days` stay unknown; None leaves all as they are.

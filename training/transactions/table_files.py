@@ -63,8 +63,8 @@ class TableWriter:
         kinds += [(name, pa.float64()) for name in self._names]
         kinds += [("is_fraud", pa.bool_()), ("labelled_at", time)]
         kinds += [("score", pa.float64()), ("weight", pa.float64())]
-        said = {} if history is None else {HISTORY_KEY: msgspec.json.encode(history)}
-        self._schema = pa.schema(kinds, metadata=said)
+        metadata = {} if history is None else {HISTORY_KEY: msgspec.json.encode(history)}
+        self._schema = pa.schema(kinds, metadata=metadata)
         self.rows = 0
 
     def __enter__(self) -> "TableWriter":
@@ -123,26 +123,26 @@ def read_table(path: Path) -> TrainingTable:
     files = sorted(path.rglob("*.parquet")) if path.is_dir() else [path]
     if not files:
         raise MissingResource(f"{path} holds no Parquet files; `eddy prepare` writes a table")
-    parts = [_opened(one) for one in files]
-    held = set(parts[0].schema_arrow.names)
-    names = [name for name in COLUMNS if name in held]
-    for one, file in zip(files, parts, strict=True):
-        _check(one, file.schema_arrow.names)
-        if set(file.schema_arrow.names) != held:
-            raise ConfigError(f"{one}: has other columns than {files[0]}")
-    table = empty(names, sum(file.metadata.num_rows for file in parts))
+    parts = [_opened(file) for file in files]
+    columns = set(parts[0].schema_arrow.names)
+    names = [name for name in COLUMNS if name in columns]
+    for file, part in zip(files, parts, strict=True):
+        _check(file, part.schema_arrow.names)
+        if set(part.schema_arrow.names) != columns:
+            raise ConfigError(f"{file}: has other columns than {files[0]}")
+    table = empty(names, sum(part.metadata.num_rows for part in parts))
     start = 0
-    for batch in _batches(parts, held):
+    for batch in _batches(parts, columns):
         start = _fill(table, start, batch)
-    history = common([_history(file, one) for one, file in zip(files, parts, strict=True)])
+    history = common([_history(part, file) for file, part in zip(files, parts, strict=True)])
     return in_time_order(replace(table, history=history))
 
 
 def _history(file: Any, path: Path) -> FeatureHistory | None:
     """Return what a file says its features were made with."""
-    said = (file.schema_arrow.metadata or {}).get(HISTORY_KEY)
+    content = (file.schema_arrow.metadata or {}).get(HISTORY_KEY)
     try:
-        return None if said is None else msgspec.json.decode(said, type=FeatureHistory)
+        return None if content is None else msgspec.json.decode(content, type=FeatureHistory)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: {HISTORY_KEY.decode()} in its metadata: {error}") from error
 
@@ -167,32 +167,34 @@ def _opened(path: Path) -> Any:
         raise ConfigError(f"{path}: not a readable Parquet file: {error}") from error
 
 
-def _batches(files: Sequence[Any], held: set[str]) -> Iterator[Any]:
-    wanted = sorted(held - {"event_id"} if "event" in held else held)
+def _batches(files: Sequence[Any], columns: set[str]) -> Iterator[Any]:
+    wanted = sorted(columns - {"event_id"} if "event" in columns else columns)
     for file in files:
         yield from file.iter_batches(65_536, columns=wanted)
 
 
 def _fill(table: TrainingTable, start: int, batch: Any) -> int:
     pa, stop = arrow(), start + int(batch.num_rows)
-    held = set(batch.schema.names)
+    columns = set(batch.schema.names)
     here = slice(start, stop)
 
     def numbers(name: str, kind: Any) -> Any:
         return batch.column(name).cast(kind)
 
     time = pa.timestamp("us", "UTC")
-    if "event" in held:
+    if "event" in columns:
         table.events[here] = _hashes(batch.column("event"))
     else:
-        table.events[here] = [hash_text(one) for one in batch.column("event_id").to_pylist()]
+        table.events[here] = [
+            hash_text(event_id) for event_id in batch.column("event_id").to_pylist()
+        ]
     table.cards[here] = _hashes(batch.column("card"))
     table.occurred_at[here] = numbers("occurred_at", time).cast(pa.int64()).to_numpy()
     for place, name in enumerate(table.names):
         column = numbers(name, pa.float64())
         table.features[here, place] = column.to_numpy(zero_copy_only=False)
-    said = numbers("is_fraud", pa.int8()).fill_null(UNKNOWN)
-    table.is_fraud[here] = said.to_numpy()
+    codes = numbers("is_fraud", pa.int8()).fill_null(UNKNOWN)
+    table.is_fraud[here] = codes.to_numpy()
     at = numbers("labelled_at", time).cast(pa.int64()).fill_null(NO_TIME).to_numpy()
     # a verdict without its time was always known; a time without a verdict says nothing
     known = table.is_fraud[here] != UNKNOWN
@@ -200,7 +202,7 @@ def _fill(table: TrainingTable, start: int, batch: Any) -> int:
         known, np.where(at == NO_TIME, table.occurred_at[here], at), NO_TIME
     )
     for name, kept in (("score", table.scores), ("weight", table.weights)):
-        if name in held:
+        if name in columns:
             kept[here] = numbers(name, pa.float64()).to_numpy(zero_copy_only=False)
     return stop
 

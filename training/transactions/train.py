@@ -53,7 +53,7 @@ class Trained:
     files : mapping of str to bytes
         What is registered beside it.
     scorer : Scorer
-        The two, opened as whoever judges opens them.
+        The parameters and files, opened as a detector opens them.
     rows, frauds : int
         That it learned from.
     data_sha256 : str
@@ -61,7 +61,7 @@ class Trained:
     first_us, until_us : int
         The period they are of.
     calibration_delay_days : float
-        What lay between the rows learned from and the calibration days: 0 where the table does not
+        Days between the rows learned from and the calibration days: 0 where the table does not
         reach back far enough to leave more.
     history : FeatureHistory, optional
         What their features were made with; None where the table does not say.
@@ -78,10 +78,10 @@ class Trained:
     calibration_delay_days: float
     history: FeatureHistory | None
 
-    def settings(self, how: TrainSettings) -> dict[str, Any]:
+    def settings(self, settings: TrainSettings) -> dict[str, Any]:
         """Return how it was trained, as plain values for the registry."""
         return {
-            **msgspec.to_builtins(how),
+            **msgspec.to_builtins(settings),
             "learned_from": text(self.first_us),
             "learned_until": text(self.until_us),
             "frauds": self.frauds,
@@ -100,7 +100,7 @@ def moment(written: str) -> int:
     return (datetime.fromisoformat(written) - _EPOCH) // timedelta(microseconds=1)
 
 
-def train(table: TrainingTable, how: TrainSettings) -> Trained:
+def train(table: TrainingTable, settings: TrainSettings) -> Trained:
     """Return a model of the newest rows that training may see; the rest is for the gate.
 
     The same rows and settings give the same model.
@@ -111,17 +111,17 @@ def train(table: TrainingTable, how: TrainSettings) -> Trained:
         There are too few rows, or frauds, in the periods the settings ask for.
     """
     # without a fraud nobody can judge an isolation forest, and no label has to be waited for
-    unjudged = how.kind == "isolation_forest" and not table.frauds.any()
+    unjudged = settings.kind == "isolation_forest" and not table.frauds.any()
     newest = newest_rows if unjudged else newest_window
-    if how.hold_out_days:
-        fold = newest(table, how.hold_out_days, how.delay_days)
-        return train_until(table, how, fold.learn_until_us, fold.test_start_us)
-    until = newest(table, 1, how.delay_days).test_stop_us
-    return train_until(table, how, until, NO_TIME - 1)
+    if settings.hold_out_days:
+        fold = newest(table, settings.hold_out_days, settings.delay_days)
+        return train_until(table, settings, fold.learn_until_us, fold.test_start_us)
+    until = newest(table, 1, settings.delay_days).test_stop_us
+    return train_until(table, settings, until, NO_TIME - 1)
 
 
 def train_until(
-    table: TrainingTable, how: TrainSettings, until_us: int, known_by_us: int
+    table: TrainingTable, settings: TrainSettings, until_us: int, known_by_us: int
 ) -> Trained:
     """Return a model of the rows before a time whose labels were known by another.
 
@@ -130,18 +130,18 @@ def train_until(
     ConfigError
         As `train`.
     """
-    names = list(how.features or table.names)
-    if how.threshold.by == "cards_per_day":
+    names = list(settings.features or table.names)
+    if settings.threshold.by == "cards_per_day":
         whole_days(table, "train.threshold.by: cards_per_day")
-    rows = _to_learn(table, how, until_us, known_by_us)
+    rows = _to_learn(table, settings, until_us, known_by_us)
     typical = estimators.typical(rows.columns(names))
-    found = _found(table, how, names, until_us, known_by_us)
+    calibrated = _calibrate(table, settings, names, until_us, known_by_us)
     parameters, files = package(
-        _fitted(rows, how, names, typical),
+        _fitted(rows, settings, names, typical),
         features=names,
         typical=typical,
-        boundary=found.boundary,
-        calibration=found.calibration,
+        boundary=calibrated.boundary,
+        calibration=calibrated.calibration,
         smoke_rows=_smoke(rows, names, typical),
     )
     return Trained(
@@ -153,33 +153,33 @@ def train_until(
         data_sha256=rows.sha256(),
         first_us=int(rows.occurred_at[0]),
         until_us=until_us,
-        calibration_delay_days=found.delay_days,
+        calibration_delay_days=calibrated.delay_days,
         history=table.history,
     )
 
 
 def _to_learn(
-    table: TrainingTable, how: TrainSettings, until_us: int, known_by_us: int
+    table: TrainingTable, settings: TrainSettings, until_us: int, known_by_us: int
 ) -> TrainingTable:
-    if how.kind == "isolation_forest":
-        rows = table.rows(table.between(until_us - how.train_days * DAY_US, until_us))
+    if settings.kind == "isolation_forest":
+        rows = table.rows(table.between(until_us - settings.train_days * DAY_US, until_us))
         enough = len(rows) > 1
     else:
-        rows = learnable(table, until_us, how.train_days, known_by_us)
+        rows = learnable(table, until_us, settings.train_days, known_by_us)
         frauds = int(rows.frauds.sum())
         enough = LEAST_FRAUDS <= frauds < len(rows)
     if not enough:
         raise ConfigError(
             f"train.train_days: {len(rows):,} rows with {int(rows.frauds.sum())} frauds in the "
-            f"{how.train_days} days before {text(until_us)}: too few to learn from (at least "
+            f"{settings.train_days} days before {text(until_us)}: too few to learn from (at least "
             f"{LEAST_FRAUDS} frauds, and others)"
         )
     return rows
 
 
-def _fitted(rows: TrainingTable, how: TrainSettings, names: list[str], typical: Floats) -> Any:
+def _fitted(rows: TrainingTable, settings: TrainSettings, names: list[str], typical: Floats) -> Any:
     known = estimators.filled(rows.columns(names), typical)
-    return estimators.fit(how, known, rows.frauds, rows.weights)
+    return estimators.fit(settings, known, rows.frauds, rows.weights)
 
 
 def _smoke(rows: TrainingTable, names: list[str], typical: Floats) -> Floats:
@@ -194,51 +194,51 @@ def _smoke(rows: TrainingTable, names: list[str], typical: Floats) -> Floats:
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
-    """What the calibration days gave, and the delay that was left before them."""
+class _Calibrated:
+    """Calibration and boundary from the calibration days, and the delay left before them."""
 
     calibration: Calibration | None
     boundary: float
     delay_days: float
 
 
-def _found(
-    table: TrainingTable, how: TrainSettings, names: list[str], until_us: int, known_by_us: int
-) -> _Found:
+def _calibrate(
+    table: TrainingTable, settings: TrainSettings, names: list[str], until_us: int, known_by_us: int
+) -> _Calibrated:
     """Return calibration and boundary, found on days that a model like the one wanted has not seen.
 
     Where the table does not reach back far enough to leave a delay before them, it leaves none.
     """
-    start = until_us - how.calibration_days * DAY_US
-    delay_days = how.delay_days
+    start = until_us - settings.calibration_days * DAY_US
+    delay_days = settings.delay_days
     delayed = start - round(delay_days * DAY_US)
     try:
-        earlier = _to_learn(table, how, delayed, start)
+        earlier = _to_learn(table, settings, delayed, start)
     except ConfigError:
-        earlier, delay_days = _to_learn(table, how, start, known_by_us), 0.0
+        earlier, delay_days = _to_learn(table, settings, start, known_by_us), 0.0
     typical = estimators.typical(earlier.columns(names))
-    estimator = _fitted(earlier, how, names, typical)
-    days = rows_seen(table, Fold(delayed, start, until_us), how.delay_days)
+    estimator = _fitted(earlier, settings, names, typical)
+    days = rows_seen(table, Fold(delayed, start, until_us), settings.delay_days)
     if not len(days):
         raise ConfigError(f"train.calibration_days: no rows from {text(start)} on")
-    said = estimators.raw(estimator, estimators.filled(days.columns(names), typical))
+    outputs = estimators.raw(estimator, estimators.filled(days.columns(names), typical))
     known = days.labelled & (days.labelled_at <= known_by_us)
     calibration = None
-    if how.kind == "classifier":
-        calibration = _calibration(days, said, known)
-        said = expit(calibration.slope * logit(said) + calibration.intercept)
-    scored = replace(ScoredRows.of(days, start, said, said), is_fraud=days.frauds & known)
-    if how.threshold.by == "cost" and not scored.is_fraud.any():
+    if settings.kind == "classifier":
+        calibration = _calibration(days, outputs, known)
+        outputs = expit(calibration.slope * logit(outputs) + calibration.intercept)
+    scored = replace(ScoredRows.of(days, start, outputs, outputs), is_fraud=days.frauds & known)
+    if settings.threshold.by == "cost" and not scored.is_fraud.any():
         raise ConfigError(
             "train.threshold.by: cost wants frauds that are known on the calibration days; without "
             "any take cards_per_day"
         )
-    return _Found(calibration, boundary(scored, how.threshold), delay_days)
+    return _Calibrated(calibration, boundary(scored, settings.threshold), delay_days)
 
 
-def _calibration(days: TrainingTable, said: Floats, known: Flags) -> Calibration:
+def _calibration(days: TrainingTable, outputs: Floats, known: Flags) -> Calibration:
     if not days.frauds[known].any():
         raise ConfigError("train.calibration_days: no fraud in them is known; take more days")
-    finite = np.clip(said[known], _CERTAIN, 1 - _CERTAIN)  # a forest may be quite sure
+    finite = np.clip(outputs[known], _CERTAIN, 1 - _CERTAIN)  # a forest may be quite sure
     slope, intercept = platt(logit(finite), days.frauds[known], days.weights[known])
     return Calibration(slope=slope, intercept=intercept)

@@ -18,12 +18,12 @@ BOUNDS = QualityBounds()
 
 
 def table(seed=0, n=3_000, factor=1.0, first=0):
-    made, is_fraud = decisions(n, seed, first=first, amount_factor=factor)
-    return table_of(made, is_fraud)
+    rows, is_fraud = decisions(n, seed, first=first, amount_factor=factor)
+    return table_of(rows, is_fraud)
 
 
 def drift(of, reference, bounds=BOUNDS):
-    return {one.what: one for one in check_drift(of, reference, bounds)}
+    return {check.what: check for check in check_drift(of, reference, bounds)}
 
 
 def test_the_stability_index_is_what_it_is_by_hand():
@@ -34,23 +34,23 @@ def test_the_stability_index_is_what_it_is_by_hand():
 
 
 def test_bins_hold_a_tenth_each_and_many_equal_values_have_one_of_their_own():
-    held = table()
-    held.features[:, 1] = 0.0
-    held.features[:300, 1] = np.arange(1, 301)
-    found = profile(held)
-    np.testing.assert_allclose(found.shares["amount"], 0.1, atol=0.005)
-    name = held.names[1]
-    assert found.shares[name][0] == pytest.approx(0.9)
-    assert sum(found.shares[name]) == pytest.approx(1)
-    held.features[:, 2] = np.nan
-    assert held.names[2] not in profile(held).edges
+    rows = table()
+    rows.features[:, 1] = 0.0
+    rows.features[:300, 1] = np.arange(1, 301)
+    bins = profile(rows)
+    np.testing.assert_allclose(bins.shares["amount"], 0.1, atol=0.005)
+    name = rows.names[1]
+    assert bins.shares[name][0] == pytest.approx(0.9)
+    assert sum(bins.shares[name]) == pytest.approx(1)
+    rows.features[:, 2] = np.nan
+    assert rows.names[2] not in profile(rows).edges
 
 
 def test_the_same_world_has_not_drifted_and_another_unit_has():
     reference = profile(table())
-    assert all(one.ok for one in drift(table(1), reference).values())
+    assert all(check.ok for check in drift(table(1), reference).values())
     cents = drift(table(1, factor=100.0), reference)
-    assert [what for what, one in cents.items() if not one.ok] == ["drift of amount"]
+    assert [what for what, check in cents.items() if not check.ok] == ["drift of amount"]
     slight = drift(table(1, factor=1.15), reference)
     assert slight["drift of amount"].ok
     strict = drift(table(1, factor=1.15), reference, QualityBounds(most_drift=0.02))
@@ -66,9 +66,9 @@ def test_a_feature_that_is_gone_or_empty_has_drifted():
 
 
 def test_without_a_reference_or_rows_nothing_is_said():
-    assert [one.ok for one in check_drift(table(), None, BOUNDS)] == [True]
+    assert [check.ok for check in check_drift(table(), None, BOUNDS)] == [True]
     few = check_drift(table(1, n=20, factor=100), profile(table()), BOUNDS)
-    assert [one.ok for one in few] == [True]
+    assert [check.ok for check in few] == [True]
 
 
 @pytest.mark.parametrize(
@@ -80,21 +80,21 @@ def test_volume_is_by_the_day(rows, usual, ok):
 
 
 def test_labels_are_looked_for_where_they_can_be():
-    held = table(n=5_760)  # four days
-    held.is_fraud[2_880:] = -1
-    found = {one.what: one.ok for one in check_labels(held, held, 2.0, BOUNDS)}
-    assert found == {"labelled": True, "frauds": True}
-    found = {one.what: one.ok for one in check_labels(held, held, 0.0, BOUNDS)}
-    assert found["labelled"]  # just half of them
-    held.is_fraud[2_000:] = -1
-    assert not check_labels(held, held, 0.0, BOUNDS)[0].ok
+    rows = table(n=5_760)  # four days
+    rows.is_fraud[2_880:] = -1
+    is_ok = {check.what: check.ok for check in check_labels(rows, rows, 2.0, BOUNDS)}
+    assert is_ok == {"labelled": True, "frauds": True}
+    is_ok = {check.what: check.ok for check in check_labels(rows, rows, 0.0, BOUNDS)}
+    assert is_ok["labelled"]  # just half of them
+    rows.is_fraud[2_000:] = -1
+    assert not check_labels(rows, rows, 0.0, BOUNDS)[0].ok
 
 
 @pytest.mark.parametrize(("share", "ok"), [(0.0, False), (0.05, True), (0.5, False)])
 def test_frauds_are_neither_absent_nor_everywhere(share, ok):
-    held = table()
-    held.is_fraud[:] = np.arange(len(held)) < share * len(held)
-    assert check_labels(held, held, 0.0, BOUNDS)[1].ok is ok
+    rows = table()
+    rows.is_fraud[:] = np.arange(len(rows)) < share * len(rows)
+    assert check_labels(rows, rows, 0.0, BOUNDS)[1].ok is ok
 
 
 @pytest.mark.parametrize(

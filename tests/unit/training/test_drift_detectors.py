@@ -13,26 +13,26 @@ SETTINGS = DriftSettings(every=2, reference_rows=500)
 
 
 def looked(detectors, seed, first, factor=1.0, n=4_000, **changes):
-    made, _ = decisions(n, seed, first=first, amount_factor=factor)
+    rows, _ = decisions(n, seed, first=first, amount_factor=factor)
     for name, column in changes.items():
-        setattr_column(made, name, column)
-    return [drift for part in cut(made, 700) for drift in detectors.look(part)]
+        setattr_column(rows, name, column)
+    return [drift for part in cut(rows, 700) for drift in detectors.look(part)]
 
 
-def cut(made: Decisions, size: int) -> list[Decisions]:
+def cut(rows: Decisions, size: int) -> list[Decisions]:
     columns = ("offsets", "occurred_at", "events", "cards", "features", "scores")
     fields = {"topic", "partition", "model", "challenger", "names", "challenger_scores"}
     return [
         Decisions(
-            **{name: getattr(made, name) for name in fields},
-            **{name: getattr(made, name)[start : start + size] for name in columns},
+            **{name: getattr(rows, name) for name in fields},
+            **{name: getattr(rows, name)[start : start + size] for name in columns},
         )
-        for start in range(0, len(made), size)
+        for start in range(0, len(rows), size)
     ]
 
 
-def setattr_column(made: Decisions, name: str, column) -> None:
-    made.features[:, made.names.index(name)] = column
+def setattr_column(rows: Decisions, name: str, column) -> None:
+    rows.features[:, rows.names.index(name)] = column
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -54,10 +54,10 @@ def test_a_planted_change_is_found_where_it_is():
 def test_scores_are_watched_and_clocks_are_not():
     detectors = DriftDetectors(SETTINGS)
     looked(detectors, 1, 0, is_night=0.0)
-    made, _ = decisions(4_000, 2, first=4_000)
-    setattr_column(made, "is_night", 1.0)
-    made.scores[:] = made.scores**4
-    assert {drift.what for drift in detectors.look(made)} == {SCORE}
+    rows, _ = decisions(4_000, 2, first=4_000)
+    setattr_column(rows, "is_night", 1.0)
+    rows.scores[:] = rows.scores**4
+    assert {drift.what for drift in detectors.look(rows)} == {SCORE}
 
 
 def test_a_small_change_is_none():
@@ -76,10 +76,10 @@ def test_missing_values_are_not_looked_at():
 
 
 def test_a_snapshot_goes_on_the_same():
-    one, other = DriftDetectors(SETTINGS), DriftDetectors(SETTINGS)
-    looked(one, 1, 0)
-    other.restore(one.snapshot())
-    ours, theirs = (looked(each, 2, 4_000, factor=1.6) for each in (one, other))
+    before, restored = DriftDetectors(SETTINGS), DriftDetectors(SETTINGS)
+    looked(before, 1, 0)
+    restored.restore(before.snapshot())
+    ours, theirs = (looked(each, 2, 4_000, factor=1.6) for each in (before, restored))
     assert ours == theirs
     assert ours
-    assert one.snapshot() == other.snapshot()
+    assert before.snapshot() == restored.snapshot()

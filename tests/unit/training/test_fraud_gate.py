@@ -41,8 +41,8 @@ def worse(rows):
     # a little to go by, or no calibration is possible
     features[:, FEATURES.index("is_night")] += 0.5 * (rows.is_fraud == 1)
     assert shuffled.sum() == rows.is_fraud.sum()
-    how = msgspec.structs.replace(QUICK.train, features=blind)
-    return train(replace(rows, features=features), how)
+    settings = msgspec.structs.replace(QUICK.train, features=blind)
+    return train(replace(rows, features=features), settings)
 
 
 def test_a_worse_candidate_is_refused(rows, good, worse):
@@ -120,29 +120,29 @@ def test_too_few_frauds_or_no_labels_or_no_column_is_refused(rows, good):
 
 
 def test_an_evaluation_stands_beside_chance(rows, good):
-    found = evaluate(rows, QUICK)
-    assert len(found.windows) == 2
-    assert found == evaluate(rows, QUICK)
+    evaluated = evaluate(rows, QUICK)
+    assert len(evaluated.windows) == 2
+    assert evaluated == evaluate(rows, QUICK)
     for name in ("auc", "average_precision", "card_precision_6", "recall"):
-        assert found.figures[name].low > found.random[name].high, name
-    assert found.figures["cost_a_day"].value < found.random["cost_a_day"].value
-    assert found.random["auc"].value == pytest.approx(0.5, abs=0.08)
-    assert 0 < found.figures["calibration_error"].value < 0.05
-    card = evaluation_card(found)
-    assert all(f"`{name}`" in card for name in found.figures)
-    model = model_card(good, QUICK.train, found)
+        assert evaluated.figures[name].low > evaluated.random[name].high, name
+    assert evaluated.figures["cost_a_day"].value < evaluated.random["cost_a_day"].value
+    assert evaluated.random["auc"].value == pytest.approx(0.5, abs=0.08)
+    assert 0 < evaluated.figures["calibration_error"].value < 0.05
+    card = evaluation_card(evaluated)
+    assert all(f"`{name}`" in card for name in evaluated.figures)
+    model = model_card(good, QUICK.train, evaluated)
     for line in (good.data_sha256, "`terminal_risk_7d`", "train_days | 14", "| frauds known"):
         assert line in model
 
 
 def test_a_model_is_evaluated_on_what_came_after_it(rows, good):
     until = text(good.until_us)
-    found = evaluate_model(rows, good.scorer, QUICK, "a model", until)
-    assert [one.first for one in found.windows] == [
+    evaluated = evaluate_model(rows, good.scorer, QUICK, "a model", until)
+    assert [window.first for window in evaluated.windows] == [
         text(good.until_us),
         text(good.until_us + 7 * 86_400_000_000),
     ]
-    assert not found.notes
+    assert not evaluated.notes
     unknown = evaluate_model(rows, good.scorer, QUICK, "a model")
     assert len(unknown.windows) == 2
     assert "may have seen" in unknown.notes[0]

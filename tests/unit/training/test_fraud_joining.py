@@ -17,7 +17,7 @@ MODEL = ModelRef(name="transactions", version="1", sha256="a" * 64, trained_at=N
 
 def record(offsets, scores, *, partition=0, names=("amount",), features=None):
     n = len(offsets)
-    made = Decisions(
+    decisions = Decisions(
         topic="events.transactions",
         partition=partition,
         model=MODEL,
@@ -25,15 +25,17 @@ def record(offsets, scores, *, partition=0, names=("amount",), features=None):
         names=list(names),
         offsets=np.array(offsets, np.int64),
         occurred_at=np.array(offsets, np.int64) * 1_000,
-        events=np.array([hash_text(f"{partition}-{one}") for one in offsets], np.uint64),
+        events=np.array([hash_text(f"{partition}-{offset}") for offset in offsets], np.uint64),
         cards=np.arange(n, dtype=np.uint64),
         features=np.array(
-            features if features is not None else [[float(one)] * len(names) for one in offsets]
+            features
+            if features is not None
+            else [[float(offset)] * len(names) for offset in offsets]
         ),
         scores=np.array(scores, np.float64),
         challenger_scores=np.empty(0),
     )
-    return decode(encode(made))
+    return decode(encode(decisions))
 
 
 def label(event, verdict, day):

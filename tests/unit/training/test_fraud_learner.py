@@ -16,11 +16,11 @@ DAY_ROWS = 1_440
 
 def taught(n=2_000, seed=0, settings=None):
     learner = OnlineLearner(settings)
-    made, is_fraud = decisions(n, seed)
-    learner.decided(made, 0, 0)
+    rows, is_fraud = decisions(n, seed)
+    learner.decided(rows, 0, 0)
     learner.labelled(labels(is_fraud))
     learner.learn()
-    return learner, made, is_fraud
+    return learner, rows, is_fraud
 
 
 def verdict(number, what="fraud", minutes=0):
@@ -29,12 +29,12 @@ def verdict(number, what="fraud", minutes=0):
 
 
 def test_a_version_scores_as_the_learner_does():
-    learner, made, is_fraud = taught()
-    held = encode_parameters(learner.parameters())
-    scorer = decode_parameters(held, type(learner.parameters())).opened({})
-    expected = learner._classifier.predict(made.features)
-    np.testing.assert_allclose(scorer.probability(made.features), expected, rtol=1e-9)
-    missing = made.features.copy()
+    learner, rows, is_fraud = taught()
+    encoded = encode_parameters(learner.parameters())
+    scorer = decode_parameters(encoded, type(learner.parameters())).opened({})
+    expected = learner._classifier.predict(rows.features)
+    np.testing.assert_allclose(scorer.probability(rows.features), expected, rtol=1e-9)
+    missing = rows.features.copy()
     missing[:, 3] = np.nan
     np.testing.assert_allclose(
         scorer.probability(missing), learner._classifier.predict(missing), rtol=1e-9
@@ -44,11 +44,11 @@ def test_a_version_scores_as_the_learner_does():
 
 def test_the_boundary_keeps_the_budget_of_cards():
     settings = LearnerSettings(threshold=Threshold(cards_per_day=4))
-    learner, made, _ = taught(5 * DAY_ROWS, settings=settings)
-    scores = learner.parameters().opened({}).score(made.features)
-    days = np.arange(len(made)) // DAY_ROWS
+    learner, rows, _ = taught(5 * DAY_ROWS, settings=settings)
+    scores = learner.parameters().opened({}).score(rows.features)
+    days = np.arange(len(rows)) // DAY_ROWS
     flagged = {
-        (day, card) for day, card in np.column_stack([days, made.cards])[scores > 1].tolist()
+        (day, card) for day, card in np.column_stack([days, rows.cards])[scores > 1].tolist()
     }
     assert 3 <= len(flagged) / 5 <= 4
 
@@ -63,23 +63,23 @@ def test_quality_is_of_predictions_before_their_labels():
 
 
 def test_labels_are_learned_in_the_order_they_became_known():
-    made, is_fraud = decisions(300)
-    said = labels(is_fraud)
+    rows, is_fraud = decisions(300)
+    verdicts = labels(is_fraud)
     inorder, shuffled = OnlineLearner(), OnlineLearner()
     for learner in (inorder, shuffled):
-        learner.decided(made, 0, 0)
-    inorder.labelled(said)
-    shuffled.labelled(np.random.default_rng(1).permutation(np.array(said, object)).tolist())
+        learner.decided(rows, 0, 0)
+    inorder.labelled(verdicts)
+    shuffled.labelled(np.random.default_rng(1).permutation(np.array(verdicts, object)).tolist())
     assert inorder.learn() == shuffled.learn() == 300
     assert inorder.snapshot() == shuffled.snapshot()
 
 
 def test_a_label_may_come_before_its_decision():
-    made, is_fraud = decisions(300)
+    rows, is_fraud = decisions(300)
     learner = OnlineLearner()
     learner.labelled(labels(is_fraud))
     assert learner.learn() == 0
-    learner.decided(made, 0, 0)
+    learner.decided(rows, 0, 0)
     assert learner.learn() == 300
     assert len(learner.label_queue) == 0
 
@@ -108,12 +108,12 @@ def test_memory_is_bounded_and_what_is_forgotten_is_counted():
     settings = LearnerSettings(keep_days=1.0, most_rows=1_000, most_waiting=50)
     learner = OnlineLearner(settings)
     for part in range(5):
-        made, _ = decisions(500, part, first=500 * part)
-        learner.decided(made, 0, part)
+        rows, _ = decisions(500, part, first=500 * part)
+        learner.decided(rows, 0, part)
     assert len(learner.kept) == 1_000
     assert learner.kept.evicted == {"room": 1_500, "age": 0}
-    made, _ = decisions(10, first=10_000)
-    learner.decided(made, 0, 5)
+    rows, _ = decisions(10, first=10_000)
+    learner.decided(rows, 0, 5)
     assert len(learner.kept) == 10
     assert learner.kept.evicted == {"room": 1_510, "age": 990}
     assert learner.kept.oldest_records() == {0: 5}
@@ -130,14 +130,14 @@ def test_a_restart_goes_on_and_learns_nothing_twice():
     parts = [decisions(400, seed, first=400 * seed) for seed in range(3)]
     whole, before = OnlineLearner(), OnlineLearner()
     for learner in (whole, before):
-        for record, (made, is_fraud) in enumerate(parts[:2]):
-            learner.decided(made, 0, record)
+        for record, (rows, is_fraud) in enumerate(parts[:2]):
+            learner.decided(rows, 0, record)
             learner.labelled(labels(is_fraud[:200], 400 * record))
         learner.learn()
     after = OnlineLearner()
     after.restore(before.snapshot())
-    for record, (made, _) in enumerate(parts[:2]):
-        after.remember(made, 0, record)
+    for record, (rows, _) in enumerate(parts[:2]):
+        after.remember(rows, 0, record)
     for learner in (whole, after):
         learner.decided(parts[2][0], 0, 2)
         for place, (_, is_fraud) in enumerate(parts):
@@ -149,11 +149,11 @@ def test_a_restart_goes_on_and_learns_nothing_twice():
 
 def test_what_nobody_speaks_of_is_genuine_after_a_while_and_can_be_corrected():
     n = 10 * DAY_ROWS
-    made, is_fraud = decisions(n)
+    rows, is_fraud = decisions(n)
     settings = LearnerSettings(genuine_after_days=4.0)
     learner = OnlineLearner(settings)
-    learner.decided(made, 0, 0)
-    learner.labelled([one for one in labels(is_fraud) if one.verdict == "fraud"])
+    learner.decided(rows, 0, 0)
+    learner.labelled([label for label in labels(is_fraud) if label.verdict == "fraud"])
     frauds = int(is_fraud.sum())
     assert learner.learn(all_labels_read=False) == frauds
     old = ~is_fraud[: n - 4 * DAY_ROWS]
@@ -166,28 +166,28 @@ def test_what_nobody_speaks_of_is_genuine_after_a_while_and_can_be_corrected():
 
 @pytest.mark.parametrize("every", [1, 10])
 def test_silence_may_be_thinned_out_and_probabilities_make_up_for_it(every):
-    made, is_fraud = decisions(6 * DAY_ROWS)
+    rows, is_fraud = decisions(6 * DAY_ROWS)
     learner = OnlineLearner(LearnerSettings(genuine_after_days=1.0, silent_every=every))
-    learner.decided(made, 0, 0)
-    learner.labelled([one for one in labels(is_fraud) if one.verdict == "fraud"])
+    learner.decided(rows, 0, 0)
+    learner.labelled([label for label in labels(is_fraud) if label.verdict == "fraud"])
     learner.learn()
     genuine = learner.rows - learner.frauds
     old = int((~is_fraud[: 5 * DAY_ROWS]).sum())
     assert genuine == learner.silent == pytest.approx(old / every, rel=0.1)
-    said = learner.parameters().opened({}).probability(made.features[: 5 * DAY_ROWS])
-    assert said.mean() == pytest.approx(is_fraud.mean(), rel=0.35)
-    thinned = learner._classifier.predict(made.features[: 5 * DAY_ROWS])
-    assert np.median(thinned) / np.median(said) == pytest.approx(every, rel=0.35)
+    probabilities = learner.parameters().opened({}).probability(rows.features[: 5 * DAY_ROWS])
+    assert probabilities.mean() == pytest.approx(is_fraud.mean(), rel=0.35)
+    thinned = learner._classifier.predict(rows.features[: 5 * DAY_ROWS])
+    assert np.median(thinned) / np.median(probabilities) == pytest.approx(every, rel=0.35)
 
 
 def test_records_without_a_feature_are_kept_without_it():
     learner, _, _ = taught(300)
-    made, is_fraud = decisions(50, 1, first=300, names=("card_count_1d", "amount"))
-    learner.decided(made, 0, 1)
+    rows, is_fraud = decisions(50, 1, first=300, names=("card_count_1d", "amount"))
+    learner.decided(rows, 0, 1)
     learner.labelled(labels(is_fraud, 300))
     assert learner.learn() == 50
     kept = learner.kept.values[300:]
-    np.testing.assert_array_equal(kept[:, 0], made.features[:, 1])
+    np.testing.assert_array_equal(kept[:, 0], rows.features[:, 1])
     assert np.isnan(kept[:, 1]).all()
 
 

@@ -51,17 +51,17 @@ def test_a_day_that_counts_twice_is_a_day_that_is_there_twice():
 
 def naive_card_precision(rows, k):
     """The Handbook's loop over days, chapter 4, "Precision top-k metrics"."""
-    found, shares = set(), []
+    detected, shares = set(), []
     for day in np.unique(rows.days):
         cards = {}
         for row in np.flatnonzero(rows.days == day):
-            if rows.cards[row] not in found:
+            if rows.cards[row] not in detected:
                 best, fraud = cards.get(rows.cards[row], (-1.0, False))
                 pair = max(best, rows.scores[row]), fraud or rows.is_fraud[row]
                 cards[rows.cards[row]] = pair
         top = sorted(cards, key=lambda card: (-cards[card][0], card))[:k]
         hits = [card for card in top if cards[card][1]]
-        found.update(hits)
+        detected.update(hits)
         shares.append(len(hits) / k)
     return np.mean(shares)
 
@@ -107,11 +107,13 @@ def test_cost_is_alerts_and_what_was_missed():
 
 def test_calibration_error_is_zero_only_where_probabilities_hold():
     random = np.random.default_rng(5)
-    said = random.uniform(0, 0.4, 60_000)
+    probabilities = random.uniform(0, 0.4, 60_000)
     rows = drawn(60_000)
-    honest = metrics.replace(rows, is_fraud=random.random(60_000) < said, probabilities=said)
+    honest = metrics.replace(
+        rows, is_fraud=random.random(60_000) < probabilities, probabilities=probabilities
+    )
     assert intervals.value([honest], metrics.calibration_error) < 0.01
-    boastful = metrics.replace(honest, probabilities=said * 2)
+    boastful = metrics.replace(honest, probabilities=probabilities * 2)
     assert intervals.value([boastful], metrics.calibration_error) == pytest.approx(0.2, abs=0.02)
 
 
@@ -119,9 +121,9 @@ def test_intervals_hold_the_value_and_shrink_with_days():
     few, many = drawn(4_000, days=5), drawn(40_000, days=50)
     widths = []
     for rows in (few, many):
-        found = intervals.with_interval([rows], metrics.average_precision, 200, 0.9, seed=3)
-        assert found.low < found.value < found.high
-        widths.append(found.high - found.low)
+        interval = intervals.with_interval([rows], metrics.average_precision, 200, 0.9, seed=3)
+        assert interval.low < interval.value < interval.high
+        widths.append(interval.high - interval.low)
     assert widths[1] < widths[0]
     again = intervals.with_interval([few], metrics.average_precision, 200, 0.9, seed=3)
     assert again == intervals.with_interval([few], metrics.average_precision, 200, 0.9, seed=3)

@@ -31,7 +31,7 @@ def oracle(rows, known):
     for i, row in enumerate(rows):
         t, before = row["t"], rows[: i + 1]
         day = START + timedelta(microseconds=t - micros(START))
-        own = [row["amount"], float(day.weekday() >= 5), float(day.hour <= 6)]
+        event = [row["amount"], float(day.weekday() >= 5), float(day.hour <= 6)]
         card = []
         for days in (1, 7, 30):
             there = [r["amount"] for r in before if r["card"] == row["card"]]
@@ -46,9 +46,9 @@ def oracle(rows, known):
                 if r["terminal"] == row["terminal"]
                 and t - DELAY_US - days * DAY_US < r["t"] <= t - DELAY_US
             ]
-            frauds = sum(known.get(one, np.inf) <= t for one in ids)
+            frauds = sum(known.get(event_id, np.inf) <= t for event_id in ids)
             terminal += [len(ids), frauds / len(ids) if ids else 0.0]
-        out.append(own + card + terminal)
+        out.append(event + card + terminal)
     assert (len(OWN), len(CARD), len(TERMINAL)) == (3, 6, 6)
     return np.array(out)
 
@@ -115,7 +115,7 @@ def test_a_label_counts_from_when_it_became_known(drawn, tmp_path):
             known[row["id"]] = at + GRACE_US
             last[row["id"]] = FRAUD
     given = Labels(
-        np.array([hash_text(one) for one, _, _ in verdicts], np.uint64),
+        np.array([hash_text(event_id) for event_id, _, _ in verdicts], np.uint64),
         np.array([fraud for _, fraud, _ in verdicts]),
         np.array([at for _, _, at in verdicts]),
     )
@@ -134,7 +134,7 @@ def test_simulated_records_with_their_labels(tmp_path):
     path = tmp_path / "t.jsonl"
     payloads = [r.payload for r in simulate(4, options)]
     path.write_bytes(b"\n".join(p.replace(b"\n", b" ") for p in payloads if p))
-    given = Labels.of(one for _, one in labels(4, options))
+    given = Labels.of(label for _, label in labels(4, options))
     done = prepare(labelled_records(path), given, Preparation(), tmp_path / "table.parquet")
     table = read_table(tmp_path / "table.parquet")
     assert done.rows == len(table)
@@ -157,4 +157,4 @@ def test_nothing_to_prepare_is_an_error_that_leaves_no_file(tmp_path):
         prepare(
             labelled_records(tmp_path / "t.jsonl"), Labels.of(()), Preparation(), tmp_path / "out"
         )
-    assert [one.name for one in tmp_path.iterdir()] == ["t.jsonl"]
+    assert [path.name for path in tmp_path.iterdir()] == ["t.jsonl"]

@@ -50,9 +50,9 @@ def test_flags_override_the_file(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert parameters(None) == Parameters()
     (tmp_path / "params.yaml").write_text("train: {seed: 3, train_days: 9}")
-    found = parameters(None, ["train.seed=5", "train.features=[amount, v1]"])
-    assert (found.train.seed, found.train.train_days) == (5, 9)
-    assert found.train.features == ["amount", "v1"]
+    changed = parameters(None, ["train.seed=5", "train.features=[amount, v1]"])
+    assert (changed.train.seed, changed.train.train_days) == (5, 9)
+    assert changed.train.features == ["amount", "v1"]
 
 
 @pytest.mark.parametrize(

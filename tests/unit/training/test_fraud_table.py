@@ -26,23 +26,25 @@ from eddy.training.transactions.table_files import TableWriter, read_table, writ
 from tests.support.fraud_tables import START_US, table, without_labels_after
 
 
-def same(one, other):
+def same(first, second):
     return all(
-        np.array_equal(getattr(one, f.name), getattr(other, f.name), equal_nan=f.name == "scores")
+        np.array_equal(
+            getattr(first, f.name), getattr(second, f.name), equal_nan=f.name == "scores"
+        )
         if f.name != "names"
-        else one.names == other.names
-        for f in fields(one)
+        else first.names == second.names
+        for f in fields(first)
     )
 
 
 def test_a_table_is_read_as_it_was_written(tmp_path):
-    made = without_labels_after(table(days=10), 12)
-    assert made.labelled.any()
-    assert not made.labelled.all()
-    write_table(made, tmp_path / "table.parquet")
+    written = without_labels_after(table(days=10), 12)
+    assert written.labelled.any()
+    assert not written.labelled.all()
+    write_table(written, tmp_path / "table.parquet")
     read = read_table(tmp_path / "table.parquet")
-    assert same(made, read)
-    assert read.sha256() == made.sha256()
+    assert same(written, read)
+    assert read.sha256() == written.sha256()
     schema = pq.read_schema(tmp_path / "table.parquet")
     assert schema.field("occurred_at").type == pa.timestamp("us", "UTC")
     assert schema.field("card").type == pa.uint64()
@@ -50,22 +52,22 @@ def test_a_table_is_read_as_it_was_written(tmp_path):
 
 
 def test_parts_in_any_order_and_folders_of_files_come_out_by_time(tmp_path):
-    made = table(days=10)
-    middle = len(made) // 2
+    written = table(days=10)
+    middle = len(written) // 2
     for name, rows in (("a", slice(middle, None)), ("b", slice(0, middle))):
-        write_table(made.rows(rows), tmp_path / f"{name}.parquet")
-    assert same(read_table(tmp_path), made)
+        write_table(written.rows(rows), tmp_path / f"{name}.parquet")
+    assert same(read_table(tmp_path), written)
 
 
 def test_event_ids_stand_for_their_hashes(tmp_path):
-    made = table(days=1, rows_a_day=3)
+    written = table(days=1, rows_a_day=3)
     ids = ["a", "b", "c"]
-    with TableWriter(tmp_path / "t.parquet", made.names, event_ids=True) as writer:
-        writer.write(made, ids)
+    with TableWriter(tmp_path / "t.parquet", written.names, event_ids=True) as writer:
+        writer.write(written, ids)
     without_hash = pq.read_table(tmp_path / "t.parquet").drop_columns(["event", "score", "weight"])
     pq.write_table(without_hash, tmp_path / "t.parquet")
     read = read_table(tmp_path / "t.parquet")
-    assert read.events.tolist() == [hash_text(one) for one in ids]
+    assert read.events.tolist() == [hash_text(event_id) for event_id in ids]
     assert np.isnan(read.scores).all()
     assert (read.weights == 1).all()
 
@@ -77,12 +79,12 @@ def write_parts(path, parts):
 
 
 def test_a_failed_writer_leaves_what_was_there(tmp_path):
-    path, made = tmp_path / "t.parquet", table(days=2)
-    write_table(made, path)
+    path, written = tmp_path / "t.parquet", table(days=2)
+    write_table(written, path)
     with pytest.raises(ValueError, match="a part with"):
-        write_parts(path, [made.rows(slice(0, 5)), empty(["amount"], 3)])
-    assert same(read_table(path), made)
-    assert [one.name for one in tmp_path.iterdir()] == ["t.parquet"]
+        write_parts(path, [written.rows(slice(0, 5)), empty(["amount"], 3)])
+    assert same(read_table(path), written)
+    assert [file.name for file in tmp_path.iterdir()] == ["t.parquet"]
 
 
 def test_what_is_no_table_is_named(tmp_path):
@@ -99,13 +101,13 @@ def test_what_is_no_table_is_named(tmp_path):
 
 
 def test_silence_is_genuine_after_a_while_only():
-    made = without_labels_after(table(days=20), 15)
-    read = with_silence_as_genuine(made, 7.0)
-    old = made.occurred_at <= made.occurred_at[-1] - 7 * 86_400_000_000
+    before = without_labels_after(table(days=20), 15)
+    read = with_silence_as_genuine(before, 7.0)
+    old = before.occurred_at <= before.occurred_at[-1] - 7 * 86_400_000_000
     assert read.labelled[old].all()
-    assert not read.labelled[~old & ~made.labelled].any()
-    assert (read.frauds == made.frauds).all()
-    assert with_silence_as_genuine(made, None) is made
+    assert not read.labelled[~old & ~before.labelled].any()
+    assert (read.frauds == before.frauds).all()
+    assert with_silence_as_genuine(before, None) is before
 
 
 def label(event, verdict, day, **more):
@@ -127,7 +129,7 @@ def test_the_last_label_known_holds():
         ]
     )
     assert given.left_out == 2
-    events = np.array([hash_text(one) for one in "abcd"], np.uint64)
+    events = np.array([hash_text(event_id) for event_id in "abcd"], np.uint64)
     is_fraud, labelled_at = labels_of_events(given.last(), events)
     assert is_fraud.tolist() == [GENUINE, FRAUD, GENUINE, UNKNOWN]
     assert labelled_at[3] == NO_TIME

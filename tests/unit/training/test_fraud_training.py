@@ -26,8 +26,8 @@ from tests.support.fraud_tables import QUICK, START_US, table, without_labels_af
 HOW = QUICK.train
 
 
-def change(how=HOW, **changes):
-    return msgspec.structs.replace(how, **changes)
+def change(settings=HOW, **changes):
+    return msgspec.structs.replace(settings, **changes)
 
 
 @pytest.fixture(scope="module")
@@ -80,34 +80,36 @@ def test_labels_that_came_too_late_are_not_learned(rows):
 
 @pytest.mark.parametrize("algorithm", ["random_forest", "hist_gradient_boosting"])
 def test_a_classifier_is_calibrated_and_within_its_budget(rows, algorithm):
-    how = change(algorithm=algorithm, hist_gradient_boosting=Boosting(trees=30, min_rows_leaf=20))
-    made = train(rows, how)
+    settings = change(
+        algorithm=algorithm, hist_gradient_boosting=Boosting(trees=30, min_rows_leaf=20)
+    )
+    trained = train(rows, settings)
     fold = newest_window(rows, 7, 7.0)
     test = rows_to_test(rows, fold, 7.0)
-    said = made.scorer.probability(test.columns(made.scorer.features))
-    assert said[test.frauds].mean() > 5 * said[~test.frauds].mean()
-    assert abs(said.mean() - test.frauds.mean()) < 0.03
-    flagged = made.scorer.score(test.columns(made.scorer.features)) > 1.0
+    probabilities = trained.scorer.probability(test.columns(trained.scorer.features))
+    assert probabilities[test.frauds].mean() > 5 * probabilities[~test.frauds].mean()
+    assert abs(probabilities.mean() - test.frauds.mean()) < 0.03
+    flagged = trained.scorer.score(test.columns(trained.scorer.features)) > 1.0
     days = (test.occurred_at - fold.test_start_us) // DAY_US
     cards = len(set(zip(days[flagged].tolist(), test.cards[flagged].tolist(), strict=True)))
     assert 2 < cards / 7 < 12  # 6 wanted
-    assert made.parameters.features == list(FEATURES)
+    assert trained.parameters.features == list(FEATURES)
 
 
 def test_an_isolation_forest_wants_no_labels(rows):
-    how = change(kind="isolation_forest")
-    made = train(rows, how)
+    settings = change(kind="isolation_forest")
+    trained = train(rows, settings)
     from dataclasses import replace
 
     # a single fraud is left: without any the days are others, because nobody could judge it
     last = np.flatnonzero(rows.frauds)[-1]
     silent = replace(rows, is_fraud=(np.arange(len(rows)) == last).astype(np.int8))
-    again = train(silent, how)
-    assert made.parameters.detector == "isolation_forest"
-    assert made.parameters.calibration is None
-    assert again.files == made.files
-    wanted = rows.columns(made.scorer.features)
-    scores = made.scorer.score(wanted)
+    again = train(silent, settings)
+    assert trained.parameters.detector == "isolation_forest"
+    assert trained.parameters.calibration is None
+    assert again.files == trained.files
+    wanted = rows.columns(trained.scorer.features)
+    scores = trained.scorer.score(wanted)
     assert scores[rows.frauds].mean() > scores[~rows.frauds].mean()
 
 
@@ -117,12 +119,12 @@ def test_missing_values_are_taken_for_typical(rows):
     features = rows.features.copy()
     features[::3, FEATURES.index("card_count_1d")] = np.nan
     features[:, FEATURES.index("is_night")] = np.nan
-    made = train(replace(rows, features=features), HOW)
-    typical = dict(zip(made.parameters.features, made.parameters.typical, strict=True))
+    trained = train(replace(rows, features=features), HOW)
+    typical = dict(zip(trained.parameters.features, trained.parameters.typical, strict=True))
     assert typical["is_night"] == 0.0
     wanted = features[:50]
-    filled = np.where(np.isnan(wanted), made.parameters.typical, wanted)
-    assert (made.scorer.score(wanted) == made.scorer.score(filled)).all()
+    filled = np.where(np.isnan(wanted), trained.parameters.typical, wanted)
+    assert (trained.scorer.score(wanted) == trained.scorer.score(filled)).all()
 
 
 def test_too_little_to_learn_from_is_named(rows):
@@ -135,9 +137,9 @@ def test_too_little_to_learn_from_is_named(rows):
 
 
 def test_nothing_held_out_learns_up_to_the_newest_labels_that_had_their_delay(rows):
-    made = train(rows, change(hold_out_days=0))
-    assert made.until_us == START_US + 41 * DAY_US
-    assert made.settings(HOW)["learned_until"] == text(made.until_us)
+    trained = train(rows, change(hold_out_days=0))
+    assert trained.until_us == START_US + 41 * DAY_US
+    assert trained.settings(HOW)["learned_until"] == text(trained.until_us)
 
 
 def test_windows_follow_one_another_and_leave_the_delay(rows):
@@ -204,9 +206,8 @@ def test_a_boundary_by_budget_counts_cards_not_rows():
 )
 def test_a_boundary_by_cost_is_where_cost_is_least(amounts, expected):
     rows = scored([0.9, 0.8, 0.5, 0.3], fraud=[True, False, True, False], amounts=amounts)
-    how = Threshold(by="cost", alert_cost=5.0, missed_share=1.0)
-    found = boundary(rows, how)
-    assert found == expected
+    threshold = Threshold(by="cost", alert_cost=5.0, missed_share=1.0)
+    assert boundary(rows, threshold) == expected
 
 
 def test_platt_finds_the_line_it_was_drawn_from():
@@ -229,5 +230,5 @@ def test_platt_survives_a_perfect_split():
 def test_a_fold_says_when_learning_ends(rows):
     fold = newest_window(rows, 7, 3.5)
     assert fold == Fold(fold.test_start_us - 7 * DAY_US // 2, fold.test_start_us, fold.test_stop_us)
-    made = train_until(rows, HOW, fold.learn_until_us, fold.test_start_us)
-    assert made.until_us == fold.learn_until_us
+    trained = train_until(rows, HOW, fold.learn_until_us, fold.test_start_us)
+    assert trained.until_us == fold.learn_until_us

@@ -20,16 +20,16 @@ from tests.support.fraud_tables import QUICK, START_US, table
 HOW = QUICK.train
 
 
-def change(how, **changes):
-    return msgspec.structs.replace(how, **changes)
+def change(settings, **changes):
+    return msgspec.structs.replace(settings, **changes)
 
 
-def unlabelled(rows, chosen):
+def unlabelled(rows, flags):
     """Return the table with nothing known of some rows."""
     return replace(
         rows,
-        is_fraud=np.where(chosen, UNKNOWN, rows.is_fraud).astype(np.int8),
-        labelled_at=np.where(chosen, NO_TIME, rows.labelled_at),
+        is_fraud=np.where(flags, UNKNOWN, rows.is_fraud).astype(np.int8),
+        labelled_at=np.where(flags, NO_TIME, rows.labelled_at),
     )
 
 
@@ -75,11 +75,11 @@ def test_cards_flagged_are_counted_on_rows_without_a_label_too(reported, good):
     assert part.window == whole.window
     assert part.numbers["rows"] < 0.4 * part.numbers["rows_seen"]
     assert part.numbers["cards_flagged_a_day"] == whole.numbers["cards_flagged_a_day"] > 3
-    found = evaluate_model(reported, good.scorer, QUICK, "it")
+    evaluated = evaluate_model(reported, good.scorer, QUICK, "it")
     again = evaluate_model(read, good.scorer, QUICK, "it")
     assert "cards_flagged_a_day" in figures_of(QUICK.evaluate, HOW)
-    assert found.figures["cards_flagged_a_day"] == again.figures["cards_flagged_a_day"]
-    assert found.random["cards_flagged_a_day"].value > 3
+    assert evaluated.figures["cards_flagged_a_day"] == again.figures["cards_flagged_a_day"]
+    assert evaluated.random["cards_flagged_a_day"].value > 3
 
 
 def test_a_window_with_few_labels_decides_nothing(reported, good):
@@ -106,16 +106,16 @@ def test_cards_a_day_of_rows_that_were_thinned_out_are_not_counted(rows):
     thinned = replace(rows, weights=np.where(rows.frauds, 1.0, 10.0))
     with pytest.raises(ConfigError, match=r"threshold\.by: cards_per_day .*--genuine-share 1\.0"):
         train(thinned, HOW)
-    made = train(thinned, change(HOW, threshold=Threshold(by="cost")))
+    trained = train(thinned, change(HOW, threshold=Threshold(by="cost")))
     with pytest.raises(ConfigError, match="the gate counts all cards"):
-        judge_candidate(thinned, made.scorer, None, QUICK.gate)
+        judge_candidate(thinned, trained.scorer, None, QUICK.gate)
 
 
 @pytest.mark.parametrize("after_days", [None, 7.0])
 def test_an_isolation_forest_learns_without_any_label(rows, after_days):
     silent = with_silence_as_genuine(unlabelled(rows, np.ones(len(rows), bool)), after_days)
-    made = train(silent, change(HOW, kind="isolation_forest"))
-    assert made.until_us == START_US + 35 * DAY_US  # 7 days held out, 7 of delay
+    trained = train(silent, change(HOW, kind="isolation_forest"))
+    assert trained.until_us == START_US + 35 * DAY_US  # 7 days held out, 7 of delay
     whole = train(silent, change(HOW, kind="isolation_forest", hold_out_days=0))
     assert whole.until_us == START_US + 49 * DAY_US
     scores = whole.scorer.score(rows.columns(whole.scorer.features))
@@ -126,7 +126,7 @@ def test_an_isolation_forest_learns_without_any_label(rows, after_days):
 
 @pytest.mark.parametrize("kind", ["classifier", "isolation_forest"])
 def test_a_boundary_by_cost_knows_no_label_that_came_later(rows, kind):
-    how = change(HOW, kind=kind, threshold=Threshold(by="cost"))
+    settings = change(HOW, kind=kind, threshold=Threshold(by="cost"))
     fold = newest_window(rows, 7, 7.0)
     late = rows.frauds & (rows.occurred_at >= fold.learn_until_us - 3 * DAY_US)
     as_known = replace(
@@ -136,11 +136,11 @@ def test_a_boundary_by_cost_knows_no_label_that_came_later(rows, kind):
     as_it_came = replace(rows, labelled_at=np.where(late, NO_TIME - 1, rows.labelled_at))
     # what was known by then: nothing of the late ones
     hidden = unlabelled(as_known, late)
-    made = train_until(as_it_came, how, fold.learn_until_us, fold.test_start_us)
-    blind = train_until(hidden, how, fold.learn_until_us, fold.test_start_us)
-    assert made.parameters.boundary == blind.parameters.boundary
-    seer = train_until(rows, how, fold.learn_until_us, fold.test_start_us)
-    assert made.parameters.boundary != seer.parameters.boundary
+    trained = train_until(as_it_came, settings, fold.learn_until_us, fold.test_start_us)
+    blind = train_until(hidden, settings, fold.learn_until_us, fold.test_start_us)
+    assert trained.parameters.boundary == blind.parameters.boundary
+    seer = train_until(rows, settings, fold.learn_until_us, fold.test_start_us)
+    assert trained.parameters.boundary != seer.parameters.boundary
 
 
 def test_a_calibration_without_its_delay_says_so(rows):
@@ -148,6 +148,6 @@ def test_a_calibration_without_its_delay_says_so(rows):
     assert reaching.settings(HOW)["calibration_delay_days"] == 7.0
     assert "days left before them for labels to come | 7 |" in model_card(reaching, HOW, None)
     short = table(days=36)  # fourteen to learn from: seven of them to calibrate on
-    made = train(short, HOW)
-    assert made.settings(HOW)["calibration_delay_days"] == 0.0
-    assert "| 0, not 7: the table does not reach back" in model_card(made, HOW, None)
+    trained = train(short, HOW)
+    assert trained.settings(HOW)["calibration_delay_days"] == 0.0
+    assert "| 0, not 7: the table does not reach back" in model_card(trained, HOW, None)

@@ -21,7 +21,7 @@ GOOD = '{"event_id": "e", "verdict": "fraud", "labelled_at": "2026-03-02T00:00:0
 def test_the_message_has_the_place_and_not_the_record(tmp_path, line):
     path = tmp_path / "labels.jsonl"
     path.write_text(f"{GOOD}\n{line}\n")
-    with pytest.raises(ConfigError, match=r"labels\.jsonl, line 2: no label: \w+Error$") as told:
+    with pytest.raises(ConfigError, match=r"labels\.jsonl, line 2: no label: \w+Error$") as raised:
         list(label_lines(path))
-    assert CARD not in str(told.value)
-    assert told.value.__suppress_context__  # nor does a traceback quote it
+    assert CARD not in str(raised.value)
+    assert raised.value.__suppress_context__  # nor does a traceback quote it

@@ -57,8 +57,8 @@ def test_the_artefact_comes_back_whole(values: Any) -> None:
 
 def test_the_rate_promised_is_what_dbscan_finds(values: Any) -> None:
     parameters, metrics = train(values[:2500], RidesTraining(**SMALL))
-    found = DBSCAN(eps=parameters.eps, min_samples=25).fit(points(values[:2500], parameters))
-    assert metrics["expected_alert_rate"] == np.mean(found.labels_ == -1)
+    clusters = DBSCAN(eps=parameters.eps, min_samples=25).fit(points(values[:2500], parameters))
+    assert metrics["expected_alert_rate"] == np.mean(clusters.labels_ == -1)
 
 
 def test_the_rate_holds_for_rides_not_seen(values: Any) -> None:
@@ -118,8 +118,8 @@ def test_without_a_knee_a_quantile_stands_in(values: Any, monkeypatch: Any) -> N
 
 def test_the_knee_lies_where_the_curve_turns() -> None:
     curve = np.concatenate([np.linspace(0.1, 0.2, 900), np.linspace(0.2, 5, 100)])
-    found = density.knee(np.random.default_rng(0).permutation(curve))
-    assert found == pytest.approx(0.2, abs=0.1)
+    distance = density.knee(np.random.default_rng(0).permutation(curve))
+    assert distance == pytest.approx(0.2, abs=0.1)
 
 
 @pytest.mark.parametrize("curve", [np.ones(100), np.zeros(100), np.ones(1)])
