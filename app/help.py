@@ -29,7 +29,7 @@ def overview() -> str:
         "Watches Kafka: scores every event, publishes every anomaly exactly once.",
     ]
     for section, commands in SECTIONS.items():
-        lines = _list([(one.name, one.sentence) for one in commands], names_width=12)
+        lines = _list([(command.name, command.sentence) for command in commands], names_width=12)
         parts.append(f"{section}:\n{lines}")
     parts += [
         _list([("--version", "Show the version."), ("--help", "Show this, or a command's help.")]),
@@ -55,13 +55,14 @@ def command_help(words: Sequence[str], app: "App") -> str:
             f"{_list(commands)}\n\nExample:\n  {name} {commands[0][0]} --help\n"
         )
     arguments, options = parameters(app)
-    usage = " ".join([name, *(_usage_of(one) for one in arguments), "[OPTIONS]"])
+    usage = " ".join([name, *(_usage_of(argument) for argument in arguments), "[OPTIONS]"])
     paragraphs = re.split(r"\n\s*\n", description(app))
     parts = [f"Usage: {usage}", *map(_wrapped, paragraphs)]
     if arguments:
-        rows = [(metavar(one), sentence(one)) for one in arguments]
+        rows = [(metavar(argument), sentence(argument)) for argument in arguments]
         parts.append(f"Arguments:\n{_list(rows)}")
-    rows = [*((names_of(one), sentence(one)) for one in options), ("--help", "Show this.")]
+    rows = [(names_of(option), sentence(option)) for option in options]
+    rows.append(("--help", "Show this."))
     parts.append(f"Options:\n{_list(rows)}")
     parts.append(f"Example:\n  {example(app)}")
     return "\n\n".join(parts) + "\n"
@@ -86,12 +87,12 @@ def example(app: "App") -> str:
 def parameters(app: "App") -> tuple[list[Any], list[Any]]:
     """Return a command's positional arguments and its options."""
     shown = [
-        one
-        for one in app.assemble_argument_collection(parse_docstring=False)
-        if one.parse and one.name != "*"
+        argument
+        for argument in app.assemble_argument_collection(parse_docstring=False)
+        if argument.parse and argument.name != "*"
     ]
-    return [one for one in shown if one.index is not None], [
-        one for one in shown if one.index is None
+    return [argument for argument in shown if argument.index is not None], [
+        argument for argument in shown if argument.index is None
     ]
 
 

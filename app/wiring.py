@@ -48,19 +48,19 @@ def chosen_domains(settings: Settings) -> list[Domain]:
     return [domain_called(name) for name in settings.domains]
 
 
-def policy(settings: Settings, chosen: Domain) -> Any:
+def policy(settings: Settings, domain: Domain) -> Any:
     """Return a domain's policy from its section of the settings; see `policy_of`."""
-    return policy_of(settings, chosen)
+    return policy_of(settings, domain)
 
 
-def topics(settings: Settings, chosen: Domain) -> DomainTopics:
+def topics(settings: Settings, domain: Domain) -> DomainTopics:
     """Return a domain's topics under the configured prefix."""
-    return topics_of(chosen, settings.topic_prefix)
+    return topics_of(domain, settings.topic_prefix)
 
 
-def config_hash(settings: Settings, chosen: Domain) -> str:
+def config_hash(settings: Settings, domain: Domain) -> str:
     """Identify everything in the configuration that a domain's verdicts depend on."""
-    return resolve(settings, chosen).config_hash
+    return resolve(settings, domain).config_hash
 
 
 def wire(
@@ -167,6 +167,6 @@ def _policies(
     return PolicyWatcher(resolved, read, on_poll).poll
 
 
-def champion(settings: Settings, chosen: Domain) -> Model:
+def champion(settings: Settings, domain: Domain) -> Model:
     """Return the model that a domain begins with; see `first_model`."""
-    return first_model(registry(settings), chosen)
+    return first_model(registry(settings), domain)

@@ -34,7 +34,9 @@ def mlflow(
     folder = Path(source.load().storage.stack)
     server = MlflowServer(folder / "mlflow", port)
     process = server.process()
-    is_running = any(one.name == process.name and one.is_running for one in Stack(folder).status())
+    is_running = any(
+        status.name == process.name and status.is_running for status in Stack(folder).status()
+    )
     if not is_running:
         require_port(port, "--port")
     with running([process], folder, message) as stack:
@@ -52,7 +54,7 @@ def _wait(stack: "Stack", name: str) -> None:
 
     while True:
         time.sleep(_POLL_S)
-        process = next((one for one in stack.status() if one.name == name), None)
+        process = next((status for status in stack.status() if status.name == name), None)
         if process is None:
             return  # `eddy down` ended it
         if not process.is_running:

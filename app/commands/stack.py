@@ -138,7 +138,7 @@ def status(*, source: FileOptions = FileOptions(), json: JsonFlag = False) -> in
             for process in processes
         ]
         output.table(("process", "state", "pid", "port", "since", "log"), rows)
-    return 0 if processes and all(one.is_running for one in processes) else NOT_RUNNING
+    return 0 if processes and all(process.is_running for process in processes) else NOT_RUNNING
 
 
 def _relative(path: Path) -> str:

@@ -39,7 +39,7 @@ def tail(
     reader = TopicReader(settings.kafka)
     try:
         followed = reader.follow(topics, from_beginning, lambda: False)
-        for record in islice((one for one in followed if one is not None), limit):
+        for record in islice((record for record in followed if record is not None), limit):
             if json:
                 _write(record.value or b"")
             else:

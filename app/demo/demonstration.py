@@ -165,12 +165,12 @@ class Demonstration:
 
     def _await(self, model: "Future[NewModel]") -> None:
         try:
-            made = model.result()
+            new_model = model.result()
         except ConfigError as error:  # without the extra for training there is still a default
             self._say(f"the default model judges: {error}")
         else:
-            rate = made.metrics["expected_alert_rate"]
-            self._say(f"trained a model on {made.rows:,} rides, expects to flag {rate:.2%}")
+            rate = new_model.metrics["expected_alert_rate"]
+            self._say(f"trained a model on {new_model.rows:,} rides, expects to flag {rate:.2%}")
 
     # -- looking ------------------------------------------------------------------------------
 
@@ -182,10 +182,10 @@ class Demonstration:
                     page.frame = frame
                     live.refresh()
             return
-        told, ended = time.monotonic(), set[str]()
+        printed_at, ended = time.monotonic(), set[str]()
         for frame in self._frames(looks, stack):
-            if time.monotonic() - told >= _PLAIN_EVERY_S:
-                told = time.monotonic()
+            if time.monotonic() - printed_at >= _PLAIN_EVERY_S:
+                printed_at = time.monotonic()
                 self._say(plain(frame))
             for text in _endings(frame):
                 if text not in ended:
@@ -249,11 +249,12 @@ def _look(looks: SnapshotReader, stack: Stack) -> None:
 
 
 def _check_running(stack: Stack) -> None:
-    for one in stack.status():  # in starting order: the broker's death comes before its clients'
-        if not one.is_running:
+    # in starting order: the broker's death comes before its clients'
+    for process in stack.status():
+        if not process.is_running:
             raise MissingResource(
-                f"{one.name} ended during the demo (exit code {one.exit_code}); see {one.log}, "
-                f"which says:\n{tail(one.log)}"
+                f"{process.name} ended during the demo (exit code {process.exit_code}); "
+                f"see {process.log}, which says:\n{tail(process.log)}"
             )
 
 

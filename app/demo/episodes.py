@@ -1,4 +1,4 @@
-"""Episodes of merchants as they were told, held against what was put in."""
+"""Episodes of merchants as they were published, compared with the injected incidents."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -26,7 +26,7 @@ class IncidentScore(msgspec.Struct, frozen=True, kw_only=True):
 
     An incident is found where an episode of its merchant overlaps it in event time. It is missed
     where it is visible, is over, and was not found. An episode that overlaps no incident of its
-    merchant is false. What is told of the history, while little is known, does not count.
+    merchant is false. Episodes of the history, while little is known, do not count.
 
     Attributes
     ----------
@@ -37,7 +37,7 @@ class IncidentScore(msgspec.Struct, frozen=True, kw_only=True):
     hidden : int
         Incidents that are over and too small for anybody to see; they count nowhere else.
     episodes, false : int
-        Episodes told and not taken back, and those of them that are false.
+        Episodes published and not retracted, and those of them that are false.
     recall, precision : float, optional
         None where there is nothing to divide by.
     """
@@ -52,7 +52,7 @@ class IncidentScore(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Episodes:
-    """Folds what is told of episodes: the newest record of an id replaces those before it.
+    """Folds the records of episodes: the newest record of an id replaces those before it.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ class Episodes:
         self.opened = self.retracted = 0
 
     def take(self, anomaly: Anomaly) -> None:
-        """Take in what is told of an episode."""
+        """Take in a published record of an episode."""
         key = anomaly.episode_id or anomaly.anomaly_id
         if anomaly.op == "retract":
             self._episodes.pop(key, None)
@@ -90,12 +90,12 @@ class Episodes:
     @property
     def open(self) -> int:
         """How many are open."""
-        return sum(one.is_open for one in list(self._episodes.values()))
+        return sum(episode.is_open for episode in list(self._episodes.values()))
 
     def latest(self, most: int) -> list[EpisodeView]:
         """Return some: the open ones first, then those that are over, the newest first of each."""
         every = list(self._episodes.values())
-        return sorted(every, key=lambda one: (not one.is_open, -one.start_us))[:most]
+        return sorted(every, key=lambda episode: (not episode.is_open, -episode.start_us))[:most]
 
     def kind(self, episode: EpisodeView, now_us: int) -> str | None:
         """Return the kind of incident that an episode overlaps, None for none."""
@@ -115,8 +115,8 @@ class Episodes:
     def score(self, now_us: int) -> IncidentScore:
         """Return the score when event time has come so far, in microseconds since 1970."""
         every = list(self._episodes.values())
-        episodes = [one for one in every if one.start_us >= self._since_us]
-        false = sum(self.kind(one, now_us) is None for one in episodes)
+        episodes = [episode for episode in every if episode.start_us >= self._since_us]
+        false = sum(self.kind(episode, now_us) is None for episode in episodes)
         looked_for = list(self._looked_for(now_us))
         visible = [is_found for trouble, is_found in looked_for if trouble.is_visible]
         return IncidentScore(
@@ -131,12 +131,12 @@ class Episodes:
 
     def _looked_for(self, now_us: int) -> Iterable[tuple[PaymentIncident, bool]]:
         """Yield the incidents that are found, or should have been by now."""
-        told: dict[str, list[EpisodeView]] = {}
+        by_merchant: dict[str, list[EpisodeView]] = {}
         for episode in list(self._episodes.values()):
-            told.setdefault(episode.newest.entity.id, []).append(episode)
+            by_merchant.setdefault(episode.newest.entity.id, []).append(episode)
         for merchant, troubles in self._truth.items():
             for trouble in troubles:
-                mine = told.get(merchant, ())
+                mine = by_merchant.get(merchant, ())
                 is_found = any(_overlaps(episode, trouble, now_us) for episode in mine)
                 if is_found or trouble.end_us + _TOLD_WITHIN_US <= now_us:
                     yield trouble, is_found

@@ -80,9 +80,9 @@ class DemoLake:
         return LakeSummary(
             day=str(day),
             missing=missing,
-            rows=sum(one.rows_after for one in done.days),
-            files_before=sum(one.files_before for one in done.days),
-            files_after=sum(one.files_after for one in done.days),
+            rows=sum(day_result.rows_after for day_result in done.days),
+            files_before=sum(day_result.files_before for day_result in done.days),
+            files_after=sum(day_result.files_after for day_result in done.days),
             clustered=job.summary.anomalies,
             coincide=compared.equal,
             differ=compared.different,
@@ -95,7 +95,7 @@ class DemoLake:
         end = time.monotonic() + _ARRIVES_WITHIN_S
         while True:
             seen = check(self.settings, grace_s=0.0, patience_s=_LOOK_AGAIN_S)
-            without = sum(one.missing + one.pending for one in seen.tables)
+            without = sum(table.missing + table.pending for table in seen.tables)
             if not without or time.monotonic() > end:
                 return without
             time.sleep(_LOOK_AGAIN_S)

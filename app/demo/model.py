@@ -31,9 +31,9 @@ def make(settings: Settings, seed: int, shares: Shares) -> NewModel:
     rows = TrainingRows(domain_row("rides"), COLUMNS, settings.engine.max_skew_s)
     for payloads in _batches(feed):
         rows.add(payloads)
-    made = register(settings, "rides", trained_model(rows, _OPTIONS))
-    wiring.registry(settings).promote(made.name, made.version, by="eddy demo")
-    return made
+    new_model = register(settings, "rides", trained_model(rows, _OPTIONS))
+    wiring.registry(settings).promote(new_model.name, new_model.version, by="eddy demo")
+    return new_model
 
 
 def _batches(feed: FeedOptions) -> Iterator[list[bytes]]:

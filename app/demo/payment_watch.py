@@ -60,7 +60,7 @@ class PaymentWatch(Feeding):
     feeder : Feeder
         Counts what was sent.
     episodes : Episodes
-        What was told, against what was put in.
+        Published episodes, compared with the injected incidents.
     event_time_us : int
         Of the latest payment sent.
     has_ended : bool
@@ -75,7 +75,8 @@ class PaymentWatch(Feeding):
         super().__init__(settings)
         self.merchants = feed.merchants
         self.episodes = Episodes(feed.truth(), feed.history_end_us)
-        self.feeder = Feeder(Sender(settings.kafka), names.events, _AT_ONCE, self._told, feed.due_s)
+        sender = Sender(settings.kafka)
+        self.feeder = Feeder(sender, names.events, _AT_ONCE, self._on_send, feed.due_s)
         self.event_time_us = 0
         self.has_ended = False
         self.first_episode: float | None = None
@@ -97,7 +98,8 @@ class PaymentWatch(Feeding):
             retracted=self.episodes.retracted,
             open=self.episodes.open,
             latest=[
-                (one, self.episodes.kind(one, now_us)) for one in self.episodes.latest(_LATEST)
+                (episode, self.episodes.kind(episode, now_us))
+                for episode in self.episodes.latest(_LATEST)
             ],
             score=self.episodes.score(now_us),
         )
@@ -106,7 +108,7 @@ class PaymentWatch(Feeding):
         self.feeder.run(self._feed.records(), self._fed.is_set)
         self.has_ended = not self._fed.is_set()
 
-    def _told(self, record: SimulatedRecord) -> None:
+    def _on_send(self, record: SimulatedRecord) -> None:
         if record.malformed is None:
             self.event_time_us = max(self.event_time_us, record.occurred_at_us)
 

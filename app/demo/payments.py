@@ -57,7 +57,7 @@ class PaymentFeed(Weeks, frozen=True, kw_only=True):
     def truth(self) -> list["PaymentIncident"]:
         """Return what goes wrong, by ascending start."""
         interval_us = round(self.interval_s * 1e6)
-        return [_trouble(one, interval_us) for one in incidents(self.seed, self.options)]
+        return [_trouble(incident, interval_us) for incident in incidents(self.seed, self.options)]
 
 
 class PaymentIncident(msgspec.Struct, frozen=True, kw_only=True):

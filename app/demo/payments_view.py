@@ -116,14 +116,14 @@ class PaymentSummary(msgspec.Struct, frozen=True, kw_only=True):
         score = self.score
         first = "–" if self.first_episode_s is None else f"{self.first_episode_s:.1f} s"
         missed = score.visible - score.found
-        told = f"{self.opened:,}, {self.retracted:,} taken back, {self.open:,} still open"
+        opened = f"{self.opened:,}, {self.retracted:,} taken back, {self.open:,} still open"
         return [
             ("payments sent", f"{self.sent:,} of {self.merchants:,} merchants"),
             ("up to event time", event_time(self.event_time_us)),
             ("judged", f"{self.judged:,}"),
             ("rejected", f"{sum(self.rejected.values()):,}{counts(self.rejected)}"),
             ("not yet judged", f"{self.unaccounted:,}"),
-            ("episodes opened", told),
+            ("episodes opened", opened),
             ("first one seen after", first),
             ("incidents", f"{score.visible:,}, and {score.hidden:,} too small for anybody to see"),
             ("missed", f"{missed:,}{counts(self.missed)}"),

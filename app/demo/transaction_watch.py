@@ -91,7 +91,7 @@ class TransactionWatch(Feeding):
         self.cards = feed.cards
         self.tally, self.latest = RecallCounts(), LatestAnomalies()
         self.labels = LabelFeeder(sender, LABELS, feed.labels())
-        self.feeder = Feeder(sender, names.events, _AT_ONCE, self._told, feed.due_s)
+        self.feeder = Feeder(sender, names.events, _AT_ONCE, self._on_send, feed.due_s)
         self.event_time_us = 0
         self.has_ended = False
         self.judged = self.flagged = 0
@@ -118,7 +118,7 @@ class TransactionWatch(Feeding):
         self.feeder.run(self._feed.records(), self._fed.is_set)
         self.has_ended = not self._fed.is_set()
 
-    def _told(self, record: SimulatedRecord) -> None:
+    def _on_send(self, record: SimulatedRecord) -> None:
         self.labels.come_to(record)
         if record.malformed is not None:
             return

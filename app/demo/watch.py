@@ -55,7 +55,7 @@ class DemoWatch(Feeding):
     feeder : Feeder
         Counts what was sent.
     tally : RecallCounts
-        Holds what came out against it.
+        Compares anomalies with the injected ones.
     judged : int
         Verdicts read back.
     first_anomaly : float, optional
@@ -66,7 +66,7 @@ class DemoWatch(Feeding):
         super().__init__(settings)
         self.tally = RecallCounts()
         self.latest = LatestAnomalies()
-        self.feeder = Feeder(Sender(settings.kafka), names.events, feed.rate, self._told)
+        self.feeder = Feeder(Sender(settings.kafka), names.events, feed.rate, self._on_send)
         self.judged = 0
         self.malformed = 0
         self.first_anomaly: float | None = None
@@ -76,7 +76,7 @@ class DemoWatch(Feeding):
     def _send(self) -> None:
         self.feeder.run(rides(self._feed), self._fed.is_set)
 
-    def _told(self, record: SimulatedRecord) -> None:
+    def _on_send(self, record: SimulatedRecord) -> None:
         if record.malformed is not None:
             self.malformed += 1
         elif record.anomaly is not None:

@@ -37,13 +37,13 @@ def domain_row(name: str) -> DomainRow:
     if len(packages) + (name in BUILT_IN) > 1:
         raise ConfigError(f"domain {name!r}: also given by {_listed(packages)}; uninstall one")
     if name in BUILT_IN:
-        found = import_module(f"{__name__}.{name}").ROW
+        row = import_module(f"{__name__}.{name}").ROW
     elif packages:
-        found = _loaded(packages[0])
+        row = _loaded(packages[0])
     else:
         raise ConfigError(f"domain {name!r}: there are {', '.join(domain_names())}")
-    assert isinstance(found, DomainRow)
-    return found
+    assert isinstance(row, DomainRow)
+    return row
 
 
 def domain_rows() -> list[DomainRow]:
@@ -68,14 +68,14 @@ def _installed() -> Mapping[str, list[EntryPoint]]:
 
 def _loaded(point: EntryPoint) -> DomainRow:
     try:
-        found = point.load()
+        row = point.load()
     except Exception as error:
         raise ConfigError(f"domain {point.name!r} of {_listed([point])}: {error!r}") from error
-    if not isinstance(found, DomainRow) or found.name != point.name:
+    if not isinstance(row, DomainRow) or row.name != point.name:
         raise ConfigError(
             f"domain {point.name!r}: {point.value} of {_listed([point])} is no row of this name"
         )
-    return found
+    return row
 
 
 def _listed(points: list[EntryPoint]) -> str:

@@ -1,7 +1,7 @@
 """The topics to look for anomalies on."""
 
 from eddy.app import wiring
-from eddy.app.domains import domain
+from eddy.app.domains import domain as domain_called
 from eddy.app.settings import Settings
 
 
@@ -13,5 +13,5 @@ def anomaly_topics(settings: Settings, only: str | None) -> list[str]:
     ConfigError
         Where there is no such domain.
     """
-    domains = [domain(only)] if only else wiring.chosen_domains(settings)
-    return [wiring.topics(settings, one).anomalies for one in domains]
+    domains = [domain_called(only)] if only else wiring.chosen_domains(settings)
+    return [wiring.topics(settings, domain).anomalies for domain in domains]

@@ -104,9 +104,9 @@ def _reader(settings: Settings) -> DoctorCheck:
 
 
 def _compiled(_: Settings) -> DoctorCheck:
-    chosen = os.environ.get("NUMBA_CACHE_DIR")
+    cache_folder = os.environ.get("NUMBA_CACHE_DIR")
     package = Path(librdkafka.__file__).parent.parent / "models"
-    folders = [Path(chosen)] if chosen else [package, Path.home() / ".cache"]
+    folders = [Path(cache_folder)] if cache_folder else [package, Path.home() / ".cache"]
     for folder in folders:
         if os.access(_existing(folder), os.W_OK):
             return _ok(f"compiled ones are kept in {folder}")

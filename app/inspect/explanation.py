@@ -164,7 +164,7 @@ def _reasons(reasons: Sequence[Reason]) -> Table:
     table.add_column("typical", justify="right")
     table.add_column("contribution", justify="right")
     table.add_column("")
-    for reason in sorted(reasons, key=lambda one: -abs(one.contribution)):
+    for reason in sorted(reasons, key=lambda reason: -abs(reason.contribution)):
         style = "red" if reason.contribution > 0 else "green"
         table.add_row(
             Text(reason.feature),

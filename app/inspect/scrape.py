@@ -48,7 +48,7 @@ def scrape_by(
     try:
         with urllib.request.urlopen(url, timeout=timeout_s) as answer:  # noqa: S310 - our own
             text = answer.read().decode()
-        return {name: parse(own) for name, own in part(text).items()}
+        return {name: parse(exposition) for name, exposition in part(text).items()}
     except (OSError, ValueError) as error:
         raise Unavailable(f"{url}: {error}") from error
 

@@ -52,13 +52,13 @@ class LakeVerdict(msgspec.Struct, frozen=True, kw_only=True):
         Pending is wrong too: what is looked at had its time to arrive. A sink that stands still
         has nothing missing, and nothing but that.
         """
-        return self._told(is_late_wrong=True)
+        return self._problems(is_late_wrong=True)
 
     def differences(self) -> list[str]:
         """Return what is wrong and does not pass by waiting, a line each."""
-        return self._told(is_late_wrong=False)
+        return self._problems(is_late_wrong=False)
 
-    def _told(self, *, is_late_wrong: bool) -> list[str]:
+    def _problems(self, *, is_late_wrong: bool) -> list[str]:
         problems = []
         for table in self.tables:
             counts = {"missing": table.missing, "extra": table.extra}

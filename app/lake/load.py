@@ -24,7 +24,7 @@ from eddy.schemas.errors import MissingResource, RejectedRecord
 from eddy.schemas.scored import VERDICTS
 from eddy.schemas.scored_records import verdicts
 
-Told = Callable[[int], None]
+OnProgress = Callable[[int], None]
 """Called with how many more records were read."""
 
 _SHOWN = 20
@@ -96,13 +96,15 @@ class HistoryLoad:
         self._settings, self._domain, self._zone = settings, domain, zone
         self._judges = judge
 
-    def file(self, path: Path, told: Told, rejects: Callable[[bytes], Any] | None) -> LoadResult:
+    def file(
+        self, path: Path, on_progress: OnProgress, rejects: Callable[[bytes], Any] | None
+    ) -> LoadResult:
         """Load a file, unless its content is there.
 
         Parameters
         ----------
         path : Path
-        told : callable
+        on_progress : callable
         rejects : callable, optional
             Takes every rejected record as a line of JSON.
 
@@ -126,7 +128,7 @@ class HistoryLoad:
             judging = self._judging(path.name) if self._judges else _unjudged
             for chunk in self._read_files(path, zone=self._zone):
                 load.add(judging(reading.read(chunk)))
-                told(len(chunk))
+                on_progress(len(chunk))
             note = load.commit()
         return done if note is None else LoadResult(done.file, self._name, present_as=note.file)
 
@@ -164,26 +166,25 @@ class _Reading:
             self._reject(first + row, why, records[row])
         self._done.records += len(records)
         self._done.rows += len(valid)
-        found = Events(
+        return Events(
             offsets=first + valid,
             occurred_at=columns.occurred_at[valid],
             values=columns.values[valid],
             keys=columns.keys[valid],
             event=lambda i: self._decoder.reread(records[valid[i]]),
             vectors=columns.vectors[valid],
-        )
-        return found, events
+        ), events
 
     def _reject(self, row: int, why: RejectedRecord, record: bytes) -> None:
-        done, one = self._done, Rejected(row, why.reason, why.detail)
+        done, rejected = self._done, Rejected(row, why.reason, why.detail)
         done.rejected += 1
         done.reasons[why.reason] = done.reasons.get(why.reason, 0) + 1
         if len(done.first_rejected) < _SHOWN:
-            done.first_rejected.append(one)
+            done.first_rejected.append(rejected)
         if self._rejects is not None:
             kept = (redacted(record) or b"").decode(errors="replace")
-            told = msgspec.structs.asdict(one) | {"record": kept}
-            self._rejects(msgspec.json.encode(told) + b"\n")
+            line = msgspec.structs.asdict(rejected) | {"record": kept}
+            self._rejects(msgspec.json.encode(line) + b"\n")
 
 
 class _Judging:
@@ -193,17 +194,17 @@ class _Judging:
         self._judge = judge
         self._model = model.ref
 
-    def __call__(self, found: tuple[Events, list[Any]]) -> EventRows:
-        events, structs = found
-        said = self._judge.judge(events)
-        names = [VERDICTS[which] for which in verdicts(said.scores, said.flagged).tolist()]
+    def __call__(self, decoded: tuple[Events, list[Any]]) -> EventRows:
+        events, structs = decoded
+        result = self._judge.judge(events)
+        names = [VERDICTS[which] for which in verdicts(result.scores, result.flagged).tolist()]
         return EventRows(
-            events.offsets, events.occurred_at, structs, said.scores, names, self._model
+            events.offsets, events.occurred_at, structs, result.scores, names, self._model
         )
 
 
-def _unjudged(found: tuple[Events, list[Any]]) -> EventRows:
-    events, structs = found
+def _unjudged(decoded: tuple[Events, list[Any]]) -> EventRows:
+    events, structs = decoded
     return EventRows(events.offsets, events.occurred_at, structs)
 
 

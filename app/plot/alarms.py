@@ -78,18 +78,18 @@ def alarms_of(anomalies: Sequence[Anomaly], intervals: Sequence[Span]) -> tuple[
 
 def _ids(anomalies: Sequence[Anomaly], intervals: Sequence[Span]) -> dict[str, datetime]:
     """Return by id when the episode began: the id is made of it."""
-    kinds = {(one.domain, one.detector, one.entity.id) for one in anomalies}
+    kinds = {(anomaly.domain, anomaly.detector, anomaly.entity.id) for anomaly in anomalies}
     return {interval_id(*kind, start): start for kind in kinds for start, _ in intervals}
 
 
 def _alarm(records: Sequence[Anomaly], ids: dict[str, datetime], until: datetime) -> Alarm:
     last = records[-1]
-    active = [one for one in records if one.op in ("open", "update")] or records
-    spans = [_window(one) for one in active]
+    active = [record for record in records if record.op in ("open", "update")] or records
+    spans = [_window(record) for record in active]
     # the record that opens it may be about a late payment in an interval before it
     start = ids.get(last.anomaly_id, min(first for first, _ in spans))
     state = _STATES[last.op]
-    worst = max(active, key=lambda one: one.score)
+    worst = max(active, key=lambda record: record.score)
     return Alarm(
         anomaly_id=last.anomaly_id,
         start=start,
@@ -98,7 +98,7 @@ def _alarm(records: Sequence[Anomaly], ids: dict[str, datetime], until: datetime
         severity=last.severity,
         score=worst.score,
         direction=last.direction,
-        labels=tuple(dict.fromkeys(label for one in records for label in _labels(one))),
+        labels=tuple(dict.fromkeys(label for record in records for label in _labels(record))),
         records=len(records),
     )
 
@@ -110,10 +110,10 @@ def _end(records: Sequence[Anomaly], start: datetime, told_until: datetime) -> d
     closes with one that is.
     """
     ends = [told_until]
-    for one in records:
-        begin, end = _window(one)
-        if one.op == "close":
-            is_part = "level_shift" in one.labels or begin <= start
+    for record in records:
+        begin, end = _window(record)
+        if record.op == "close":
+            is_part = "level_shift" in record.labels or begin <= start
             ends.append(end if is_part else begin)
     return max(ends)
 

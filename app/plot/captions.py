@@ -32,8 +32,11 @@ def subtitle(picture: Picture) -> str:
     if picture.inside is not None:
         parts[1] += f" held {picture.inside:.1%} of the intervals"
     states = [alarm.state for alarm in picture.alarms]
-    told = [f"{states.count(state)} {state}" for state in ("open", "closed", "retracted")]
-    counts = ", ".join(text for text in told if not text.startswith("0 "))
+    counts = ", ".join(
+        f"{states.count(state)} {state}"
+        for state in ("open", "closed", "retracted")
+        if state in states
+    )
     parts.append(f"alarms: {counts}" if counts else "no alarm")
     return "  ·  ".join(parts)
 
@@ -98,7 +101,7 @@ def hovers(picture: Picture) -> Iterator[tuple[datetime, float, list[str]]]:
     for slot in slots:
         start, end = start_of(slot), end_of(slot)
         actual = slot.actual if isinstance(slot, PlotInterval) else None
-        height = next((one for one in (actual, slot.expected) if one is not None), 0.0)
+        height = next((value for value in (actual, slot.expected) if value is not None), 0.0)
         lines = [*_facts(slot, picture.currency), *_alarms(picture.alarms, start, end)]
         now = picture.nowcast
         if now is not None and now.window_start == start:

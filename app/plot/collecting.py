@@ -134,14 +134,14 @@ def collect(
         seen_until = payments.seen_until
         # a segment of the same name, whose merchants are judged together, is another one
         forecasts = [
-            one
-            for one in _of(reader, topics.forecasts, merchant, Forecast)
-            if one.entity_type == "merchant"
+            forecast
+            for forecast in _of(reader, topics.forecasts, merchant, Forecast)
+            if forecast.entity_type == "merchant"
         ]
         anomalies = [
-            one
-            for one in _of(reader, topics.anomalies, merchant, Anomaly)
-            if one.entity.type == "merchant"
+            anomaly
+            for anomaly in _of(reader, topics.anomalies, merchant, Anomaly)
+            if anomaly.entity.type == "merchant"
         ]
     finally:
         reader.close()

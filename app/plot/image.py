@@ -60,11 +60,11 @@ def figure(picture: Picture) -> Any:
 
 
 def _actual(axes: Any, intervals: Sequence[PlotInterval]) -> None:
-    over = [one for one in intervals if one.is_complete]
+    over = [slot for slot in intervals if slot.is_complete]
     times, values = steps(over, "actual")
     axes.fill_between(times, values, color=ACTUAL, alpha=_BARS, linewidth=0)
     axes.plot(times, values, color=ACTUAL, linewidth=1.6, label="actual", zorder=4)
-    running = [one for one in intervals if not one.is_complete and one.actual is not None]
+    running = [slot for slot in intervals if not slot.is_complete and slot.actual is not None]
     if running:
         axes.fill_between(
             *steps(running, "actual"),

@@ -106,8 +106,10 @@ def _runs(slots: Sequence[Slot]) -> Iterator[list[Slot]]:
 
 
 def _actual(drawn: Any, local: _Local, picture: Picture) -> None:
-    over = [one for one in picture.intervals if one.is_complete and one.actual is not None]
-    running = [one for one in picture.intervals if not one.is_complete and one.actual is not None]
+    over = [slot for slot in picture.intervals if slot.is_complete and slot.actual is not None]
+    running = [
+        slot for slot in picture.intervals if not slot.is_complete and slot.actual is not None
+    ]
     area = {"fill": "tozeroy", "fillcolor": _BARS}
     _line(drawn, local, over, "actual", name="actual", line={"color": ACTUAL, "width": 1.8}, **area)
     if running:

@@ -156,11 +156,11 @@ def picture(
     if view.start is None:
         first = min(payment.occurred_at for payment in shown)
         begin = _moment(clock.start_us(clock.index_of(_micros(first))))
-    issued = [one for one in forecasts if one.issued_at <= end]
+    issued = [forecast for forecast in forecasts if forecast.issued_at <= end]
     published = _published(issued)
     bands = published | _judged(anomalies)
     intervals = tuple(_intervals(clock, shown, (begin, end), seen_until, bands))
-    newest = max(issued, key=lambda one: one.issued_at, default=None)
+    newest = max(issued, key=lambda forecast: forecast.issued_at, default=None)
     return Picture(
         merchant=merchant,
         currency=_currency(shown),
@@ -173,7 +173,7 @@ def picture(
         if newest
         else (),
         nowcast=_nowcast(newest, intervals[-1]),
-        alarms=alarms_of(anomalies, [(one.start, one.end) for one in intervals]),
+        alarms=alarms_of(anomalies, [(interval.start, interval.end) for interval in intervals]),
     )
 
 
@@ -230,7 +230,9 @@ def _totals(
 
 def _inside(intervals: Sequence[PlotInterval], published: dict[_Span, Band]) -> float | None:
     """Return the share within the band; bands that anomalies alone tell would make it too small."""
-    verdicts = [one.is_inside for one in intervals if (one.start, one.end) in published]
+    verdicts = [
+        interval.is_inside for interval in intervals if (interval.start, interval.end) in published
+    ]
     outcomes = [inside for inside in verdicts if inside is not None]
     return sum(outcomes) / len(outcomes) if outcomes else None
 
@@ -254,7 +256,7 @@ def _published(forecasts: Sequence[Forecast]) -> dict[_Span, Band]:
     """
     return {
         (point.window_start, point.window_end): (point.expected, point.lower, point.upper)
-        for forecast in sorted(forecasts, key=lambda one: one.issued_at)
+        for forecast in sorted(forecasts, key=lambda forecast: forecast.issued_at)
         for point in forecast.points
     }
 

@@ -41,26 +41,26 @@ def arrived_files(
     trained, bad = trained_contents(past), bad_contents(past, judged_by)
     files: dict[str, ArrivedFile] = {}
     checks = []
-    for one in inbox.list_files():
+    for listed in inbox.list_files():
         try:
-            path = inbox.fetch(one.name, scratch)
+            path = inbox.fetch(listed.name, scratch)
             sha256 = sha256_of(path)
         except FileNotFoundError:
             continue
         except UnusableName as error:
-            lost = _unusable(one, scratch)
+            lost = _unusable(listed, scratch)
             if lost.file.sha256 not in bad:
                 checks.append(
-                    QualityCheck(what="schema", ok=False, detail=f"{one.name!r}: {error}")
+                    QualityCheck(what="schema", ok=False, detail=f"{listed.name!r}: {error}")
                 )
             files[lost.file.sha256] = lost
             continue
         except OSError as error:
-            raise MissingResource(f"cannot read {one.name}: {error.strerror}") from error
+            raise MissingResource(f"cannot read {listed.name}: {error.strerror}") from error
         file = RunFile(
-            name=one.name,
+            name=listed.name,
             sha256=sha256,
-            size_bytes=one.size_bytes,
+            size_bytes=listed.size_bytes,
             is_new=sha256 not in trained,
             is_bad=sha256 in bad,
         )
@@ -68,8 +68,8 @@ def arrived_files(
     return ArrivedFiles(list(files.values()), checks)
 
 
-def _unusable(one: InboxFile, scratch: Path) -> ArrivedFile:
+def _unusable(listed: InboxFile, scratch: Path) -> ArrivedFile:
     """Return a file whose content nobody can know: its name stands for it."""
-    sha256 = hashlib.sha256(b"name " + one.name.encode(errors="surrogatepass")).hexdigest()
-    file = RunFile(name=one.name, sha256=sha256, size_bytes=one.size_bytes, is_bad=True)
+    sha256 = hashlib.sha256(b"name " + listed.name.encode(errors="surrogatepass")).hexdigest()
+    file = RunFile(name=listed.name, sha256=sha256, size_bytes=listed.size_bytes, is_bad=True)
     return ArrivedFile(file, scratch)

@@ -244,13 +244,13 @@ def outcome_of_failure(
     """
     content = _content(run)
     earlier = [
-        one
-        for one in past
-        if one.run_id != run.run_id
-        and one.outcome in ("failed", "interrupted")
-        and not one.is_outage
-        and one.judged_by == run.judged_by
-        and _content(one) == content
+        other
+        for other in past
+        if other.run_id != run.run_id
+        and other.outcome in ("failed", "interrupted")
+        and not other.is_outage
+        and other.judged_by == run.judged_by
+        and _content(other) == content
     ]
     return "given_up" if len(earlier) + 1 >= MOST_FAILURES else outcome
 

@@ -69,7 +69,7 @@ def known_keys() -> list[str]:
     for name, field in Settings.model_fields.items():
         section = field.annotation
         if is_dataclass(section):
-            keys += [f"{name}.{one.name}" for one in fields(section)]
+            keys += [f"{name}.{key.name}" for key in fields(section)]
         else:
             keys.append(name)
     return keys

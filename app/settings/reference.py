@@ -178,7 +178,11 @@ def _kind(prop: Schema, definitions: Schema) -> str:
     if "enum" in prop:
         return " or ".join(f"`{value}`" for value in prop["enum"])
     if "anyOf" in prop:
-        kinds = [_kind(one, definitions) for one in prop["anyOf"] if one.get("type") != "null"]
+        kinds = [
+            _kind(variant, definitions)
+            for variant in prop["anyOf"]
+            if variant.get("type") != "null"
+        ]
         return " or ".join(dict.fromkeys(kinds))
     if "$ref" in prop:
         return _kind(definitions[prop["$ref"].removeprefix(_REFERENCE)], definitions)

@@ -102,7 +102,7 @@ class Feeder:
         The domain's event topic.
     rate : float
         Records a second.
-    told : callable
+    on_send : callable
         Called with every record before it is sent.
     due_s : callable, optional
         Gives when a record is due, in seconds from the start, instead of the rate; what is due
@@ -114,13 +114,13 @@ class Feeder:
         sender: Sender,
         topic: str,
         rate: float,
-        told: Callable[[SimulatedRecord], None] = lambda _: None,
+        on_send: Callable[[SimulatedRecord], None] = lambda _: None,
         due_s: Callable[[SimulatedRecord], float] | None = None,
     ) -> None:
         self._sender = sender
         self._topic = topic
         self._rate = rate
-        self._told = told
+        self._on_send = on_send
         self.sent: int = 0
         self._due_s = due_s or (lambda _: self.sent / self._rate)
         self.counts: Counter[str] = Counter()
@@ -142,7 +142,7 @@ class Feeder:
         return not stopped()
 
     def _send(self, record: SimulatedRecord) -> None:
-        self._told(record)
+        self._on_send(record)
         self._sender.send(self._topic, record.payload, record.key)
         self.sent += 1
         for name in _marks(record):

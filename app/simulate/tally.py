@@ -1,4 +1,4 @@
-"""The tally: what came out held against what was put in."""
+"""Counts of injected and of flagged anomalies: recall and precision as of now."""
 
 from collections.abc import Iterable
 
@@ -37,7 +37,7 @@ class RecallCounts:
 
     Examples
     --------
-    >>> tally = Tally()
+    >>> tally = RecallCounts()
     >>> tally.inject("a", "teleport"); tally.judge("a", "anomaly"); tally.flag("a")
     >>> tally.flag("b")
     >>> tally.score().precision, tally.score().recall
@@ -71,19 +71,19 @@ class RecallCounts:
 
     def missed(self) -> dict[str, int]:
         """Return how many of each kind were judged and not flagged."""
-        return _count(self._kinds[one] for one in list(self._judged - self._flagged))
+        return _count(self._kinds[event_id] for event_id in list(self._judged - self._flagged))
 
     def score(self) -> Score:
         """Return the score as of now."""
         injected, flagged = set(self._judged), set(self._flagged)
-        found = len(injected & flagged)
+        hits = len(injected & flagged)
         right = len(flagged & self._kinds.keys())
         return Score(
             injected=len(injected),
-            found=found,
+            found=hits,
             flagged=len(flagged),
             precision=right / len(flagged) if flagged else None,
-            recall=found / len(injected) if injected else None,
+            recall=hits / len(injected) if injected else None,
         )
 
 

@@ -97,9 +97,9 @@ class TpvHistory:
     """
 
     def __init__(self, settings: Settings, folder: Path) -> None:
-        chosen = domain("tpv")
-        self._policy = wiring.policy(settings, chosen)
-        self._parameters = _parameters(settings, chosen)
+        tpv = domain("tpv")
+        self._policy = wiring.policy(settings, tpv)
+        self._parameters = _parameters(settings, tpv)
         self._folder = folder
         self._clock = WindowClock(self._policy.interval_s * 1_000_000, self._policy.timezone)
 
@@ -186,17 +186,17 @@ def athena_table(
 
 def pairs(option: str, given: Sequence[str]) -> dict[str, str]:
     """Return ``name=value`` options as a mapping; ConfigError where one is not written so."""
-    found = dict(one.partition("=")[::2] for one in given if "=" in one)
-    if len(found) != len(given):
+    values = dict(pair.partition("=")[::2] for pair in given if "=" in pair)
+    if len(values) != len(given):
         raise ConfigError(f"{option}: each name once, written like {option} amount=total_amount")
-    return found
+    return values
 
 
-def _parameters(settings: Settings, chosen: Domain) -> Any:
+def _parameters(settings: Settings, tpv: Domain) -> Any:
     """Return the champion's parameters, the default's where there is none yet."""
-    if not has_champion(settings, chosen.name):
-        return chosen.default_model().parameters
-    return wiring.registry(settings).load(chosen.name, CHAMPION, chosen.parameters_type).parameters
+    if not has_champion(settings, tpv.name):
+        return tpv.default_model().parameters
+    return wiring.registry(settings).load(tpv.name, CHAMPION, tpv.parameters_type).parameters
 
 
 def _time(micros: int) -> datetime:

@@ -35,12 +35,12 @@ def train(
         raise ConfigError("give files, or --topic to learn from the event topic")
     row = domain_row("rides")
     window = wiring.policy(settings, row.domain).window_rides
-    how = options_of({"window": window, **options}, RidesTraining)
+    training_options = options_of({"window": window, **options}, RidesTraining)
     rows = TrainingRows(row, COLUMNS, settings.engine.max_skew_s)
     progress.step("reading rides")
     rows.read(settings, source, progress.read)
     progress.step("learning from")
-    return trained_model(rows, how)
+    return trained_model(rows, training_options)
 
 
 def trained_model(rows: TrainingRows, options: RidesTraining) -> TrainedModel:

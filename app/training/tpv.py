@@ -36,7 +36,7 @@ def train(
     """
     others = dict(options)
     history, interval = others.pop("history", None), others.pop("interval", None)
-    how = options_of(others, TpvTraining)
+    training_options = options_of(others, TpvTraining)
     if source.is_empty == (history is None):
         raise ConfigError("give files, or --topic to learn from the event topic, or --history")
     length = None if interval is None else int(interval)
@@ -49,11 +49,11 @@ def train(
         totals, rejected, payments = rows.totals(), rows.rejected, rows.added
     progress.step("learning from")
     parameters, metrics = training.train(
-        totals, how, lambda done, most: progress.step("epochs", done, most)
+        totals, training_options, lambda done, most: progress.step("epochs", done, most)
     )
     return TrainedModel(
         parameters=parameters,
-        training=training_of(how, training.data_sha256(totals), totals.net.size),
+        training=training_of(training_options, training.data_sha256(totals), totals.net.size),
         metrics=metrics,
         learned_from=f"{payments:,} payments",
         rejected=rejected,

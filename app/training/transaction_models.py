@@ -173,7 +173,9 @@ def labels_of(reader: TopicReader) -> Iterator[Label]:
 
 def _in_order(records: Iterable[TopicRecord]) -> list[TopicRecord]:
     """Return records by the broker's time: partitions are read one beside the other."""
-    return sorted(records, key=lambda one: (one.timestamp_ms, one.partition, one.offset))
+    return sorted(
+        records, key=lambda record: (record.timestamp_ms, record.partition, record.offset)
+    )
 
 
 def table_of(path: Path, parameters: Parameters) -> TrainingTable:
@@ -252,7 +254,7 @@ def trained_model(
     return TrainedModel(
         parameters=model.parameters,
         training=training_of(model.settings(parameters.train), model.data_sha256, model.rows),
-        metrics={name: one.value for name, one in figures.items() if isfinite(one.value)},
+        metrics={name: figure.value for name, figure in figures.items() if isfinite(figure.value)},
         learned_from=f"{model.rows:,} transactions",
         measured_on="held out",
         files={**model.files, **files, MODEL_CARD_FILE: card.encode()},
@@ -310,9 +312,9 @@ def _model_in(path: Path) -> Scorer:
     try:
         content = file.read_bytes()
         beside = {
-            one.name: one.read_bytes()
-            for one in file.parent.iterdir()
-            if one.is_file() and one.suffix == ".skops"
+            entry.name: entry.read_bytes()
+            for entry in file.parent.iterdir()
+            if entry.is_file() and entry.suffix == ".skops"
         }
     except OSError as error:
         raise MissingResource(f"--model {file}: {error.strerror}") from error

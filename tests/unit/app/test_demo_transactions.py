@@ -90,7 +90,7 @@ def test_only_what_comes_after_the_history_counts(watch):
     records = [record for record in FEED.records() if record.malformed is None]
     frauds = [record for record in records if record.anomaly is not None]
     for record in records:
-        watch._told(record)
+        watch._on_send(record)
         watch.tally.judge(record.event_id, "normal")
     counted = [one.event_id for one in frauds if one.occurred_at_us >= FEED.history_end_us]
     assert 0 < len(set(counted)) < len({one.event_id for one in frauds})
@@ -106,7 +106,7 @@ def test_precision_and_recall_are_of_published_anomalies(watch):
         for one in FEED.records()
         if one.anomaly and not one.malformed and one.occurred_at_us >= FEED.history_end_us
     )
-    watch._told(fraud)
+    watch._on_send(fraud)
     watch.tally.judge(fraud.event_id, "anomaly")
     then = datetime.fromtimestamp(fraud.occurred_at_us / 1e6, UTC)
     watch._take(msgspec.structs.replace(FRAUD, event_id=fraud.event_id, occurred_at=then))
