@@ -36,7 +36,7 @@ def expected(rides):
         window_rows=WINDOW,
         min_window=MIN_WINDOW,
     )
-    return detector.score(features(rides), np.zeros(len(rides), np.int64)) > 1.0
+    return detector.judge(features(rides), np.zeros(len(rides), np.int64)).scores > 1.0
 
 
 def test_peers_find_what_the_engines_detector_finds(rides):
