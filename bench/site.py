@@ -134,7 +134,7 @@ class Site:
 
 
 def _in_one_line(why: str) -> str:
-    """Keep the first line, and the last one of what a program said before it ended."""
+    """Return the first line, and the last one of what the program printed before it ended."""
     first, *others = why.strip().splitlines()
     return f"{first} {others[-1].strip()}" if others else first
 

@@ -64,7 +64,7 @@ def open_catalog(config: LakeConfig) -> Catalog:
 
 
 def create(config: LakeConfig, specs: Sequence[TableSpec]) -> list[Created]:
-    """Create the tables that are missing and add the columns that are new; said twice, nothing.
+    """Create the tables and columns that are missing; a second call changes nothing.
 
     Raises
     ------

@@ -132,7 +132,7 @@ def ask(connection: Any, sql: str, config: LakeConfig, limit: int | None = None)
 
 
 def masked(text: str, config: LakeConfig) -> str:
-    """Return what was said without the secrets that it may hold."""
+    """Return a message without the secrets that it may contain."""
     for secret in (config.secret_access_key, config.catalog_password):
         text = text.replace(secret, _MASK) if secret else text
     return text

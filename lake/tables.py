@@ -96,7 +96,7 @@ def anomalies(domain: str) -> TableSpec:
 
 
 def changes(domain: str) -> TableSpec:
-    """Return the table of all that was said of a domain's anomalies: opened, updated, closed."""
+    """Return the table of all records of a domain's anomalies: opened, updated, closed."""
     return TableSpec(
         name=f"anomaly_changes_{domain}",
         kind="changes",

@@ -24,7 +24,7 @@ from eddy.lake.compaction.writing import TARGET_BYTES, DayWriter
 from eddy.lake.tables import TableSpec
 
 LOOK_AROUND_DAYS = 7
-"""How many days before and after a day hold what else was said of its anomalies.
+"""How many days before and after a day hold the other records of its anomalies.
 
 An anomaly of which something is said after a longer silence than this keeps a row on both days.
 """
@@ -75,7 +75,7 @@ class Compactor:
     show: Show = field(default=lambda *_: None)
 
     def run(self, days: Iterable[date], *, reopened: bool = False) -> list[DayResult]:
-        """Compact the days that need it; said twice, the second time changes nothing.
+        """Compact the days that need it; a second call changes nothing.
 
         Parameters
         ----------

@@ -163,7 +163,7 @@ def _row_type(spec: TableSpec) -> type[msgspec.Struct]:
 
 
 class _Envelope(msgspec.Struct):
-    """A record with where it stands told beside it."""
+    """A record beside its offset."""
 
     value: msgspec.Raw
     offset: int | None = None
