@@ -250,7 +250,7 @@ def test_an_unknown_zone(tmp_path: Path) -> None:
 def test_without_pyarrow_the_extra_is_named(tmp_path: Path, monkeypatch: Any) -> None:
     path = parquet(tmp_path, GREEN)
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(ConfigError, match=r"eddy\[training\]"):
+    with pytest.raises(ConfigError, match=r"eddy-stream\[train\]"):
         records(path)
 
 

@@ -197,7 +197,7 @@ def test_a_table_that_is_empty_in_a_month_gives_no_rows(tmp_path):
 def test_without_the_extra_it_is_named(tmp_path, monkeypatch, package):
     source = DuckDbHistory(["a.parquet"], WindowClock(2 * HOUR_US), PLAIN)
     monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(ConfigError, match=r"eddy\[history\]"):
+    with pytest.raises(ConfigError, match=r"eddy-stream\[history\]"):
         source.interval_totals(0, 2 * HOUR_US)
 
 

@@ -95,7 +95,7 @@ def test_without_a_network_keras_is_not_needed(echoes, monkeypatch):
     parameters, metrics = train(echoes, TpvTraining(network=False, coverage=0.9))
     assert parameters == BandParameters(coverage=0.9)
     assert "wape_baseline" in metrics
-    with pytest.raises(ConfigError, match=r"eddy\[networks\]"):
+    with pytest.raises(ConfigError, match=r"eddy-stream\[train-network\]"):
         train(echoes, TpvTraining())
 
 

@@ -195,7 +195,7 @@ def test_an_unknown_scaling_is_named(values: Any) -> None:
 
 def test_without_kneed_the_extra_is_named(values: Any, monkeypatch: Any) -> None:
     monkeypatch.setitem(sys.modules, "kneed", None)
-    with pytest.raises(ConfigError, match=r"eddy\[training\]"):
+    with pytest.raises(ConfigError, match=r"eddy-stream\[train\]"):
         train(values, RidesTraining(**SMALL))
 
 
