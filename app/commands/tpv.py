@@ -13,7 +13,7 @@ from eddy.schemas.errors import ConfigError
 
 if TYPE_CHECKING:
     from eddy.app.training.history import HistoryResult, Steps
-    from eddy.datasets.history.payments.months import How, Month
+    from eddy.datasets.history.payments.months import Month, MonthOutcome
 
 app = group(
     "tpv",
@@ -116,8 +116,8 @@ def _steps(count: int) -> "Iterator[Steps]":
         reading = progress.add_task("reading months", total=count)
         learning = progress.add_task("learning", total=None, visible=False)
 
-        def month(which: "Month", how: "How", number: int, why: str) -> None:
-            if how == "waiting":
+        def month(which: "Month", outcome: "MonthOutcome", number: int, why: str) -> None:
+            if outcome == "waiting":
                 progress.console.print(f"{which.name}, attempt {number}: {why}", highlight=False)
             else:
                 progress.advance(reading)

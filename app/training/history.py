@@ -16,7 +16,7 @@ from eddy.app.promotion.champion import has_champion
 from eddy.app.settings import Settings
 from eddy.datasets.history.payments.athena import AthenaHistory, AthenaTable
 from eddy.datasets.history.payments.cache import PaymentCache, Piece
-from eddy.datasets.history.payments.months import How, Month, Told, fetch, months
+from eddy.datasets.history.payments.months import Month, MonthOutcome, MonthProgress, fetch, months
 from eddy.datasets.history.payments.query import Naming
 from eddy.datasets.history.payments.sources import DuckDbHistory, PaymentHistory
 from eddy.datasets.history.payments.totals import monthly_totals
@@ -69,19 +69,19 @@ class HistoryResult(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """How a run tells how far it is.
+    """Callbacks that report the progress of a run.
 
     Attributes
     ----------
     month : callable
-        See `eddy.datasets.history.payments.months.Told`.
+        See `eddy.datasets.history.payments.months.MonthProgress`.
     learning : callable
-        ``learning(intervals)``: how many there are to learn from.
+        ``learning(intervals)``: called once with the number of intervals to learn from.
     learned : callable
-        ``learned(more)``.
+        ``learned(more)``: called with the number of intervals learned since the last call.
     """
 
-    month: Told
+    month: MonthProgress
     learning: Callable[[int], None]
     learned: Callable[[int], None]
 
@@ -127,13 +127,15 @@ class TpvHistory:
         """
         fetched = 0
 
-        def told(month: Month, how: How, number: int, why: str) -> None:
+        def on_progress(month: Month, outcome: MonthOutcome, number: int, why: str) -> None:
             nonlocal fetched
-            fetched += how == "fetched"
-            steps.month(month, how, number, why)
+            fetched += outcome == "fetched"
+            steps.month(month, outcome, number, why)
 
         cache = PaymentCache(self._folder, self._clock)
-        pieces = fetch(source, wanted, cache, sleep=time.sleep, on_progress=told, refresh=refresh)
+        pieces = fetch(
+            source, wanted, cache, sleep=time.sleep, on_progress=on_progress, refresh=refresh
+        )
         return self._learn(cache.pieces(), pieces, fetched, steps)
 
     def _learn(

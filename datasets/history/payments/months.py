@@ -18,8 +18,8 @@ _EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 _SETTLED_US = DAY_US // 24
 _GRACE_US = DAY_US
 
-How = Literal["kept", "fetched", "waiting"]
-Told = Callable[["Month", How, int, str], None]
+MonthOutcome = Literal["kept", "fetched", "waiting"]
+MonthProgress = Callable[["Month", MonthOutcome, int, str], None]
 """``on_progress(month, outcome, number, why)``; the number is of rows, or of attempts."""
 
 
@@ -83,7 +83,7 @@ def fetch(
     cache: PaymentCache,
     *,
     sleep: Callable[[float], None],
-    on_progress: Told,
+    on_progress: MonthProgress,
     patience: Patience | None = None,
     refresh: bool = False,
 ) -> list[Piece]:
@@ -97,7 +97,7 @@ def fetch(
     sleep : callable
         ``sleep(seconds)``.
     on_progress : callable
-        See `Told`.
+        See `MonthProgress`.
     patience : Patience, optional
     refresh : bool
         Fetch also what is kept.
@@ -134,7 +134,7 @@ def _fetch(
     source: PaymentHistory,
     month: Month,
     sleep: Callable[[float], None],
-    on_progress: Told,
+    on_progress: MonthProgress,
     patience: Patience,
 ) -> object:
     wait_s = patience.first_s

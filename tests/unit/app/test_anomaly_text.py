@@ -34,17 +34,17 @@ def test_numbers_are_short(value, text):
     ],
 )
 def test_range_says_what_is_known(lower, upper, expected, text):
-    found = anomaly(actual={"x": 3.0}, lower=lower, upper=upper, expected=expected, reasons=[])
-    assert range_text(found, "x") == text
+    record = anomaly(actual={"x": 3.0}, lower=lower, upper=upper, expected=expected, reasons=[])
+    assert range_text(record, "x") == text
 
 
 def test_side_of_the_range():
-    found = anomaly(
+    record = anomaly(
         actual={"a": 3.0, "b": 0.0, "c": 1.5, "d": 9.0},
         lower=dict.fromkeys("abc", 1.0),
         upper=dict.fromkeys("abc", 2.0),
     )
-    assert [side(found, name) for name in "abcd"] == ["↑", "↓", "", ""]
+    assert [side(record, name) for name in "abcd"] == ["↑", "↓", "", ""]
 
 
 def test_the_heaviest_reason_comes_first():
@@ -55,8 +55,8 @@ def test_the_heaviest_reason_comes_first():
 
 
 def test_reasons_that_are_no_measured_feature_are_told_too():
-    found = anomaly(actual={})
-    assert next(because(found)) == "duration_s 45,210 (about 640) +12.90"
+    record = anomaly(actual={})
+    assert next(because(record)) == "duration_s 45,210 (about 640) +12.90"
 
 
 def test_line_has_everything_and_no_newline():
@@ -128,8 +128,8 @@ def test_intervals_over_midnight(start, hours, text):
 
 
 def test_what_was_held_back_says_why():
-    told = list(against_band(of_an_interval(labels=["late"], suppressed_by=["snooze"])))
-    assert told[-2:] == ["late", "suppressed by snooze"]
+    lines = list(against_band(of_an_interval(labels=["late"], suppressed_by=["snooze"])))
+    assert lines[-2:] == ["late", "suppressed by snooze"]
 
 
 def test_an_event_is_in_no_interval():

@@ -52,38 +52,51 @@ def inbox(object_store, tmp_path):
 def test_a_key_that_is_a_path_elsewhere_is_bad_and_touches_nothing(inbox, tmp_path):
     inbox.put(f"/{str(tmp_path).lstrip('/')}/evil.jsonl", b"evil")
     inbox.put("good.jsonl")
-    found = inbox.arrived()
+    arrived_now = inbox.arrived()
     assert not (tmp_path / "evil.jsonl").exists()
-    bad = {one.file.name: one.file for one in found.files if one.file.is_bad}
+    bad = {
+        arrived_file.file.name: arrived_file.file
+        for arrived_file in arrived_now.files
+        if arrived_file.file.is_bad
+    }
     assert [name for name in bad if name.endswith("evil.jsonl")]
-    assert [one.detail for one in found.checks if "empty part" in one.detail and not one.ok]
-    (good,) = [one for one in found.files if not one.file.is_bad]
+    assert [
+        arrived_file.detail
+        for arrived_file in arrived_now.checks
+        if "empty part" in arrived_file.detail and not arrived_file.ok
+    ]
+    (good,) = [arrived_file for arrived_file in arrived_now.files if not arrived_file.file.is_bad]
     assert (good.file.name, good.path.read_bytes()) == ("good.jsonl", b"{}\n")
-    files = [one.file for one in found.files]
+    files = [arrived_file.file for arrived_file in arrived_now.files]
     at = datetime(2026, 3, 2, tzinfo=UTC)
     past = RetrainingRun(run_id="1", at=at, why="", outcome="trained", files=files, judged_by=RULES)
     again = inbox.arrived([past])
     assert again.checks == []  # said once
-    assert [one.file.is_bad for one in again.files] == [one.file.is_bad for one in found.files]
+    assert [arrived_file.file.is_bad for arrived_file in again.files] == [
+        arrived_file.file.is_bad for arrived_file in arrived_now.files
+    ]
 
 
 def test_an_object_may_be_called_as_a_folder_beside_it(inbox):
     inbox.put("a.jsonl", b"1")
     inbox.put("a.jsonl/b.jsonl", b"2")
-    found = {one.file.name: one.path.read_bytes() for one in inbox.arrived().files}
-    assert found == {"a.jsonl": b"1", "a.jsonl/b.jsonl": b"2"}
+    arrived_now = {
+        arrived_file.file.name: arrived_file.path.read_bytes()
+        for arrived_file in inbox.arrived().files
+    }
+    assert arrived_now == {"a.jsonl": b"1", "a.jsonl/b.jsonl": b"2"}
 
 
 @pytest.mark.parametrize("letter", ["x", "ü", "字"])
 def test_long_keys_are_fetched_under_short_names(inbox, letter):
     key = letter * (900 // len(letter.encode())) + ".jsonl"
     inbox.put(key)
-    (found,) = inbox.arrived().files
-    assert found.file.name == key
-    assert not found.file.is_bad
-    assert found.path.suffix == ".jsonl"
-    assert len(found.path.name) <= 100
-    assert found.path.parent.parent == inbox.scratch
+    (arrived_now,) = inbox.arrived().files
+    assert arrived_now.file.name == key
+    assert not arrived_now.file.is_bad
+    assert arrived_now.path.suffix == ".jsonl"
+    assert len(arrived_now.path.name) <= 100
+    assert arrived_now.path.parent.parent == inbox.scratch
 
 
 def test_what_has_gone_meanwhile_is_not_there(inbox):
@@ -92,6 +105,6 @@ def test_what_has_gone_meanwhile_is_not_there(inbox):
     seen = inbox.arrivals.list_files()
     inbox.client.delete_object(Bucket=inbox.bucket, Key="inbox/a.jsonl")
     inbox.arrivals.list_files = lambda: seen
-    assert [one.file.name for one in inbox.arrived().files] == ["b.jsonl"]
+    assert [arrived_file.file.name for arrived_file in inbox.arrived().files] == ["b.jsonl"]
     with pytest.raises(UnusableName):
         inbox.arrivals.fetch("a//b.jsonl", inbox.scratch)

@@ -84,8 +84,8 @@ def test_a_champion_that_is_too_old_is_not_taken_up(tmp_path, days, is_taken) ->
     training = Training(trained_at=NOW - timedelta(days=days))
     registry.register(DOMAIN.name, encode_parameters(parameters), training=training, metrics={})
     registry.promote(DOMAIN.name, "1")
-    found = lane.poll_model()
-    assert (found is not None) == is_taken
+    change = lane.poll_model()
+    assert (change is not None) == is_taken
     outcome = "reloaded" if is_taken else "refused"
     assert metrics.model_reloads.labels(DOMAIN.name, outcome)._value.get() == 1
 

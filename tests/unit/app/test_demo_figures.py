@@ -39,12 +39,12 @@ def served():
 
 
 def test_domains_are_told_apart(served):
-    found = figures_by_domain(served, ["rides", "tpv", "other"])
-    rides, payments = found["rides"], found["tpv"]
+    figures = figures_by_domain(served, ["rides", "tpv", "other"])
+    rides, payments = figures["rides"], figures["tpv"]
     assert (rides.judged, rides.anomalies, rides.lag, rides.rejected) == (10, 11, 21, {"empty": 5})
     assert (payments.judged, payments.anomalies, payments.lag) == (7, 8, 15)
     assert payments.rejected == {"empty": 2}
-    assert found["other"].judged == 0
+    assert figures["other"].judged == 0
 
 
 def test_nobody_there_is_unavailable():

@@ -22,25 +22,25 @@ def test_no_payment_lies_in_the_future():
 
 
 def test_history_is_due_at_once_and_a_later_day_takes_its_seconds():
-    chosen = feed(day_s=3.0)
-    for record in chosen.records():
+    quick_feed = feed(day_s=3.0)
+    for record in quick_feed.records():
         late_days = (record.occurred_at_us - END_US) / DAY_US + 14
-        assert abs(chosen.due_s(record) - max(0.0, 3 * late_days)) < 1e-6
+        assert abs(quick_feed.due_s(record) - max(0.0, 3 * late_days)) < 1e-6
 
 
 def test_nothing_goes_wrong_in_the_history():
     truth = feed(merchants=200).truth()
-    assert min(one.start_us for one in truth) >= END_US - 14 * DAY_US
-    assert {one.kind for one in truth} == {"drop_out", "spike", "dip", "level_shift"}
-    shifts = [one for one in truth if one.kind == "level_shift"]
-    assert all(one.end_us - one.start_us <= 2 * DAY_US for one in shifts)
+    assert min(incident.start_us for incident in truth) >= END_US - 14 * DAY_US
+    assert {incident.kind for incident in truth} == {"drop_out", "spike", "dip", "level_shift"}
+    shifts = [incident for incident in truth if incident.kind == "level_shift"]
+    assert all(incident.end_us - incident.start_us <= 2 * DAY_US for incident in shifts)
 
 
 def test_the_small_cannot_be_seen():
     for merchants_are, share in ((0.5, 0.0), (5_000.0, 1.0)):
         truth = feed(merchants=50, payments_per_day=merchants_are).truth()
-        assert sum(one.is_visible for one in truth) / len(truth) >= share - 0.1
-        assert sum(one.is_visible for one in truth) / len(truth) <= share + 0.1
+        assert sum(incident.is_visible for incident in truth) / len(truth) >= share - 0.1
+        assert sum(incident.is_visible for incident in truth) / len(truth) <= share + 0.1
 
 
 def test_the_feeder_sends_when_payments_say():

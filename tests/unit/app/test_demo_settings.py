@@ -19,7 +19,7 @@ def test_the_file_says_what_the_demo_uses(tmp_path, monkeypatch):
 def test_nothing_configured_elsewhere_reaches_the_demo(monkeypatch):
     monkeypatch.setenv("EDDY_KAFKA__BOOTSTRAP_SERVERS", "production:9092")
     monkeypatch.setenv("EDDY_CACHE", "/somewhere")
-    found = demo_settings.environment()
-    assert "EDDY_KAFKA__BOOTSTRAP_SERVERS" not in found
-    assert found["EDDY_CACHE"] == "/somewhere"
-    assert "PATH" in found
+    variables = demo_settings.environment()
+    assert "EDDY_KAFKA__BOOTSTRAP_SERVERS" not in variables
+    assert variables["EDDY_CACHE"] == "/somewhere"
+    assert "PATH" in variables

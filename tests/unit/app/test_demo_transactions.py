@@ -63,10 +63,10 @@ def test_no_transaction_lies_in_the_future():
 
 
 def test_history_is_due_at_once_and_a_later_day_takes_its_seconds():
-    chosen = msgspec.structs.replace(FEED, day_s=3.0)
-    for record in chosen.records():
+    quick_feed = msgspec.structs.replace(FEED, day_s=3.0)
+    for record in quick_feed.records():
         late_days = (record.occurred_at_us - END_US) / DAY_US + 14
-        assert abs(chosen.due_s(record) - max(0.0, 3 * late_days)) < 1e-6
+        assert abs(quick_feed.due_s(record) - max(0.0, 3 * late_days)) < 1e-6
 
 
 def test_labels_are_those_of_the_transactions():
@@ -92,8 +92,12 @@ def test_only_what_comes_after_the_history_counts(watch):
     for record in records:
         watch._on_send(record)
         watch.tally.judge(record.event_id, "normal")
-    counted = [one.event_id for one in frauds if one.occurred_at_us >= FEED.history_end_us]
-    assert 0 < len(set(counted)) < len({one.event_id for one in frauds})
+    counted = [
+        fraud_record.event_id
+        for fraud_record in frauds
+        if fraud_record.occurred_at_us >= FEED.history_end_us
+    ]
+    assert 0 < len(set(counted)) < len({fraud_record.event_id for fraud_record in frauds})
     assert watch.event_time_us == max(record.occurred_at_us for record in records)
     score = watch.figures(Scrape()).score
     assert (score.injected, score.found, score.recall) == (len(set(counted)), 0, 0.0)
@@ -102,9 +106,11 @@ def test_only_what_comes_after_the_history_counts(watch):
 
 def test_precision_and_recall_are_of_published_anomalies(watch):
     fraud = next(
-        one
-        for one in FEED.records()
-        if one.anomaly and not one.malformed and one.occurred_at_us >= FEED.history_end_us
+        fraud_record
+        for fraud_record in FEED.records()
+        if fraud_record.anomaly
+        and not fraud_record.malformed
+        and fraud_record.occurred_at_us >= FEED.history_end_us
     )
     watch._on_send(fraud)
     watch.tally.judge(fraud.event_id, "anomaly")

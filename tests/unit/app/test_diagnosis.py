@@ -30,14 +30,14 @@ def checks(settings):
 
 
 def test_a_machine_without_a_broker(settings):
-    found = checks(settings)
-    assert found["python"].outcome == "ok"
-    assert found["checkpoints"].outcome == "ok"
-    assert found["model rides"].outcome == "warn"
-    assert "eddy train rides" in found["model rides"].advice
-    assert found["broker"].outcome == "fail"
-    assert "eddy up" in found["broker"].detail
-    assert "topics" not in found  # nobody to ask
+    results = checks(settings)
+    assert results["python"].outcome == "ok"
+    assert results["checkpoints"].outcome == "ok"
+    assert results["model rides"].outcome == "warn"
+    assert "eddy train rides" in results["model rides"].advice
+    assert results["broker"].outcome == "fail"
+    assert "eddy up" in results["broker"].detail
+    assert "topics" not in results  # nobody to ask
 
 
 def test_nothing_is_left_behind(settings, tmp_path):
@@ -50,9 +50,9 @@ def test_a_health_port_that_somebody_else_holds(settings):
         other.bind(("127.0.0.1", 0))
         other.listen()
         health = replace(settings.health, port=other.getsockname()[1])
-        found = checks(settings.model_copy(update={"health": health}))["health port"]
-    assert found.outcome == "fail"
-    assert "EDDY_HEALTH__PORT" in found.advice
+        results = checks(settings.model_copy(update={"health": health}))["health port"]
+    assert results.outcome == "fail"
+    assert "EDDY_HEALTH__PORT" in results.advice
 
 
 def test_a_wheel_without_the_library_is_slower_not_broken(settings, monkeypatch):
@@ -70,9 +70,9 @@ def test_a_damaged_champion_fails(settings, tmp_path):
     home = tmp_path / "models" / "rides"
     (home / "versions" / "1").mkdir(parents=True)
     (home / "aliases.json").write_text('{"sequence":1,"aliases":{"champion":"1"}}')
-    found = checks(settings)["model rides"]
-    assert found.outcome == "fail"
-    assert "eddy rollback rides" in found.advice
+    results = checks(settings)["model rides"]
+    assert results.outcome == "fail"
+    assert "eddy rollback rides" in results.advice
 
 
 def test_the_command_is_for_people_and_machines(settings, tmp_path, monkeypatch):

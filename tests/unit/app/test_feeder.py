@@ -68,10 +68,10 @@ def test_a_week_is_neither_busy_nor_quiet_on_average():
 def test_counts_what_it_sends():
     shares = Shares(anomalies=0.1, late=0.1, duplicates=0.1, malformed=0.1)
     records = list(rides(feed(rides=2_000, shares=shares)))
-    told, sender = [], Sender()
-    feeder = Feeder(sender, "events.rides", 1e9, told.append)
+    seen, sender = [], Sender()
+    feeder = Feeder(sender, "events.rides", 1e9, seen.append)
     feeder.run(iter(records), lambda: False)
-    assert told == records
+    assert seen == records
     assert feeder.sent == len(sender.sent) == len(records)
     assert sender.sent[0] == ("events.rides", records[0].payload, records[0].key)
     assert feeder.counts["duplicates"] == sum(record.duplicate for record in records)

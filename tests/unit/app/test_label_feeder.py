@@ -40,9 +40,11 @@ def test_labels_stand_between_the_events_at_their_time(sent):
 def test_every_label_known_by_the_end_is_sent_and_no_other(sent):
     last_us = max(record.occurred_at_us for record in simulate(7, FEW))
     known = [label for at, label in labels(7, FEW) if at <= last_us]
-    told = [msgspec.json.decode(value, type=Label) for topic, value, _ in sent if topic == "labels"]
-    assert told == known
-    assert {label.verdict for label in told} == {"fraud", "genuine"}
+    published = [
+        msgspec.json.decode(value, type=Label) for topic, value, _ in sent if topic == "labels"
+    ]
+    assert published == known
+    assert {label.verdict for label in published} == {"fraud", "genuine"}
     assert len(known) < len(list(labels(7, FEW)))
 
 

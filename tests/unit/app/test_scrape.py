@@ -17,10 +17,10 @@ def test_reads_what_the_detector_writes():
     metrics.rejections.labels("rides", "malformed_json").inc()
     metrics.consumer_lag_messages.labels("events.rides", "0").set(3)
     metrics.consumer_lag_messages.labels("events.rides", "1").set(4)
-    found = parse(generate_latest(metrics.registry).decode())
-    assert (found.consumed, found.judged, found.anomalies, found.lag) == (12, 10, 3, 7)
-    assert found.rejected == {"empty": 2, "malformed_json": 1}
-    assert found.rejections == 3
+    figures = parse(generate_latest(metrics.registry).decode())
+    assert (figures.consumed, figures.judged, figures.anomalies, figures.lag) == (12, 10, 3, 7)
+    assert figures.rejected == {"empty": 2, "malformed_json": 1}
+    assert figures.rejections == 3
 
 
 def test_nobody_there_is_unavailable():

@@ -66,11 +66,11 @@ def loaded(*arguments):
 
 
 def test_files_become_months_and_a_start(here):
-    found = loaded("--files", "payments.parquet")
-    assert [month["month"] for month in found["months"]] == ["2025-01", "2025-02"]
-    assert (found["fetched"], found["merchants"], found["intervals"]) == (2, 2, DAYS * 12)
-    start = WarmStart.load(here / found["start"])
-    assert start.sha256 == found["sha256"]
+    report = loaded("--files", "payments.parquet")
+    assert [month["month"] for month in report["months"]] == ["2025-01", "2025-02"]
+    assert (report["fetched"], report["merchants"], report["intervals"]) == (2, 2, DAYS * 12)
+    start = WarmStart.load(here / report["start"])
+    assert start.sha256 == report["sha256"]
     assert start.pairs == [("", ""), ("food", "DE")]
     start.check("Europe/Berlin", 7200)
     assert start.rows_of(np.array([hash_text("café")], np.uint64))[0] >= 0
@@ -109,8 +109,8 @@ def test_athena_gives_the_same_start(here, monkeypatch):
     try:
         server.throttled = {"GetQueryExecution": 1}
         athena = ("--athena", "lake.payments", "--output", "s3://results/eddy/")
-        found = loaded(*athena, "--region", "eu-central-1", "--work-group", "analysts")
-        assert (found["fetched"], found["sha256"]) == (2, files["sha256"])
+        report = loaded(*athena, "--region", "eu-central-1", "--work-group", "analysts")
+        assert (report["fetched"], report["sha256"]) == (2, files["sha256"])
         asked = len(server.requests)
         assert loaded(*athena, "--region", "eu-central-1")["fetched"] == 0
         assert len(server.requests) == asked
@@ -173,8 +173,8 @@ def test_a_model_is_trained_from_the_folder(here):
     loaded("--files", "payments.parquet")
     done = trains("--coverage", "0.9", "--false-alarm-rate", "0.0001")
     assert done.exit_code == 0, done.output
-    made = json.loads(done.stdout)
-    assert 0 < made["metrics"]["wape_baseline"] < 1
+    trained = json.loads(done.stdout)
+    assert 0 < trained["metrics"]["wape_baseline"] < 1
     model = champion(settings.load(), domain("tpv"))
     assert (model.parameters.coverage, model.parameters.false_alarm_rate) == (0.9, 0.0001)
 

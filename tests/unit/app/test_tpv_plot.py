@@ -101,25 +101,28 @@ def test_bars_are_approved_sales_less_refunds_in_any_order():
     ]
     random.Random(3).shuffle(payments)
     got = drawn(payments, 6.0)
-    assert [(one.start, one.actual, one.payments) for one in got.intervals] == [
+    assert [(interval.start, interval.actual, interval.payments) for interval in got.intervals] == [
         (at(0), 70.0, 2),
         (at(2), 7.0, 5),
         (at(4), 50.0, 1),
         (at(6), 0.0, 0),
     ]
-    assert [one.is_complete for one in got.intervals] == [True, True, True, False]
+    assert [interval.is_complete for interval in got.intervals] == [True, True, True, False]
     assert got.currency == "EUR"
 
 
 def test_silence_is_zero_and_what_was_before_the_first_payment_is_not():
     got = drawn([payment(6.5)], 12.0, view=View(7200, "UTC", 0.95, start=at(2), stop=at(12)))
-    assert [one.actual for one in got.intervals] == [None, None, 10.0, 0.0, 0.0]
+    assert [interval.actual for interval in got.intervals] == [None, None, 10.0, 0.0, 0.0]
 
 
 def test_a_range_is_widened_to_whole_intervals_and_ends_where_payments_do():
     view = View(7200, "UTC", 0.95, start=at(3.5), stop=at(100))
     got = drawn([payment(1.0), payment(2.5), payment(4.5)], 5.0, view=view)
-    assert [(one.start, one.actual) for one in got.intervals] == [(at(2), 10.0), (at(4), 10.0)]
+    assert [(interval.start, interval.actual) for interval in got.intervals] == [
+        (at(2), 10.0),
+        (at(4), 10.0),
+    ]
 
 
 def test_by_default_two_weeks_are_shown():
@@ -135,9 +138,9 @@ def test_intervals_are_cut_by_the_local_clock():
     view = View(7200, "Europe/Berlin", 0.95, start=start, stop=datetime(2026, 3, 30, tzinfo=zone))
     hours = [(start - DAY) / timedelta(hours=1) + n for n in range(24)]
     got = drawn([payment(hour) for hour in hours], hours[-1], view=view)
-    lengths = [one.end - one.start for one in got.intervals]
+    lengths = [interval.end - interval.start for interval in got.intervals]
     assert lengths == [HOURS_2, HOURS_2 / 2, *[HOURS_2] * 10]
-    assert [one.payments for one in got.intervals] == [2, 1, *[2] * 10]
+    assert [interval.payments for interval in got.intervals] == [2, 1, *[2] * 10]
 
 
 def test_without_a_payment_it_says_when_there_was_one():
@@ -159,7 +162,7 @@ def test_the_newest_published_band_counts_and_an_anomalys_own_before_it():
         ],
         [record(4)],
     )
-    bands = [(one.expected, one.lower, one.upper) for one in got.intervals]
+    bands = [(interval.expected, interval.lower, interval.upper) for interval in got.intervals]
     assert bands[:4] == [
         (20.0, 10.0, 30.0),
         (22.0, 12.0, 32.0),
@@ -184,7 +187,7 @@ def test_what_is_ahead_begins_after_what_is_shown():
     running = Nowcast(at(4), at(6), at(4.5), 10.0, 44.0, 33.0, 55.0)
     points = [(30.0, 20.0, 40.0), (31.0, 21.0, 41.0), (32.0, 22.0, 42.0)]
     got = drawn([payment(1), payment(4.2)], 4.5, [forecast(4, points, running)])
-    assert [(one.window_start, one.expected) for one in got.ahead] == [
+    assert [(interval.window_start, interval.expected) for interval in got.ahead] == [
         (at(6), 31.0),
         (at(8), 32.0),
     ]
@@ -251,21 +254,21 @@ def test_only_the_merchants_valid_payments_are_kept():
     mine, others = payment(1.0), msgspec.structs.replace(payment(7.0), merchant_id="m-18")
     silent = msgspec.structs.replace(payment(20.0), merchant_id="m-19")
     escaped = msgspec.json.encode(payment(2.0)).replace(b'"m-17"', b'"m-\\u0031\\u0037"')
-    found = MerchantPayments("m-17", max_skew_s=300.0)
+    collected = MerchantPayments("m-17", max_skew_s=300.0)
     values = [mine, others, payment(1000.1)]  # the last is in the future of its record
-    found.add([*map(kafka_record, map(msgspec.json.encode, values)), kafka_record(escaped)])
-    found.add([kafka_record(b"{"), kafka_record(None)])
-    found.add([kafka_record(msgspec.json.encode(silent), partition=1)])
-    assert [one.occurred_at for one in found.payments] == [at(1), at(2)]
+    collected.add([*map(kafka_record, map(msgspec.json.encode, values)), kafka_record(escaped)])
+    collected.add([kafka_record(b"{"), kafka_record(None)])
+    collected.add([kafka_record(msgspec.json.encode(silent), partition=1)])
+    assert [interval.occurred_at for interval in collected.payments] == [at(1), at(2)]
     # of the merchant's own partition
-    assert found.seen_until == at(7)
+    assert collected.seen_until == at(7)
 
 
 def test_a_merchant_nobody_paid_is_an_error():
-    found = MerchantPayments("m-18", max_skew_s=300.0)
-    found.add([kafka_record(msgspec.json.encode(payment(1.0)))])
+    collected = MerchantPayments("m-18", max_skew_s=300.0)
+    collected.add([kafka_record(msgspec.json.encode(payment(1.0)))])
     with pytest.raises(MissingResource, match="m-18: no payment"):
-        _ = found.seen_until
+        _ = collected.seen_until
 
 
 # -- drawing ---------------------------------------------------------------------------------------
@@ -324,9 +327,11 @@ def test_the_page_holds_every_series_and_tells_all_at_the_pointer(tmp_path):
     text = (tmp_path / "full.html").read_text()
     assert "plotly.js v" in text  # needs nothing from elsewhere
     traces = {trace.get("name"): trace for trace in figure_of(text)}
-    over = [one.actual for one in shown.intervals if one.is_complete]
+    over = [interval.actual for interval in shown.intervals if interval.is_complete]
     assert traces["actual"]["y"][::2] == over
-    assert traces["forecast, 95% band"]["y"][::2] == [one.upper for one in shown.intervals]
+    assert traces["forecast, 95% band"]["y"][::2] == [
+        interval.upper for interval in shown.intervals
+    ]
     assert traces["forecast ahead: expected"]["y"][::2] == [60.0] * len(shown.ahead)
     hovers = dict(traces["intervals"]["customdata"])
     alarmed = hovers["2026-01-05 12:00"]

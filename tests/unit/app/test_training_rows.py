@@ -45,10 +45,10 @@ def test_nothing_is_a_table_without_rows():
 def test_files_one_after_the_other(tmp_path):
     for name, first in (("a", 1), ("b", 11)):
         (tmp_path / f"{name}.jsonl").write_bytes(b"\n".join(map(ride, range(first, first + 10))))
-    collected, told = rows(), []
-    collected.read_files([tmp_path / "b.jsonl", tmp_path / "a.jsonl"], "UTC", told.append)
+    collected, counts = rows(), []
+    collected.read_files([tmp_path / "b.jsonl", tmp_path / "a.jsonl"], "UTC", counts.append)
     assert collected.values()[:, 0].tolist() == [*range(11, 21), *range(1, 11)]
-    assert sum(told) == 20
+    assert sum(counts) == 20
 
 
 class Reader:
@@ -65,10 +65,10 @@ class Reader:
 
 
 def test_a_topic_is_read_as_each_partitions_judge_sees_it():
-    collected, told = rows(), []
-    collected.read_topic(Reader(), "t", {0: 1}, {1: 2}, told.append)
+    collected, counts = rows(), []
+    collected.read_topic(Reader(), "t", {0: 1}, {1: 2}, counts.append)
     assert collected.values()[:, 0].tolist() == [1, 2, 10, 11]
-    assert sum(told) == 4
+    assert sum(counts) == 4
 
 
 def test_an_empty_range_says_so():
