@@ -102,7 +102,7 @@ def test_csv_and_parquet_give_the_same_records(tmp_path: Path) -> None:
 
 
 def test_own_columns(tmp_path: Path) -> None:
-    own = {
+    cells = {
         "event_id": ["a", "b"],
         "occurred_at": pa.array([0, 1_500_000], pa.timestamp("us", "UTC")),
         "ride_id": ["r", "s"],
@@ -111,7 +111,7 @@ def test_own_columns(tmp_path: Path) -> None:
         "duration_s": [60, -1],
         "remark": ["ignored", "too"],
     }
-    first, second = rows(parquet(tmp_path, own))
+    first, second = rows(parquet(tmp_path, cells))
     assert (first["event_id"], first["ride_id"], first["vendor_id"]) == ("a", "r", "green")
     assert (first["distance_km"], first["duration_s"]) == (1.5, 60.0)
     assert [first["occurred_at"], second["occurred_at"]] == [

@@ -53,14 +53,14 @@ def oracle(frame, clock):
 
 def bounds(clock, begin=BEGIN, end=END):
     starts = clock.index_of([round(t.timestamp() * 1e6) for t in (begin, end)])
-    return [int(one) for one in clock.start_us(starts)]
+    return [int(start) for start in clock.start_us(starts)]
 
 
-def check(found, expected):
-    assert found["merchant_id"].to_pylist() == expected.m.tolist()
-    assert found["window_start"].cast("int64").to_pylist() == expected.w.tolist()
-    np.testing.assert_allclose(found["net"].to_numpy(), expected.net, atol=2e-6)
-    assert found["payments"].to_pylist() == expected.payments.tolist()
+def check(table, expected):
+    assert table["merchant_id"].to_pylist() == expected.m.tolist()
+    assert table["window_start"].cast("int64").to_pylist() == expected.w.tolist()
+    np.testing.assert_allclose(table["net"].to_numpy(), expected.net, atol=2e-6)
+    assert table["payments"].to_pylist() == expected.payments.tolist()
 
 
 def write(frame, path, ending):
@@ -86,9 +86,9 @@ def test_sums_are_those_of_pandas(tmp_path, ending, zone):
         write(frame[part::2], tmp_path / f"part-{part}.{ending}", ending)
     source = DuckDbHistory([str(tmp_path / f"*.{ending}")], clock, PLAIN)
     begin_us, end_us = bounds(clock, BEGIN + timedelta(days=1), END - timedelta(days=1))
-    found = source.interval_totals(begin_us, end_us)
-    check(found, within(frame, clock, begin_us, end_us))
-    assert set(found["country"].to_pylist()) == {"DE"}
+    table = source.interval_totals(begin_us, end_us)
+    check(table, within(frame, clock, begin_us, end_us))
+    assert set(table["country"].to_pylist()) == {"DE"}
 
 
 @pytest.mark.parametrize(("begin", "windows"), [((2025, 10, 25), 24), ((2026, 3, 28), 24)])
@@ -100,9 +100,9 @@ def test_the_days_on_which_clocks_are_set_have_their_windows(tmp_path, begin, wi
     begin_us, end_us = bounds(clock, begin, begin + timedelta(days=2))
     assert WindowGrid(clock, begin_us, end_us).piece_us == HOUR_US
     source = DuckDbHistory([str(tmp_path / "a.parquet")], clock, PLAIN)
-    found = source.interval_totals(begin_us, end_us)
-    check(found, within(frame, clock, begin_us, end_us))
-    assert abs(len(found["window_start"].unique()) - windows) <= 1
+    table = source.interval_totals(begin_us, end_us)
+    check(table, within(frame, clock, begin_us, end_us))
+    assert abs(len(table["window_start"].unique()) - windows) <= 1
 
 
 def test_windows_are_whole_pieces_where_no_clock_is_set():
@@ -120,8 +120,8 @@ def test_times_without_offset_are_utc(tmp_path):
     clock = WindowClock(2 * HOUR_US, "Europe/Berlin")
     span = bounds(clock)
     for name in ("a.parquet", "a.csv", "text.parquet"):
-        found = DuckDbHistory([str(tmp_path / name)], clock, PLAIN).interval_totals(*span)
-        check(found, within(frame, clock, *span))
+        table = DuckDbHistory([str(tmp_path / name)], clock, PLAIN).interval_totals(*span)
+        check(table, within(frame, clock, *span))
 
 
 def test_other_names_of_columns_and_values(tmp_path):
@@ -131,9 +131,9 @@ def test_other_names_of_columns_and_values(tmp_path):
     write(renamed.drop(columns=["segment", "country", "event_id"]), tmp_path / "a.pq", "parquet")
     naming = Naming({"amount": "total amount", "merchant_id": "shop"}, {"approved": "captured"})
     clock = WindowClock(2 * HOUR_US)
-    found = DuckDbHistory([str(tmp_path / "a.pq")], clock, naming).interval_totals(*bounds(clock))
-    check(found, within(frame, clock, *bounds(clock)))
-    assert found["country"].null_count == len(found)
+    table = DuckDbHistory([str(tmp_path / "a.pq")], clock, naming).interval_totals(*bounds(clock))
+    check(table, within(frame, clock, *bounds(clock)))
+    assert table["country"].null_count == len(table)
 
 
 def test_rows_that_are_no_payments_are_left_out(tmp_path):
@@ -143,8 +143,8 @@ def test_rows_that_are_no_payments_are_left_out(tmp_path):
     write(frame, tmp_path / "a.parquet", "parquet")
     clock = WindowClock(2 * HOUR_US)
     source = DuckDbHistory([str(tmp_path / "a.parquet")], clock, PLAIN)
-    found = source.interval_totals(*bounds(clock))
-    assert (sum(found["net"].to_pylist()), sum(found["payments"].to_pylist())) == (4.0, 2)
+    table = source.interval_totals(*bounds(clock))
+    assert (sum(table["net"].to_pylist()), sum(table["payments"].to_pylist())) == (4.0, 2)
 
 
 def test_a_table_without_kind_and_status_holds_approved_sales(tmp_path):
@@ -153,8 +153,8 @@ def test_a_table_without_kind_and_status_holds_approved_sales(tmp_path):
     write(bare, tmp_path / "a.parquet", "parquet")
     clock = WindowClock(2 * HOUR_US)
     source = DuckDbHistory([str(tmp_path / "a.parquet")], clock, PLAIN)
-    found = source.interval_totals(*bounds(clock))
-    check(found, within(frame.assign(count=1), clock, *bounds(clock)))
+    table = source.interval_totals(*bounds(clock))
+    check(table, within(frame.assign(count=1), clock, *bounds(clock)))
 
 
 @pytest.mark.parametrize(

@@ -54,8 +54,8 @@ class AthenaServer(ThreadingHTTPServer):
         text = request["QueryString"]
         for value in request.get("ExecutionParameters", ()):
             text = text.replace("?", value, 1)
-        found = None if self.failure else self.engine.execute(text)
-        self.results[number] = found and ([c[0] for c in found.description], found.fetchall())
+        cursor = None if self.failure else self.engine.execute(text)
+        self.results[number] = cursor and ([c[0] for c in cursor.description], cursor.fetchall())
         self.polls[number] = 0
         return {"QueryExecutionId": number}
 
@@ -178,9 +178,9 @@ def history(naming=PLAIN, table=TABLE):
 
 
 def test_sums_are_those_of_pandas(athena, frame):
-    found = history().interval_totals(*bounds(CLOCK))
-    check(found, within(frame, CLOCK, *bounds(CLOCK)))
-    assert set(found["segment"].to_pylist()) == {"grocery"}
+    totals = history().interval_totals(*bounds(CLOCK))
+    check(totals, within(frame, CLOCK, *bounds(CLOCK)))
+    assert set(totals["segment"].to_pylist()) == {"grocery"}
 
 
 def test_work_group_output_and_parameters_reach_athena(athena):
@@ -198,9 +198,9 @@ def test_columns_that_are_called_otherwise_or_absent(athena, frame):
     athena.engine.execute("ALTER TABLE lake.payments RENAME amount TO total_amount")
     athena.engine.execute("ALTER TABLE lake.payments DROP country")
     naming = Naming({"amount": "total_amount", "country": ""}, {})
-    found = history(naming).interval_totals(*bounds(CLOCK))
-    check(found, within(frame, CLOCK, *bounds(CLOCK)))
-    assert found["country"].null_count == len(found)
+    totals = history(naming).interval_totals(*bounds(CLOCK))
+    check(totals, within(frame, CLOCK, *bounds(CLOCK)))
+    assert totals["country"].null_count == len(totals)
 
 
 def test_times_that_are_text(athena, frame):
@@ -209,8 +209,8 @@ def test_times_that_are_text(athena, frame):
         "USING strftime(occurred_at, '%Y-%m-%dT%H:%M:%S.%fZ')"
     )
     table = AthenaTable("lake", "payments", TABLE.output, None, "eu-west-1", "text", 0.01)
-    found = history(table=table).interval_totals(*bounds(CLOCK))
-    check(found, within(frame, CLOCK, *bounds(CLOCK)))
+    totals = history(table=table).interval_totals(*bounds(CLOCK))
+    check(totals, within(frame, CLOCK, *bounds(CLOCK)))
 
 
 def test_throttled_calls_are_made_again(athena, frame):
@@ -219,8 +219,8 @@ def test_throttled_calls_are_made_again(athena, frame):
         "GetQueryExecution": 1,
         "GetQueryResults": 1,
     }
-    found = history().interval_totals(*bounds(CLOCK))
-    check(found, within(frame, CLOCK, *bounds(CLOCK)))
+    totals = history().interval_totals(*bounds(CLOCK))
+    check(totals, within(frame, CLOCK, *bounds(CLOCK)))
     starts = [op for op, _ in athena.requests if op == "StartQueryExecution"]
     assert len(starts) == 3
     assert len(athena.results) == 1  # ... and only one query was run, and paid for
@@ -254,8 +254,8 @@ def test_a_result_that_breaks_off_is_unavailable(athena, frame):
     athena.cut = 1
     with pytest.raises(Unavailable):
         history().interval_totals(*bounds(CLOCK))
-    found = history().interval_totals(*bounds(CLOCK))
-    check(found, within(frame, CLOCK, *bounds(CLOCK)))
+    totals = history().interval_totals(*bounds(CLOCK))
+    check(totals, within(frame, CLOCK, *bounds(CLOCK)))
 
 
 def test_no_answer_no_region_and_no_credentials(athena, monkeypatch):

@@ -45,23 +45,23 @@ class Source:
 
 
 def bring(source, folder, first="2026-01", last="2026-03", now_us=NOW, **options):
-    told, slept = [], []
+    calls, slept = [], []
     pieces = fetch(
         source,
         months(first, last, CLOCK, now_us),
         PaymentCache(folder, CLOCK),
         sleep=slept.append,
-        on_progress=lambda month, how, number, why: told.append((month.name, how, number)),
+        on_progress=lambda month, outcome, number, why: calls.append((month.name, outcome, number)),
         **options,
     )
-    return pieces, told, slept
+    return pieces, calls, slept
 
 
 def test_months_are_those_of_the_local_calendar():
-    found = months("2025-12", "2026-02", CLOCK, NOW)
-    assert [m.name for m in found] == ["2025-12", "2026-01", "2026-02"]
-    assert (found[0].begin_us, found[1].begin_us) == (us(2025, 11, 30, 23), us(2025, 12, 31, 23))
-    assert [m.end_us for m in found[:-1]] == [m.begin_us for m in found[1:]]
+    pieces = months("2025-12", "2026-02", CLOCK, NOW)
+    assert [m.name for m in pieces] == ["2025-12", "2026-01", "2026-02"]
+    assert (pieces[0].begin_us, pieces[1].begin_us) == (us(2025, 11, 30, 23), us(2025, 12, 31, 23))
+    assert [m.end_us for m in pieces[:-1]] == [m.begin_us for m in pieces[1:]]
     assert months("2026-03", "2026-03", CLOCK, NOW)[0].end_us == us(2026, 3, 31, 22)  # summer time
 
 
@@ -88,10 +88,10 @@ def test_a_month_to_come_is_refused():
 
 def test_the_second_run_reads_nothing(tmp_path):
     first, second = Source(), Source()
-    before, told, _ = bring(first, tmp_path)
-    assert [how for _, how, _ in told] == ["fetched"] * 3
-    after, told, _ = bring(second, tmp_path)
-    assert (second.asked, [how for _, how, _ in told]) == ([], ["kept"] * 3)
+    before, calls, _ = bring(first, tmp_path)
+    assert [outcome for _, outcome, _ in calls] == ["fetched"] * 3
+    after, calls, _ = bring(second, tmp_path)
+    assert (second.asked, [outcome for _, outcome, _ in calls]) == ([], ["kept"] * 3)
     assert before == after
     assert [piece.rows for piece in after] == [2, 2, 2]
 
@@ -100,17 +100,17 @@ def test_a_broken_run_goes_on_where_it_ended(tmp_path):
     with pytest.raises(ConfigError):
         bring(Source([None, ConfigError("no such column")]), tmp_path)
     source = Source()
-    _, told, _ = bring(source, tmp_path)
-    assert [how for _, how, _ in told] == ["kept", "fetched", "fetched"]
+    _, calls, _ = bring(source, tmp_path)
+    assert [outcome for _, outcome, _ in calls] == ["kept", "fetched", "fetched"]
     assert len(source.asked) == 2
 
 
 def test_what_may_pass_is_tried_again_a_bounded_number_of_times(tmp_path):
     patience = Patience(attempts=4, first_s=2.0, most_s=5.0)
     source = Source([Unavailable("throttled")] * 3)
-    _, told, slept = bring(source, tmp_path, last="2026-01", patience=patience)
+    _, calls, slept = bring(source, tmp_path, last="2026-01", patience=patience)
     assert slept == [2.0, 4.0, 5.0]
-    assert told[-1] == ("2026-01", "fetched", 2)
+    assert calls[-1] == ("2026-01", "fetched", 2)
     source = Source([Unavailable("throttled")] * 9)
     with pytest.raises(Unavailable):
         bring(source, tmp_path / "other", patience=patience)

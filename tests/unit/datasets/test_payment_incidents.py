@@ -37,9 +37,9 @@ def truth() -> list[Incident]:
 
 
 def of_kind(truth: list[Incident], kind: str) -> list[Incident]:
-    found = [one for one in truth if one.kind == kind]
-    assert len(found) > 5
-    return found
+    selected = [incident for incident in truth if incident.kind == kind]
+    assert len(selected) > 5
+    return selected
 
 
 def hours_of(records: list[SimulatedRecord]) -> Counter[tuple[str, int]]:
@@ -51,25 +51,25 @@ def hours_of(records: list[SimulatedRecord]) -> Counter[tuple[str, int]]:
     )
 
 
-def within(counts: Counter[tuple[str, int]], one: Incident) -> int:
-    hours = range(one.start_us // HOUR_US, one.end_us // HOUR_US)
-    return sum(counts[one.merchant_id, hour] for hour in hours)
+def within(counts: Counter[tuple[str, int]], incident: Incident) -> int:
+    hours = range(incident.start_us // HOUR_US, incident.end_us // HOUR_US)
+    return sum(counts[incident.merchant_id, hour] for hour in hours)
 
 
 def test_incidents_are_as_many_as_asked_and_apart(truth: list[Incident]) -> None:
-    kinds = Counter(one.kind for one in truth)
+    kinds = Counter(incident.kind for incident in truth)
     asked = 40 * 18 * 0.03
     assert set(kinds) == set(KINDS)
     assert all(0.3 * asked < kinds[kind] < 1.3 * asked for kind in KINDS)
-    assert truth == sorted(truth, key=lambda one: (one.start_us, one.merchant_id))
+    assert truth == sorted(truth, key=lambda incident: (incident.start_us, incident.merchant_id))
     end_us = int(START.timestamp() * 1e6) + 21 * 24 * HOUR_US
-    for one in truth:
-        assert START + timedelta(days=3) <= datetime.fromtimestamp(one.start_us / 1e6, UTC)
-        assert one.start_us < one.end_us <= end_us
-        assert (one.kind != "level_shift") or one.end_us == end_us
-    for merchant in {one.merchant_id for one in truth}:
-        mine = [one for one in truth if one.merchant_id == merchant]
-        assert sum(one.kind == "level_shift" for one in mine) <= 1
+    for incident in truth:
+        assert START + timedelta(days=3) <= datetime.fromtimestamp(incident.start_us / 1e6, UTC)
+        assert incident.start_us < incident.end_us <= end_us
+        assert (incident.kind != "level_shift") or incident.end_us == end_us
+    for merchant in {incident.merchant_id for incident in truth}:
+        mine = [incident for incident in truth if incident.merchant_id == merchant]
+        assert sum(incident.kind == "level_shift" for incident in mine) <= 1
         for before, after in pairwise(mine):
             over = before.end_us if before.kind != "level_shift" else before.start_us + 48 * HOUR_US
             assert after.start_us >= over + 24 * HOUR_US
@@ -79,10 +79,10 @@ def test_a_merchant_that_dropped_out_is_silent(
     troubled: list[SimulatedRecord], truth: list[Incident]
 ) -> None:
     counts = hours_of(troubled)
-    found = of_kind(truth, "drop_out")
-    assert [within(counts, one) for one in found] == [0] * len(found)
-    assert sum(one.expected_payments for one in found) > 500
-    assert {one.factor for one in found} == {0.0}
+    selected = of_kind(truth, "drop_out")
+    assert [within(counts, incident) for incident in selected] == [0] * len(selected)
+    assert sum(incident.expected_payments for incident in selected) > 500
+    assert {incident.factor for incident in selected} == {0.0}
 
 
 @pytest.mark.parametrize("kind", ["spike", "dip", "level_shift"])
@@ -90,26 +90,33 @@ def test_payments_change_by_the_factor(
     kind: str, troubled: list[SimulatedRecord], truth: list[Incident]
 ) -> None:
     counts = hours_of(troubled)
-    found = of_kind(truth, kind)
+    selected = of_kind(truth, kind)
     # a later incident of the same merchant falsifies what a level shift brings
-    alone = [one for one in found if not any(overlap(one, other) for other in truth)]
+    alone = [
+        incident for incident in selected if not any(overlap(incident, other) for other in truth)
+    ]
     assert len(alone) > 3
-    ratios = [within(counts, one) / one.expected_payments / one.factor for one in alone]
-    weights = [one.expected_payments for one in alone]
+    ratios = [
+        within(counts, incident) / incident.expected_payments / incident.factor
+        for incident in alone
+    ]
+    weights = [incident.expected_payments for incident in alone]
     assert np.average(ratios, weights=weights) == pytest.approx(1, abs=0.08)
-    large = [r for r, one in zip(ratios, alone, strict=True) if one.expected_payments > 100]
+    large = [
+        r for r, incident in zip(ratios, alone, strict=True) if incident.expected_payments > 100
+    ]
     assert all(0.65 < ratio < 1.45 for ratio in large)
-    for one in found:
+    for incident in selected:
         ranges = KINDS[kind].factors
-        assert any(low <= one.factor <= high for low, high in ranges)
+        assert any(low <= incident.factor <= high for low, high in ranges)
 
 
-def overlap(one: Incident, other: Incident) -> bool:
+def overlap(incident: Incident, other: Incident) -> bool:
     return (
-        other is not one
-        and other.merchant_id == one.merchant_id
-        and other.start_us < one.end_us
-        and one.start_us < other.end_us
+        other is not incident
+        and other.merchant_id == incident.merchant_id
+        and other.start_us < incident.end_us
+        and incident.start_us < other.end_us
         and other.kind != "level_shift"
     )
 
@@ -120,29 +127,34 @@ def test_an_hour_after_a_shift_is_as_before_but_for_the_factor() -> None:
         start=START, days=28, merchants=12, payments_per_day=1_000, size_spread=0.0, calm_days=13,
         level_shift_rate=0.1, drop_out_rate=0, spike_rate=0, dip_rate=0, day_spread=0,
     )  # fmt: skip
-    shifts = [one for one in incidents(8, large) if one.end_us - one.start_us > 8 * 24 * HOUR_US]
+    shifts = [
+        incident
+        for incident in incidents(8, large)
+        if incident.end_us - incident.start_us > 8 * 24 * HOUR_US
+    ]
     assert len(shifts) > 3
     counts = hours_of(list(simulate(8, large)))
     base = int(START.timestamp() * 1e6) // HOUR_US
-    for one in shifts:
-        first = one.start_us // HOUR_US
+    for incident in shifts:
+        first = incident.start_us // HOUR_US
         week = 168 * HOUR_US
         weeks = (first - base) // 168  # the same hours of a week that was calm
-        before = sum(counts[one.merchant_id, first + h - 168 * weeks] for h in range(168))
-        after = within(counts, msgspec.structs.replace(one, end_us=one.start_us + week))
-        assert after / before == pytest.approx(one.factor, rel=0.2)  # paydays are in neither alike
+        before = sum(counts[incident.merchant_id, first + h - 168 * weeks] for h in range(168))
+        after = within(counts, msgspec.structs.replace(incident, end_us=incident.start_us + week))
+        # paydays are in neither alike
+        assert after / before == pytest.approx(incident.factor, rel=0.2)
 
 
 def test_records_say_which_incident_they_fall_into(
     troubled: list[SimulatedRecord], truth: list[Incident]
 ) -> None:
     expected = {}
-    for one in truth:
-        end_us = one.end_us
-        if one.kind == "level_shift":
-            end_us = min(end_us, one.start_us + 48 * HOUR_US)
-        for hour in range(one.start_us // HOUR_US, end_us // HOUR_US):
-            expected[one.merchant_id, hour] = one.kind
+    for incident in truth:
+        end_us = incident.end_us
+        if incident.kind == "level_shift":
+            end_us = min(end_us, incident.start_us + 48 * HOUR_US)
+        for hour in range(incident.start_us // HOUR_US, end_us // HOUR_US):
+            expected[incident.merchant_id, hour] = incident.kind
     for record in troubled:
         where = (record.key.decode(), record.occurred_at_us // HOUR_US)
         assert record.anomaly == expected.get(where)
@@ -160,18 +172,20 @@ def test_what_is_expected_after_a_level_shift_has_its_level() -> None:
         start=START, days=28, merchants=60, payments_per_day=150, size_spread=0.3, calm_days=0,
         level_shift_rate=0.2, spike_rate=0.03, dip_rate=0.03, drop_out_rate=0, day_spread=0,
     )  # fmt: skip
-    found = incidents(9, many)
-    shifts = {one.merchant_id: one for one in found if one.kind == "level_shift"}
+    selected = incidents(9, many)
+    shifts = {
+        incident.merchant_id: incident for incident in selected if incident.kind == "level_shift"
+    }
     counts = hours_of(list(simulate(9, many)))
     for is_up in (False, True):
         after = [
-            one
-            for one in found
-            if one.kind != "level_shift"
-            and one.merchant_id in shifts
-            and one.start_us > shifts[one.merchant_id].start_us
-            and (shifts[one.merchant_id].factor > 1) == is_up
+            incident
+            for incident in selected
+            if incident.kind != "level_shift"
+            and incident.merchant_id in shifts
+            and incident.start_us > shifts[incident.merchant_id].start_us
+            and (shifts[incident.merchant_id].factor > 1) == is_up
         ]
         assert len(after) > 10
-        wanted = sum(one.expected_payments * one.factor for one in after)
-        assert sum(within(counts, one) for one in after) == pytest.approx(wanted, rel=0.1)
+        wanted = sum(incident.expected_payments * incident.factor for incident in after)
+        assert sum(within(counts, incident) for incident in after) == pytest.approx(wanted, rel=0.1)

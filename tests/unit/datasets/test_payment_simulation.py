@@ -194,8 +194,8 @@ def test_rates_are_as_asked(troubled: list[SimulatedRecord]) -> None:
     n = sum(not record.duplicate for record in troubled)
     assert n > 50_000
     for name, wanted in (("malformed", 0.005), ("late", 0.01)):
-        found = sum(bool(getattr(r, name)) and not r.duplicate for r in troubled)
-        assert found / n == pytest.approx(wanted, rel=0.15), name
+        count = sum(bool(getattr(r, name)) and not r.duplicate for r in troubled)
+        assert count / n == pytest.approx(wanted, rel=0.15), name
     assert sum(r.duplicate for r in troubled) / n == pytest.approx(0.01, rel=0.15)
     assert {r.malformed for r in troubled} == {None, *DAMAGES}
 

@@ -23,6 +23,6 @@ def test_without_vectors_there_is_a_row_of_none_for_each_event():
 
 
 def test_a_part_has_the_vectors_of_its_rows():
-    found = part(events(vectors=np.arange(8.0).reshape(4, 2)), 1, 3)
-    assert found.vectors.tolist() == [[2.0, 3.0], [4.0, 5.0]]
-    assert [found.event(i) for i in range(len(found))] == [1, 2]
+    rows = part(events(vectors=np.arange(8.0).reshape(4, 2)), 1, 3)
+    assert rows.vectors.tolist() == [[2.0, 3.0], [4.0, 5.0]]
+    assert [rows.event(i) for i in range(len(rows))] == [1, 2]

@@ -88,11 +88,11 @@ def test_the_score_is_one_at_the_boundary_and_policy_sets_the_least():
     band, zero = ConformalBand(1), np.zeros(2, np.int64)
     expected, scale = np.full(2, 100.0), np.full(2, 1.0)
     reach = band.tail("upper", 0.0005)[0]
-    said = deviation(
+    result = deviation(
         np.array([100 + reach, 80.0]), expected, scale, zero, band, Boundary(min_relative=0.0)
     )
-    assert said.score[0] == pytest.approx(1.0)
-    assert said.is_above.tolist() == [True, False]
+    assert result.score[0] == pytest.approx(1.0)
+    assert result.is_above.tolist() == [True, False]
     relative = deviation(
         np.array([130.0, 40.0]), expected, scale, zero, band, Boundary(min_relative=0.5)
     )

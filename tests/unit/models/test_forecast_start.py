@@ -90,10 +90,10 @@ def test_both_go_on_the_same(tmp_path):
         y = more.net[k] * np.where(k % 50 > 40, 5.0, 1.0)  # anomalies, and a shift begins
         theirs, ours = teacher.close(when(start, k), y), pupil.close(when(start, k), y)
         np.testing.assert_array_equal(ours.flagged, theirs.flagged)
-    own = pupil.snapshot()
+    state = pupil.snapshot()
     for name, array in teacher.snapshot().items():
         if name.startswith(("entity_", "shift_", "segment_", "conformal_")):
-            np.testing.assert_array_equal(own[name], array, err_msg=name)
+            np.testing.assert_array_equal(state[name], array, err_msg=name)
 
 
 def test_an_alarm_at_once(taught):

@@ -10,7 +10,7 @@ from eddy.models.forecasting.network.weights import NetworkWeights
 from eddy.schemas.errors import ModelRefused
 
 WIDTH = 16
-OWN = len(INPUTS) - len(SHARED)
+INDIVIDUAL = len(INPUTS) - len(SHARED)
 
 
 def weights_of(arrays, slots_per_day=12):
@@ -34,16 +34,16 @@ def random_arrays(seed=0, width=WIDTH, size=0.5):
 
 def random_inputs(steps, count, segments=3, seed=1):
     random = np.random.default_rng(seed)
-    own = random.uniform(-1, 1, (steps, count, OWN)).astype(np.float32)
+    individual = random.uniform(-1, 1, (steps, count, INDIVIDUAL)).astype(np.float32)
     shared = random.uniform(-1, 1, (steps, segments, len(SHARED))).astype(np.float32)
-    return own, shared, random.integers(0, segments, count)
+    return individual, shared, random.integers(0, segments, count)
 
 
-def run(weights, own, shared, segment):
+def run(weights, individual, shared, segment):
     cell = Cell(weights, len(SHARED))
     h = c = np.zeros((len(segment), weights.width), np.float32)
     answers = []
-    for mine, common in zip(own, shared, strict=True):
+    for mine, common in zip(individual, shared, strict=True):
         h, c, answer = cell.step(mine, common, segment, h, c)
         answers.append(answer)
     return np.array(answers), h, c
@@ -60,9 +60,9 @@ def keras_lstm(arrays):
 @pytest.mark.parametrize("size", [0.3, 1.0])
 def test_the_cell_is_keras_lstm(size):
     arrays = random_arrays(size=size)
-    own, shared, segment = random_inputs(60, 40)
-    answers, _, _ = run(weights_of(arrays), own, shared, segment)
-    inputs = np.concatenate([own, shared[:, segment]], axis=2).transpose(1, 0, 2)
+    individual, shared, segment = random_inputs(60, 40)
+    answers, _, _ = run(weights_of(arrays), individual, shared, segment)
+    inputs = np.concatenate([individual, shared[:, segment]], axis=2).transpose(1, 0, 2)
     expected = keras_lstm(arrays).predict_on_batch(inputs)[..., 0].T
     assert np.abs(expected).max() > 0.3
     np.testing.assert_allclose(answers, expected, atol=1e-5)
@@ -70,10 +70,10 @@ def test_the_cell_is_keras_lstm(size):
 
 def test_which_entities_are_taken_together_changes_no_bit():
     weights = weights_of(random_arrays())
-    own, shared, segment = random_inputs(5, 2500)
-    answers, h, c = run(weights, own, shared, segment)
+    individual, shared, segment = random_inputs(5, 2500)
+    answers, h, c = run(weights, individual, shared, segment)
     for rows in (np.array([7]), np.arange(1000, 1100), np.arange(2499, -1, -3)):
-        some, some_h, some_c = run(weights, own[:, rows], shared, segment[rows])
+        some, some_h, some_c = run(weights, individual[:, rows], shared, segment[rows])
         np.testing.assert_array_equal(some, answers[:, rows])
         np.testing.assert_array_equal(some_h, h[rows])
         np.testing.assert_array_equal(some_c, c[rows])

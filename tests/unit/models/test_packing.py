@@ -18,13 +18,13 @@ ARRAYS = {
 
 
 def test_arrays_come_back_bit_by_bit() -> None:
-    found = unpack("rides", pack("rides", ARRAYS))
-    assert list(found) == list(ARRAYS)
+    arrays = unpack("rides", pack("rides", ARRAYS))
+    assert list(arrays) == list(ARRAYS)
     for name, array in ARRAYS.items():
-        assert found[name].dtype == array.dtype
-        assert found[name].shape == array.shape
-        assert found[name].tobytes() == array.tobytes()
-        assert found[name].flags.writeable
+        assert arrays[name].dtype == array.dtype
+        assert arrays[name].shape == array.shape
+        assert arrays[name].tobytes() == array.tobytes()
+        assert arrays[name].flags.writeable
 
 
 def test_equal_arrays_give_equal_bytes() -> None:

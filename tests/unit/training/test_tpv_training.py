@@ -45,15 +45,15 @@ def echoes():
 
 
 def test_what_comes_back_two_intervals_later_is_learned_and_the_network_chosen(echoes):
-    told = []
-    how = TpvTraining(epochs=6, width=8, rate=0.01)
-    parameters, metrics = train(echoes, how, lambda *e: told.append(e))
+    calls = []
+    options = TpvTraining(epochs=6, width=8, rate=0.01)
+    parameters, metrics = train(echoes, options, lambda *e: calls.append(e))
     assert parameters.uses == "network"
     assert metrics["wape_network"] < 0.93 * metrics["wape_baseline"]
     assert metrics["wape_baseline"] < metrics["wape_weekly_naive"]
     assert abs(metrics["bias_network"]) < 0.03
     assert metrics["coverage_network"] == pytest.approx(0.95, abs=0.02)
-    assert told == [(k, 6) for k in range(1, len(told) + 1)]
+    assert calls == [(k, 6) for k in range(1, len(calls) + 1)]
     # what forecasts is what was trained: keras' own answer to the same inputs
     net = parameters.network
     learned = examples(History(echoes), np.arange(24), 0)
@@ -100,12 +100,12 @@ def test_without_a_network_keras_is_not_needed(echoes, monkeypatch):
 
 
 def test_examples_are_what_the_stream_is_told(echoes):
-    history, chosen = History(echoes), np.array([3, 10])
-    found = examples(history, chosen, 20)
-    assert found.individual.shape[0] == len(found) == len(echoes)
-    assert found.inputs(5, 25, 1).shape == (20, len(INPUTS))
-    assert not found.weight[:20].any()
-    assert found.weight[20:].any(axis=0).all()
+    history, merchants = History(echoes), np.array([3, 10])
+    result = examples(history, merchants, 20)
+    assert result.individual.shape[0] == len(result) == len(echoes)
+    assert result.inputs(5, 25, 1).shape == (20, len(INPUTS))
+    assert not result.weight[:20].any()
+    assert result.weight[20:].any(axis=0).all()
     # one interval ahead, by a baseline that has seen nothing after
     cut = IntervalTotals(
         echoes.window_starts_us[:200],
@@ -116,9 +116,9 @@ def test_examples_are_what_the_stream_is_told(echoes):
         echoes.zone,
         echoes.interval_s,
     )
-    before = examples(History(cut), chosen, 20)
-    np.testing.assert_array_equal(before.individual, found.individual[:200])
-    np.testing.assert_array_equal(before.expected, found.expected[:200])
+    before = examples(History(cut), merchants, 20)
+    np.testing.assert_array_equal(before.individual, result.individual[:200])
+    np.testing.assert_array_equal(before.expected, result.expected[:200])
 
 
 def test_missing_is_not_zero_and_a_silent_feed_is_missing(echoes):
@@ -131,9 +131,9 @@ def test_missing_is_not_zero_and_a_silent_feed_is_missing(echoes):
     history = History(totals)
     assert not history.known[:300, 0].any()
     assert not history.known[400].any()
-    found = trial(history, None, "baseline", 0.95)
-    assert not found.expected[:300, 0].any()
-    assert found.expected[310, 0] > 0
+    result = trial(history, None, "baseline", 0.95)
+    assert not result.expected[:300, 0].any()
+    assert result.expected[310, 0] > 0
 
 
 def test_measures():
