@@ -5,6 +5,7 @@ import json
 import pytest
 
 from eddy.app.commands.lake.sql import sql
+from eddy.app.commands.options import FileOptions
 from eddy.schemas.errors import ConfigError, MissingResource
 from tests.support.commands import invoke
 from tests.support.lake_jobs import job_world, keep, of_day, streamed
@@ -107,4 +108,4 @@ def test_a_wrong_question_and_a_missing_lake_say_what_to_do(eddy, tmp_path) -> N
         eddy("sql", "select 1", "--csv", "--json")
     (tmp_path / "eddy.toml").write_text(f'[lake]\ncatalog = "sqlite:///{tmp_path}/none.db"\n')
     with pytest.raises(MissingResource, match="eddy lake create"):
-        sql("select 1", config=tmp_path / "eddy.toml")
+        sql("select 1", source=FileOptions(config=tmp_path / "eddy.toml"))
