@@ -98,7 +98,8 @@ def _engine(
 ) -> BenchmarkedEngine:
     """Configure an engine with a state folder, group and port of its own."""
     folder = site.new_folder("eddy")
-    (folder / "eddy.toml").write_text(f"[domains.{domain}]\n", encoding="utf-8")
+    rides = "" if domain == "rides" else "[domains.rides]\nenabled = false\n"
+    (folder / "eddy.toml").write_text(f"[domains.{domain}]\n{rides}", encoding="utf-8")
     group, port = f"{site.cluster.prefix}.{name}", free_port()
     settings = {
         "CONFIG": str(folder / "eddy.toml"),

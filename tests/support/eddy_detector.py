@@ -45,5 +45,5 @@ def detector_settings(
         "health": {"port": 0},
         "log": {"format": "json"},
         "topic_prefix": world.prefix,
-        "domains": domains,
+        "domains": {"rides": {"enabled": False}, **domains},  # rides run unless they are removed
     }
