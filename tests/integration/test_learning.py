@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from eddy.app import settings, wiring
 from eddy.app.learning.loop import LearningLoop, decisions_topic
 from eddy.app.learning.options import LearningOptions
-from eddy.app.retraining.watch import Requests
+from eddy.app.retraining.requests import RequestListener
 from eddy.models.artefact import digest, encode_parameters
 from eddy.models.registry.manifest import Training
 from eddy.schemas import decisions as decision_records
@@ -181,7 +181,7 @@ def until(holds, log, limit_s=60):
 
 
 def test_drift_asks_for_a_retraining_once_in_a_while(world):
-    requests = Requests(world.settings)
+    requests = RequestListener(world.settings.kafka, "transactions")
     try:
         for part in range(3):
             factor = (1.0, 3.0, 9.0)[part]
@@ -202,8 +202,8 @@ def test_drift_asks_for_a_retraining_once_in_a_while(world):
         labelled = {"name": "transactions", "what": "amount"}
         assert asked("eddy_drift_detected_total", labelled) == 2
         assert asked("eddy_retrain_requests_total", {"name": "transactions"}) == 1
-        assert "drift amount" in requests.heard()
-        assert requests.heard() is None
+        assert "drift amount" in requests.poll()
+        assert requests.poll() is None
     finally:
         requests.close()
 

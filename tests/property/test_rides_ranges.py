@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eddy.lake.rides.reading import PartitionRides, _covering, _ranges, _stretches
+from eddy.lake.rides.reading import PartitionRides, _covering, _ranges, _runs
 
 OFFSETS = st.lists(st.integers(0, 3_000), min_size=1, max_size=60, unique=True).map(sorted)
 
@@ -47,13 +47,13 @@ def test_the_filter_is_short_and_leaves_nothing_out(parts: list[list[int]], widt
 
 
 @given(OFFSETS, st.data(), st.integers(0, 300))
-def test_stretches_hold_each_ride_of_the_day_once_and_all_that_stands_around(
+def test_runs_hold_each_ride_of_the_day_once_and_all_that_stands_around(
     offsets: list[int], data: st.DataObject, width: int
 ) -> None:
     mine = sorted(data.draw(st.sets(st.sampled_from(offsets), min_size=1)))
     others = sorted(set(offsets) - set(mine))
     ranges = _ranges(np.array(mine, np.int64), width)
-    found = list(_stretches(("t", 0), rides(mine), rides(others) if others else None, ranges))
+    found = list(_runs(("t", 0), rides(mine), rides(others) if others else None, ranges))
     seen = [row for one in found for row in one.day_rows.tolist() if row >= 0]
     assert seen == list(range(len(mine)))
     for one, (low, up) in zip(found, ranges.tolist(), strict=True):
